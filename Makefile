@@ -1,0 +1,227 @@
+# strm: Kafka's log as a Unix tool.  `make help` lists the targets.
+
+O ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+DESTDIR ?=
+
+VERSION := $(shell cat VERSION)
+SOVERSION := 0
+
+# CFLAGS and LDFLAGS are the user's; ours are below and always apply.
+CFLAGS ?= -O2 -g
+STD := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wwrite-strings -Wvla -Werror
+HARDEN := -fstack-protector-strong -fPIC
+ifeq ($(findstring -O0,$(CFLAGS))$(findstring -fsanitize,$(CFLAGS)),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+OURS := $(STD) $(WARN) $(HARDEN) -pthread
+
+# Small libraries are linked statically where Debian ships them so: a dynamic
+# zstd, lz4, snappy (with libstdc++), zlib and jansson would double the time
+# that strm takes to start.  Debian has no static ISA-L.
+STATIC_LIBS := -Wl,-Bstatic -lzstd -llz4 -lsnappy -lstdc++ -lz -ljansson \
+	-Wl,-Bdynamic
+SHARED_LIBS := -lzstd -llz4 -lsnappy -lz -ljansson -lisal
+LINK := -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
+
+LIB_SRC := $(wildcard libstream/*/*.c)
+LIB_SRC := $(filter-out libstream/include/%,$(LIB_SRC))
+CMD_SRC := $(wildcard cmd/*.c cmd/cli/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+TOOL_SRC := $(wildcard tests/fault/*.c tests/tools/*.c bench/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+CMD_OBJ := $(CMD_SRC:%.c=$(O)/%.o)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
+TOOL_BIN := $(TOOL_SRC:%.c=$(O)/%)
+
+PYTHON ?= /usr/bin/python3
+export STRM ?= $(abspath $(O))/strm
+export STRM_BUILD ?= $(abspath $(O))
+export STRM_SOURCE_DIR := $(CURDIR)
+export STRM_GOLDEN ?= $(abspath ../shared/golden)
+export PYTHON
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-6s %s\n'
+else
+say = @:
+endif
+
+all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc ## build strm and libstream
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n",$$1,$$2}' Makefile
+
+$(O)/%.o: %.c Makefile
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OURS) $(INC) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(LIB_OBJ): INC := -Ilibstream -Ilibstream/include
+$(CMD_OBJ): INC := -Icmd -Ilibstream/include -DSTRM_VERSION='"$(VERSION)"'
+
+$(O)/libstream.a: $(LIB_OBJ)
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/libstream.so.$(SOVERSION): $(LIB_OBJ) libstream/libstream.map
+	$(say) LD $@
+	$(Q)$(CC) -shared -Wl,-soname,libstream.so.$(SOVERSION) \
+		-Wl,--version-script=libstream/libstream.map \
+		$(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(LIB_OBJ) $(SHARED_LIBS)
+
+$(O)/libstream.so: $(O)/libstream.so.$(SOVERSION)
+	$(Q)ln -sf $(<F) $@
+
+$(O)/libstream.pc: libstream/libstream.pc.in VERSION Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' $< > $@
+
+$(O)/strm: $(CMD_OBJ) $(O)/libstream.a
+	$(say) LD $@
+	$(Q)$(CC) -pie $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(STATIC_LIBS) -lisal -lm
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d) $(TOOL_BIN:=.d)
+
+# --- tests ---------------------------------------------------------------
+
+$(O)/tests/unit/%: tests/unit/%.c $(O)/libstream.a $(filter-out $(O)/cmd/strm.o,$(filter $(O)/cmd/cli/%,$(CMD_OBJ))) Makefile
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -pthread -Itests -Icmd -Ilibstream \
+		-Ilibstream/include -MMD -MP $(CFLAGS) $(LDFLAGS) -o $@ $< \
+		$(filter $(O)/cmd/cli/%.o,$^) $(O)/libstream.a \
+		$(SHARED_LIBS) -lcmocka -lm
+
+$(O)/tests/fault/%: tests/fault/%.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -pthread -MMD -MP -O2 -g -o $@ $<
+
+$(O)/bench/%: bench/%.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -pthread -MMD -MP -O2 -g -o $@ $< -lm
+
+tools: $(TOOL_BIN)
+
+check: deps ## install what is missing, then run every test (short forms)
+	$(Q)$(MAKE) --no-print-directory check-all
+
+# Every suite runs, also after one failed; the last line counts all tests.
+SUITES := lint check-unit check-cli check-interop check-fault-short
+
+check-all: all tools $(UNIT_BIN)
+	@rm -rf "$(STRM_BUILD)/results"
+	@status=0; \
+	for suite in $(SUITES); do \
+		$(MAKE) --no-print-directory $$suite || status=1; \
+	done; \
+	tests/total && exit $$status
+
+check-unit: $(UNIT_BIN) ## unit tests (cmocka)
+	$(Q)tests/run-unit $(UNIT_BIN)
+
+check-cli: all tools ## command-line tests (Bats)
+	$(Q)tests/run-bats tests/cli
+
+check-interop: all tools ## python3-kafka and golden directories
+	$(Q)tests/run-bats tests/interop
+
+check-fault-short: all tools
+	$(Q)STRM_FAULT=short tests/run-bats tests/fault
+
+check-fault: all tools ## every fault, in full (long)
+	$(Q)STRM_FAULT=long tests/run-bats tests/fault
+
+sanitize: ## the unit and command-line tests under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory O=$(O)/sanitize STATIC_LIBS= \
+		CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+		STRM=$(abspath $(O))/sanitize/strm \
+		STRM_BUILD=$(abspath $(O))/sanitize check-unit check-cli
+
+bench: all tools ## measure against cat and print the ratios
+	$(Q)bench/run
+
+lint: all ## layers, headers, formatting, manuals, scripts, completions
+	$(Q)STRM_CFLAGS='$(STD) $(WARN)' tests/lint/run
+
+format: ## let clang-format lay out all C files
+	$(Q)clang-format-14 -i $$(find cmd libstream tests bench -name '*.[ch]')
+
+# --- installing ----------------------------------------------------------
+
+deps: ## install the Debian packages that are missing
+	$(Q)./deps
+
+demo: ## install what is missing, build, and run the main job on a sample
+	$(Q)./deps --build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)bench/demo
+
+MAN_PAGES := $(wildcard man/*.[1357])
+
+install: all ## install under $(DESTDIR)$(PREFIX)
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' \
+		'$(DESTDIR)$(INCLUDEDIR)/stream' \
+		'$(DESTDIR)$(DATADIR)/bash-completion/completions' \
+		'$(DESTDIR)$(DATADIR)/zsh/site-functions' \
+		'$(DESTDIR)$(DATADIR)/fish/vendor_completions.d'
+	install -m 755 $(O)/strm '$(DESTDIR)$(BINDIR)'
+	install -m 644 $(O)/libstream.a $(O)/libstream.so.$(SOVERSION) \
+		'$(DESTDIR)$(LIBDIR)'
+	ln -sf libstream.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libstream.so'
+	install -m 644 $(O)/libstream.pc '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	install -m 644 libstream/include/stream.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 libstream/include/stream/*.h \
+		'$(DESTDIR)$(INCLUDEDIR)/stream'
+	for page in $(MAN_PAGES); do \
+		section=$${page##*.}; \
+		install -D -m 644 $$page \
+			'$(DESTDIR)$(MANDIR)'/man$$section/$${page##*/} || \
+			exit 1; \
+	done
+	install -m 644 completions/strm.bash \
+		'$(DESTDIR)$(DATADIR)/bash-completion/completions/strm'
+	install -m 644 completions/_strm \
+		'$(DESTDIR)$(DATADIR)/zsh/site-functions'
+	install -m 644 completions/strm.fish \
+		'$(DESTDIR)$(DATADIR)/fish/vendor_completions.d'
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(BINDIR)/strm' '$(DESTDIR)$(LIBDIR)/libstream.a' \
+		'$(DESTDIR)$(LIBDIR)/libstream.so' \
+		'$(DESTDIR)$(LIBDIR)/libstream.so.$(SOVERSION)' \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/libstream.pc' \
+		'$(DESTDIR)$(INCLUDEDIR)/stream.h' \
+		'$(DESTDIR)$(DATADIR)/bash-completion/completions/strm' \
+		'$(DESTDIR)$(DATADIR)/zsh/site-functions/_strm' \
+		'$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/strm.fish'
+	rm -rf '$(DESTDIR)$(INCLUDEDIR)/stream'
+	for page in $(MAN_PAGES); do \
+		rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/$${page##*/}; \
+	done
+
+dist: ## a source archive of the last commit in build/
+	@mkdir -p $(O)
+	git archive --format=tar.gz --prefix=strm-$(VERSION)/ \
+		-o $(O)/strm-$(VERSION).tar.gz HEAD
+
+clean: ## remove everything that was built
+	rm -rf $(O)
+
+.PHONY: all help tools check check-all check-unit check-cli check-interop \
+	check-fault-short check-fault sanitize bench lint format deps demo install \
+	uninstall dist clean
+.DELETE_ON_ERROR:

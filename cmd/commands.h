@@ -1,0 +1,14 @@
+/*
+ * commands.h - the commands that are built into strm
+ */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct cli_command produce_command;
+extern const struct cli_command consume_command;
+extern const struct cli_command tail_command;
+extern const struct cli_command topic_command;
+
+#endif

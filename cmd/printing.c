@@ -1,0 +1,159 @@
+#include "printing.h"
+
+#include <stdlib.h>
+
+#include <stream/format.h>
+
+#include "cli/message.h"
+
+struct printing {
+	struct stream_format *format; /* NULL: text */
+	bool json;
+	struct stream_bytes key_delimiter;
+	struct stream_bytes delimiter;
+	uint64_t number; /* of the record printed last */
+};
+
+static int
+check(const struct printing_opts *opts, struct stream_error *err)
+{
+	bool text = opts->key_delimiter.data != NULL ||
+	    opts->delimiter.data != NULL || opts->nul;
+
+	if (opts->json && opts->format != NULL)
+		return cli_fail(err, STREAM_EUSAGE, "-J and -f exclude each "
+						    "other");
+	if ((opts->json || opts->format != NULL) && text)
+		return cli_fail(err, STREAM_EUSAGE,
+		    "-K, -D and -0 are for text; -J and -f say it all");
+	if (opts->nul && opts->delimiter.data != NULL)
+		return cli_fail(err, STREAM_EUSAGE, "-D and -0 exclude each "
+						    "other");
+	return STREAM_OK;
+}
+
+int
+printing_new(const struct printing_opts *opts, struct printing **printing,
+    struct stream_error *err)
+{
+	static const uint8_t newline[] = "\n";
+	static const uint8_t nul[] = "";
+	struct printing *new;
+	int status = check(opts, err);
+
+	if (status != STREAM_OK)
+		return status;
+	new = calloc(1, sizeof(*new));
+	if (new == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	new->json = opts->json;
+	new->key_delimiter = opts->key_delimiter;
+	new->delimiter = opts->delimiter;
+	if (opts->nul)
+		new->delimiter = (struct stream_bytes){ nul, 1 };
+	else if (opts->delimiter.data == NULL)
+		new->delimiter = (struct stream_bytes){ newline, 1 };
+	if (opts->format != NULL)
+		status = stream_format_new(opts->format, &new->format, err);
+	if (status != STREAM_OK) {
+		free(new);
+		return status;
+	}
+	*printing = new;
+	return STREAM_OK;
+}
+
+void
+printing_free(struct printing *printing)
+{
+	if (printing == NULL)
+		return;
+	stream_format_free(printing->format);
+	free(printing);
+}
+
+static inline uint8_t *
+put(uint8_t *to, struct stream_bytes bytes)
+{
+	if (bytes.size > 0)
+		memcpy(to, bytes.data, bytes.size);
+	return to + bytes.size;
+}
+
+/* Key, delimiter, value, delimiter: the way that has to be fast. */
+static void
+put_text(const struct printing *printing, struct cli_out *out,
+    const struct stream_record *records, size_t count)
+{
+	struct stream_bytes between = printing->key_delimiter;
+	struct stream_bytes after = printing->delimiter;
+	bool keys = between.data != NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct stream_record *record = &records[i];
+		size_t size = record->value.size + after.size +
+		    (keys ? record->key.size + between.size : 0);
+		uint8_t *start = cli_out_reserve(out, size);
+		uint8_t *to = start;
+
+		if (to == NULL)
+			return;
+		if (keys)
+			to = put(put(to, record->key), between);
+		to = put(put(to, record->value), after);
+		cli_out_commit(out, (size_t)(to - start));
+	}
+}
+
+static void
+put_json(struct cli_out *out, const struct stream_origin *origin,
+    const struct stream_record *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint8_t *start = cli_out_reserve(
+		    out, stream_jsonl_bound(origin, &records[i]));
+
+		if (start == NULL)
+			return;
+		cli_out_commit(out,
+		    (size_t)(stream_jsonl_put(origin, &records[i], start) -
+			start));
+	}
+}
+
+static int
+put_format(struct printing *printing, struct cli_out *out,
+    const struct stream_origin *origin, const struct stream_record *records,
+    size_t count, struct stream_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint8_t *start = cli_out_reserve(out,
+		    stream_format_bound(printing->format, origin, &records[i]));
+		uint8_t *to = start;
+		int status;
+
+		if (start == NULL)
+			return STREAM_OK;
+		status = stream_format_put(printing->format, origin,
+		    &records[i], ++printing->number, &to, err);
+		if (status != STREAM_OK)
+			return status;
+		cli_out_commit(out, (size_t)(to - start));
+	}
+	return STREAM_OK;
+}
+
+int
+printing_put(struct printing *printing, struct cli_out *out,
+    const struct stream_origin *origin, const struct stream_record *records,
+    size_t count, struct stream_error *err)
+{
+	if (printing->format != NULL)
+		return put_format(
+		    printing, out, origin, records, count, err);
+	if (printing->json)
+		put_json(out, origin, records, count);
+	else
+		put_text(printing, out, records, count);
+	return STREAM_OK;
+}

@@ -1,0 +1,378 @@
+#include "reading.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stream.h>
+
+#include "cli/output.h"
+#include "cli/signals.h"
+#include "printing.h"
+
+enum { ISOLATION_COMMITTED, ISOLATION_UNCOMMITTED, WORKERS_MOST = 8 };
+
+const struct cli_option reading_options[] = {
+    {'f', "format", "FORMAT", CLI_TEXT, offsetof(struct reading_opts, format),
+	"print each record so; see strm(7)"},
+    {'J', "json", NULL, CLI_FLAG, offsetof(struct reading_opts, json),
+	"print JSON lines"},
+    {'K', "key-delimiter", "DELIM", CLI_DELIMITER,
+	offsetof(struct reading_opts, key_delimiter),
+	"print key and DELIM before the value"},
+    {'D', "delimiter", "DELIM", CLI_DELIMITER,
+	offsetof(struct reading_opts, delimiter),
+	"print DELIM after each record (default \\n)"},
+    {'0', "null", NULL, CLI_FLAG, offsetof(struct reading_opts, nul),
+	"print a NUL byte after each record"},
+    {'F', "follow", NULL, CLI_FLAG, offsetof(struct reading_opts, follow),
+	"wait for more at the end"},
+    {0, "durable", NULL, CLI_FLAG, offsetof(struct reading_opts, durable),
+	"only records that are synced"},
+    {'i', "isolation", "committed|uncommitted", CLI_CHOICE,
+	offsetof(struct reading_opts, isolation),
+	"with uncommitted, also aborted and open transactions"},
+    {0, "clamp", NULL, CLI_FLAG, offsetof(struct reading_opts, clamp),
+	"an offset outside the log means the nearest inside"},
+    {0, "raw", NULL, CLI_FLAG, offsetof(struct reading_opts, raw),
+	"do not escape what goes to a terminal"},
+    {0, "max-batch-bytes", "SIZE", CLI_SIZE,
+	offsetof(struct reading_opts, max_batch_bytes),
+	"refuse larger batches (default 64MiB)"},
+    {0, "lock-timeout", "DURATION", CLI_DURATION,
+	offsetof(struct reading_opts, lock_timeout_ms),
+	"wait this long for an append that does not end (default 10s)"},
+    {0, NULL, NULL, CLI_FLAG, 0, NULL},
+};
+
+/* One partition that is being read. */
+struct source {
+	struct stream_reader *reader;
+	struct stream_origin origin;
+};
+
+struct run {
+	struct cli_context *context;
+	const struct reading *reading;
+	struct stream_store *store; /* NULL: only paths so far */
+	struct source *sources;
+	size_t count;
+	struct stream_watch *watch;
+	struct cli_out out;
+	struct printing *printing;
+	int64_t left; /* records still to print, -1: any number */
+};
+
+static void
+note(void *context, const char *text)
+{
+	const struct run *run = context;
+
+	cli_note(run->context, NULL, "%s", text);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static unsigned
+processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > WORKERS_MOST ? WORKERS_MOST : (unsigned)n;
+}
+
+static struct stream_reader_options
+options_for(struct run *run, struct stream_range range)
+{
+	const struct reading_opts *opts = run->reading->opts;
+	struct stream_reader_options options = {
+		.range = range,
+		.max_batch_bytes = (size_t)opts->max_batch_bytes,
+		.lock_timeout_ms = (int)opts->lock_timeout_ms,
+		.workers = processors(),
+		.note = note,
+		.note_context = run,
+	};
+
+	if (opts->follow)
+		options.flags |= STREAM_READER_FOLLOW;
+	if (opts->durable)
+		options.flags |= STREAM_READER_DURABLE;
+	if (opts->clamp)
+		options.flags |= STREAM_READER_CLAMP;
+	if (opts->isolation == ISOLATION_UNCOMMITTED)
+		options.flags |= STREAM_READER_UNCOMMITTED;
+	if (range.from.kind == STREAM_POINT_NONE && run->reading->last >= 0)
+		options.range.from = (struct stream_point){
+			STREAM_POINT_LAST, run->reading->last };
+	return options;
+}
+
+static int
+add_source(struct run *run, const struct stream_place *place,
+    struct stream_range range, struct stream_error *err)
+{
+	struct stream_reader_options options = options_for(run, range);
+	struct source *source;
+	void *bigger = realloc(
+	    run->sources, (run->count + 1) * sizeof(*run->sources));
+	int status;
+
+	if (bigger == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	run->sources = bigger;
+	source = &run->sources[run->count];
+	status = stream_origin_init(
+	    &source->origin, place->topic, place->partition, err);
+	if (status == STREAM_OK)
+		status = stream_reader_open(
+		    place, &options, &source->reader, err);
+	if (status != STREAM_OK)
+		return status;
+	run->count++;
+	if (run->watch == NULL)
+		return STREAM_OK;
+	return stream_watch_add(run->watch, source->reader, err);
+}
+
+/* The address with what -p and -o add to it. */
+static int
+parse_address(const struct run *run, const char *word,
+    struct stream_address *address, struct stream_error *err)
+{
+	const struct reading *reading = run->reading;
+	char text[4096];
+	int n = snprintf(text, sizeof(text), "%s%s%s%s%s", word,
+	    reading->partitions != NULL ? ":" : "",
+	    reading->partitions != NULL ? reading->partitions : "",
+	    reading->offset != NULL ? "@" : "",
+	    reading->offset != NULL ? reading->offset : "");
+
+	if (n >= (int)sizeof(text))
+		return cli_fail(err, STREAM_EUSAGE, "\"%.60s...\": too long",
+		    word);
+	return stream_address_parse(text, now_ms(), address, err);
+}
+
+static int
+open_store(struct run *run, struct stream_error *err)
+{
+	if (run->store != NULL)
+		return STREAM_OK;
+	return stream_store_open(
+	    run->context->store, 0, STREAM_LOCK_TIMEOUT_MS, &run->store, err);
+}
+
+static int
+add_address(struct run *run, const char *word, struct stream_error *err)
+{
+	struct stream_address address;
+	struct stream_places places = { 0 };
+	int status = parse_address(run, word, &address, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (!address.is_path)
+		status = open_store(run, err);
+	if (status == STREAM_OK)
+		status = stream_address_resolve(
+		    &address, run->store, &places, err);
+	for (size_t i = 0; status == STREAM_OK && i < places.count; i++)
+		status = add_source(
+		    run, &places.items[i], address.range, err);
+	stream_places_release(&places);
+	stream_address_release(&address);
+	return status;
+}
+
+/* ---- printing ----------------------------------------------------------- */
+
+/* What the reader gives now; STREAM_END when it has no more. */
+static int
+drain(struct run *run, struct source *source, struct stream_error *err)
+{
+	const struct stream_record *records;
+	size_t count;
+	int status;
+
+	while ((status = stream_reader_read(
+		    source->reader, &records, &count, err)) == STREAM_OK) {
+		if (run->left >= 0 && count > (uint64_t)run->left)
+			count = (size_t)run->left;
+		status = printing_put(run->printing, &run->out,
+		    &source->origin, records, count, err);
+		if (status != STREAM_OK)
+			return status;
+		if (run->left >= 0)
+			run->left -= (int64_t)count;
+		if (run->left == 0)
+			return STREAM_END;
+		if (cli_out_failed(&run->out))
+			return cli_out_flush(&run->out, err);
+		if (cli_signals_pending() != 0)
+			return STREAM_EINTR;
+	}
+	return status;
+}
+
+/* One partition after another. */
+static int
+print_all(struct run *run, struct stream_error *err)
+{
+	int status = STREAM_END;
+
+	for (size_t i = 0; i < run->count && status == STREAM_END; i++)
+		if (run->left != 0)
+			status = drain(run, &run->sources[i], err);
+	return status;
+}
+
+static int
+wait_for_more(struct run *run, struct stream_error *err)
+{
+	sigset_t mask;
+	int status = STREAM_EINTR;
+
+	/* Also look at the far end of the output: a reader that left ends
+	 * this as it ends tail -F, not only at the next record. */
+	if (cli_signals_hold(&mask))
+		status = stream_watch_wait(
+		    run->watch, -1, &mask, STDOUT_FILENO, err);
+	cli_signals_let_go(&mask);
+	return status;
+}
+
+/* In order of arrival: whoever was woken is read; then wait. */
+static int
+follow_all(struct run *run, struct stream_error *err)
+{
+	for (;;) {
+		size_t done = 0;
+		int status = STREAM_END;
+
+		for (size_t i = 0; i < run->count && run->left != 0; i++) {
+			struct source *source = &run->sources[i];
+
+			if (stream_reader_is_woken(source->reader))
+				status = drain(run, source, err);
+			if (status != STREAM_END)
+				return status;
+			if (stream_reader_is_done(source->reader))
+				done++;
+		}
+		if (run->left == 0 || done == run->count)
+			return STREAM_END;
+		status = cli_out_flush(&run->out, err);
+		if (status == STREAM_OK)
+			status = wait_for_more(run, err);
+		if (status != STREAM_OK && status != STREAM_END)
+			return status;
+	}
+}
+
+/* ---- the tool ----------------------------------------------------------- */
+
+static int
+open_output(struct run *run, struct stream_error *err)
+{
+	const struct reading_opts *opts = run->reading->opts;
+	struct printing_opts how = {
+		.format = opts->format,
+		.json = opts->json,
+		.key_delimiter = opts->key_delimiter,
+		.delimiter = opts->delimiter,
+		.nul = opts->nul,
+	};
+	int status = printing_new(&how, &run->printing, err);
+
+	if (status == STREAM_OK)
+		status =
+		    cli_out_open(&run->out, STDOUT_FILENO, opts->raw, err);
+	return status;
+}
+
+static int
+open_all(struct run *run, char *const *addresses, int count,
+    struct stream_error *err)
+{
+	struct rlimit limit;
+	int status = open_output(run, err);
+
+	/* Several descriptors a partition can be more than the soft limit. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (status == STREAM_OK && run->reading->opts->follow)
+		status = stream_watch_new(&run->watch, err);
+	for (int i = 0; i < count && status == STREAM_OK; i++)
+		status = add_address(run, addresses[i], err);
+	return status;
+}
+
+static void
+release(struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		stream_reader_close(run->sources[i].reader);
+	free(run->sources);
+	stream_watch_free(run->watch);
+	stream_store_close(run->store);
+	printing_free(run->printing);
+}
+
+/* What was printed is flushed whatever ended the loop; a closed pipe is a
+ * silent death, as for cat. */
+static enum cli_exit
+conclude(struct run *run, int status, struct stream_error *err)
+{
+	enum cli_exit code = CLI_DONE;
+	struct stream_error lost;
+	int flushed = STREAM_OK;
+
+	if (run->out.data != NULL)
+		flushed = cli_out_close(&run->out, &lost);
+	if ((status == STREAM_EIO && err->sys == EPIPE) ||
+	    (flushed == STREAM_EIO && lost.sys == EPIPE))
+		cli_signals_die(SIGPIPE);
+	if (status != STREAM_END && status != STREAM_OK)
+		code = cli_report(NULL, err);
+	if (flushed != STREAM_OK && (status == STREAM_END || status == STREAM_OK))
+		code = cli_report("standard output", &lost);
+	return code;
+}
+
+enum cli_exit
+reading_run(struct cli_context *context, const struct reading *reading,
+    char *const *addresses, int count)
+{
+	struct run run = {
+		.context = context,
+		.reading = reading,
+		.left = reading->limit,
+	};
+	struct stream_error err = { 0 };
+	enum cli_exit code;
+	int status = open_all(&run, addresses, count, &err);
+
+	if (status == STREAM_OK)
+		status = reading->opts->follow ? follow_all(&run, &err)
+					       : print_all(&run, &err);
+	code = conclude(&run, status, &err);
+	release(&run);
+	cli_signals_raise();
+	return code;
+}

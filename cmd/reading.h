@@ -1,0 +1,42 @@
+/*
+ * reading.h - what consume and tail share: options, output, the loop
+ */
+#ifndef READING_H
+#define READING_H
+
+#include "cli/options.h"
+
+/* Filled by the option tables of consume and tail. */
+struct reading_opts {
+	const char *format;
+	bool json;
+	struct stream_bytes key_delimiter;
+	struct stream_bytes delimiter;
+	bool nul;
+	bool follow;
+	bool durable;
+	bool clamp;
+	bool raw;
+	int isolation; /* in the order of the option's words */
+	int64_t max_batch_bytes;
+	int64_t lock_timeout_ms;
+};
+
+/* The rows of the table for struct reading_opts. */
+extern const struct cli_option reading_options[];
+
+/* What a tool asks for beyond the shared options. */
+struct reading {
+	const struct reading_opts *opts;
+	int64_t limit;	   /* records in all, -1: any number */
+	int64_t last;	   /* begin at the last N of each partition where the
+			      address names no start; -1: at the start */
+	const char *partitions; /* -p: as after ':' in an address; or NULL */
+	const char *offset;	/* -o: as after '@'; or NULL */
+};
+
+/* Print the records of the addresses.  The whole of the tool. */
+enum cli_exit reading_run(struct cli_context *context,
+    const struct reading *reading, char *const *addresses, int count);
+
+#endif

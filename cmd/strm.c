@@ -1,0 +1,109 @@
+/*
+ * strm.c - find the command and run it; nothing else is done here
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/help.h"
+#include "commands.h"
+
+static const struct cli_command help_command;
+
+static const struct cli_command *const commands[] = {
+    &produce_command,
+    &consume_command,
+    &tail_command,
+    &topic_command,
+    &help_command,
+    NULL,
+};
+
+static const struct cli_command strm = {
+    .args = "COMMAND [ARGUMENT...]",
+    .summary = "Kafka's log as a Unix tool.",
+    .commands = commands,
+    .text = "\"strm help COMMAND\" tells about one command.  Any other "
+	    "COMMAND runs the\nprogram strm-COMMAND from the PATH.\n",
+};
+
+/*
+ * Become the program strm-WORD; argv[0] is the word.  Returns only when there
+ * is none: then the word is a mistake.
+ */
+static enum cli_exit
+run_program(struct cli_context *context, char *argv[])
+{
+	const char *word = argv[0];
+	char name[256];
+	int n = snprintf(name, sizeof(name), "strm-%s", word);
+
+	if (strchr(word, '/') != NULL || word[0] == '\0' ||
+	    n >= (int)sizeof(name))
+		return cli_unknown(&strm, word);
+	if (setenv("STRM_DIR", context->store, 1) != 0)
+		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	argv[0] = name;
+	execvp(name, argv);
+	if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+		return cli_unknown(&strm, word);
+	return cli_complain(CLI_SYSTEM, name, "%s", strerrordesc_np(errno));
+}
+
+static enum cli_exit
+run_help(struct cli_context *context, int argc, char *argv[])
+{
+	const struct cli_command *command = &strm;
+	int at = cli_parse(context, &help_command, NULL, argc, argv);
+	char *program[] = {argv[at], (char[]){"--help"}, NULL};
+
+	for (; at < argc; at++) {
+		const struct cli_command *sub =
+		    command->commands != NULL ? cli_find(command, argv[at])
+					      : NULL;
+
+		if (sub == NULL && command == &strm)
+			return run_program(context, program);
+		if (sub == NULL && command->commands != NULL)
+			return cli_unknown(command, argv[at]);
+		if (sub == NULL)
+			return cli_usage(&help_command,
+			    "unexpected argument \"%s\"", argv[at]);
+		command = sub;
+	}
+	cli_help(command);
+	return CLI_DONE;
+}
+
+static const struct cli_command help_command = {
+    .name = "help",
+    .args = "[COMMAND...]",
+    .summary = "Print how a command is used.",
+    .most = CLI_MANY,
+    .run = run_help,
+};
+
+static enum cli_exit
+dispatch(struct cli_context *context, int argc, char *argv[])
+{
+	const struct cli_command *command;
+	int first = cli_parse(context, &strm, NULL, argc, argv);
+
+	if (first == argc)
+		return cli_usage(&strm, "no command given");
+	command = cli_find(&strm, argv[first]);
+	if (command == NULL)
+		return run_program(context, argv + first);
+	return cli_run(context, command, argc - first, argv + first);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct cli_context context;
+
+	cli_start(&context);
+	return (int)cli_finish(dispatch(&context, argc, argv));
+}

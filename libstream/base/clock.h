@@ -1,0 +1,15 @@
+/*
+ * clock.h - the two clocks, in milliseconds
+ */
+#ifndef STREAM_BASE_CLOCK_H
+#define STREAM_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since 1970 UTC: what records are stamped with. */
+int64_t stream_clock_now_ms(void);
+
+/* Milliseconds that only go forward: what waiting is measured by. */
+int64_t stream_clock_steady_ms(void);
+
+#endif

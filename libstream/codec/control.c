@@ -1,0 +1,41 @@
+#include "codec/control.h"
+
+#include "base/bytes.h"
+#include "base/fail.h"
+#include "codec/records.h"
+
+int
+stream_control_type(const uint8_t *bytes, size_t size,
+    enum stream_control_type *type, struct stream_error *err)
+{
+	struct stream_bytes section = { bytes + STREAM_BATCH_HEADER,
+		size - STREAM_BATCH_HEADER };
+	struct stream_batch batch;
+	struct stream_records walk;
+	struct stream_record record;
+	size_t count = 0;
+	int status = stream_batch_parse(bytes, size, &batch, err);
+
+	if (status != STREAM_OK)
+		return status;
+	*type = STREAM_CONTROL_OTHER;
+	if (batch.info.record_count == 0)
+		return STREAM_OK; /* emptied by compaction */
+	if (stream_batch_codec(&batch.info) != STREAM_CODEC_NONE)
+		return stream_fail(err, STREAM_ENEWER, STREAM_POS_NONE,
+		    "a compressed control batch is not supported");
+	status = stream_records_start(&walk, &batch, section, err);
+	if (status == STREAM_OK)
+		status = stream_records_take(&walk, &record, 1, &count, err);
+	if (status != STREAM_OK)
+		return status;
+	/* Version and type, two bytes each. */
+	if (record.key.size < 4)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "a control record's key has %zu bytes, not 4",
+		    record.key.size);
+	if (stream_load16(record.key.data + 2) <= STREAM_CONTROL_COMMIT)
+		*type = (enum stream_control_type)stream_load16(
+		    record.key.data + 2);
+	return STREAM_OK;
+}

@@ -1,0 +1,148 @@
+#include "codec/records.h"
+
+#include "base/fail.h"
+#include "codec/varint.h"
+
+int
+stream_records_start(struct stream_records *walk,
+    const struct stream_batch *batch, struct stream_bytes bytes,
+    struct stream_error *err)
+{
+	if ((size_t)batch->info.record_count >
+	    bytes.size / STREAM_RECORD_LEAST)
+		return stream_fail(err, STREAM_ECORRUPT, 0,
+		    "%d records do not fit %zu bytes",
+		    batch->info.record_count, bytes.size);
+	*walk = (struct stream_records){
+		.at = bytes.data,
+		.start = bytes.data,
+		.end = bytes.data + bytes.size,
+		.batch = batch,
+		.left = batch->info.record_count,
+		.last_delta = -1,
+	};
+	return STREAM_OK;
+}
+
+/* A length and that many bytes; -1 is null, which least allows or not. */
+static inline bool
+take_bytes(const uint8_t **at, const uint8_t *end, int32_t least,
+    struct stream_bytes *bytes)
+{
+	int32_t size;
+
+	if (!stream_varint_take(at, end, &size) || size < least ||
+	    size > end - *at)
+		return false;
+	bytes->data = size < 0 ? NULL : *at;
+	bytes->size = size < 0 ? 0 : (size_t)size;
+	*at += bytes->size;
+	return true;
+}
+
+static bool
+skip_headers(const uint8_t **at, const uint8_t *end, int32_t count)
+{
+	struct stream_bytes part;
+
+	/* A header takes two bytes at least, so count cannot outrun end. */
+	for (int32_t i = 0; i < count; i++)
+		if (!take_bytes(at, end, 0, &part) ||
+		    !take_bytes(at, end, -1, &part))
+			return false;
+	return true;
+}
+
+/* A sum that stays at the end of the range instead of going round. */
+static inline int64_t
+add_saturating(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return b < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
+static inline int64_t
+time_of(const struct stream_batch *batch, int64_t delta)
+{
+	if (batch->info.attributes & STREAM_BATCH_APPEND_TIME)
+		return batch->info.max_timestamp_ms;
+	return add_saturating(batch->base_timestamp_ms, delta);
+}
+
+/* One record, whose length was taken already; NULL, or what is wrong. */
+static inline const char *
+take_fields(struct stream_records *walk, const uint8_t *end,
+    struct stream_record *record)
+{
+	const uint8_t *at = walk->at;
+	int64_t time_delta;
+	int32_t delta, headers;
+
+	if (at == end)
+		return "is empty";
+	at++; /* attributes of the record: unused, ignored as Kafka does */
+	if (!stream_varlong_take(&at, end, &time_delta))
+		return "has a bad timestamp delta";
+	if (!stream_varint_take(&at, end, &delta) ||
+	    delta <= walk->last_delta ||
+	    delta > walk->batch->last_offset_delta)
+		return "has an offset delta out of order or range";
+	if (!take_bytes(&at, end, -1, &record->key))
+		return "has a bad key length";
+	if (!take_bytes(&at, end, -1, &record->value))
+		return "has a bad value length";
+	if (!stream_varint_take(&at, end, &headers) || headers < 0 ||
+	    headers > end - at)
+		return "has a bad header count";
+	record->headers.data = at;
+	if (headers > 0 && !skip_headers(&at, end, headers))
+		return "has a bad header";
+	if (at != end)
+		return "is longer than its fields";
+	record->headers.size = (size_t)(at - record->headers.data);
+	record->header_count = (uint32_t)headers;
+	record->offset = walk->batch->info.base_offset + delta;
+	record->timestamp_ms = time_of(walk->batch, time_delta);
+	record->batch = &walk->batch->info;
+	walk->last_delta = delta;
+	walk->at = at;
+	return NULL;
+}
+
+static int
+fail_at(const struct stream_records *walk, const char *what,
+    struct stream_error *err)
+{
+	return stream_fail(err, STREAM_ECORRUPT,
+	    (uint64_t)(walk->at - walk->start), "record %d %s",
+	    walk->batch->info.record_count - walk->left, what);
+}
+
+int
+stream_records_take(struct stream_records *walk,
+    struct stream_record *records, size_t most, size_t *count,
+    struct stream_error *err)
+{
+	size_t taken = 0;
+
+	for (; walk->left > 0 && taken < most; taken++, walk->left--) {
+		const char *wrong;
+		int32_t size;
+
+		if (!stream_varint_take(&walk->at, walk->end, &size) ||
+		    size < 0 || size > walk->end - walk->at)
+			return fail_at(walk, "has a bad length", err);
+		wrong = take_fields(walk, walk->at + size, &records[taken]);
+		if (wrong != NULL)
+			return fail_at(walk, wrong, err);
+	}
+	if (walk->left == 0 && walk->at != walk->end)
+		return stream_fail(err, STREAM_ECORRUPT,
+		    (uint64_t)(walk->at - walk->start),
+		    "%zd bytes follow the last record", walk->end - walk->at);
+	*count = taken;
+	return STREAM_OK;
+}

@@ -1,0 +1,251 @@
+#include "file/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+
+/* O_NONBLOCK so that a FIFO in the place of a file does not hang open(2). */
+enum { ALWAYS = O_CLOEXEC | O_NONBLOCK };
+
+static int
+check_regular(int fd, bool for_writing, const char *name,
+    struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return stream_fail_sys(err, "%s: cannot stat", name);
+	if (!S_ISREG(st.st_mode))
+		return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
+		    "%s: not a regular file", name);
+	if (for_writing && st.st_nlink > 1) {
+		errno = EMLINK;
+		return stream_fail_sys(err, "%s: has another hard link", name);
+	}
+	return STREAM_OK;
+}
+
+int
+stream_io_open(int dirfd, const char *name, int flags, int *fd,
+    struct stream_error *err)
+{
+	bool for_writing = (flags & O_ACCMODE) != O_RDONLY;
+	int opened;
+	int status;
+
+	do
+		opened = openat(dirfd, name, flags | ALWAYS | O_NOFOLLOW, 0666);
+	while (opened < 0 && errno == EINTR);
+	if (opened < 0)
+		return stream_fail_sys(err, "%s: cannot open", name);
+	status = check_regular(opened, for_writing, name, err);
+	if (status != STREAM_OK) {
+		close(opened);
+		return status;
+	}
+	*fd = opened;
+	return STREAM_OK;
+}
+
+int
+stream_io_open_dir(
+    int dirfd, const char *name, int *fd, struct stream_error *err)
+{
+	int opened;
+
+	do
+		opened = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (opened < 0 && errno == EINTR);
+	if (opened < 0)
+		return stream_fail_sys(err, "%s: cannot open directory", name);
+	*fd = opened;
+	return STREAM_OK;
+}
+
+int
+stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
+    struct stream_error *err)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = pread(fd, (uint8_t *)to + done, n - done,
+		    (off_t)(pos + done));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return stream_fail_sys(err, "read at byte %llu failed",
+			    (unsigned long long)(pos + done));
+		if (r == 0)
+			break;
+		done += (size_t)r;
+	}
+	*got = done;
+	return STREAM_OK;
+}
+
+int
+stream_io_write_at(int fd, const void *bytes, size_t n, uint64_t pos,
+    size_t *done, struct stream_error *err)
+{
+	size_t put = 0;
+	int status = STREAM_OK;
+
+	while (put < n && status == STREAM_OK) {
+		ssize_t w = pwrite(fd, (const uint8_t *)bytes + put, n - put,
+		    (off_t)(pos + put));
+
+		if (w > 0)
+			put += (size_t)w;
+		else if (w == 0)
+			errno = ENOSPC;
+		if (w == 0 || (w < 0 && errno != EINTR))
+			status = stream_fail_sys(err,
+			    "write at byte %llu failed",
+			    (unsigned long long)(pos + put));
+	}
+	if (done != NULL)
+		*done = put;
+	return status;
+}
+
+int
+stream_io_sync(int fd, struct stream_error *err)
+{
+	int r;
+
+	do
+		r = fdatasync(fd);
+	while (r != 0 && errno == EINTR);
+	return r == 0 ? STREAM_OK : stream_fail_sys(err, "sync failed");
+}
+
+int
+stream_io_truncate(int fd, uint64_t size, struct stream_error *err)
+{
+	int r;
+
+	do
+		r = ftruncate(fd, (off_t)size);
+	while (r != 0 && errno == EINTR);
+	if (r == 0)
+		return STREAM_OK;
+	return stream_fail_sys(err, "cannot cut to %llu bytes",
+	    (unsigned long long)size);
+}
+
+int
+stream_io_size(int fd, uint64_t *size, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return stream_fail_sys(err, "cannot stat");
+	*size = (uint64_t)st.st_size;
+	return STREAM_OK;
+}
+
+int
+stream_io_sync_dir(int dirfd, struct stream_error *err)
+{
+	int r;
+
+	do
+		r = fsync(dirfd);
+	while (r != 0 && errno == EINTR);
+	return r == 0 ? STREAM_OK
+		      : stream_fail_sys(err, "cannot sync the directory");
+}
+
+static int
+load_open(int fd, const char *name, size_t limit, struct stream_buf *out,
+    struct stream_error *err)
+{
+	uint64_t size;
+	size_t got;
+	int status = stream_io_size(fd, &size, err);
+
+	if (status == STREAM_OK && size > limit)
+		status = stream_fail(err, STREAM_ECORRUPT, limit,
+		    "larger than %zu bytes", limit);
+	if (status == STREAM_OK)
+		status = stream_buf_reserve(out, (size_t)size, err);
+	if (status == STREAM_OK)
+		status = stream_io_read_at(
+		    fd, out->data + out->size, (size_t)size, 0, &got, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", name);
+	out->size += got;
+	return STREAM_OK;
+}
+
+int
+stream_io_load(int dirfd, const char *name, size_t limit,
+    struct stream_buf *out, struct stream_error *err)
+{
+	int fd;
+	int status = stream_io_open(dirfd, name, O_RDONLY, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = load_open(fd, name, limit, out, err);
+	close(fd);
+	return status;
+}
+
+/* A name that nobody can guess and create before us (reliability 3.4). */
+static int
+make_temporary_name(char name[static 32], struct stream_error *err)
+{
+	uint64_t noise;
+
+	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
+		return stream_fail_sys(err, "no random bytes");
+	snprintf(name, 32, ".tmp-%016llx", (unsigned long long)noise);
+	return STREAM_OK;
+}
+
+/* Write, sync and close the new file.  close is checked: on a file system
+ * with quotas it is where a late ENOSPC shows. */
+static int
+fill(int fd, struct stream_bytes bytes, struct stream_error *err)
+{
+	int status =
+	    stream_io_write_at(fd, bytes.data, bytes.size, 0, NULL, err);
+
+	if (status == STREAM_OK && fsync(fd) != 0)
+		status = stream_fail_sys(err, "sync failed");
+	if (close(fd) != 0 && status == STREAM_OK)
+		status = stream_fail_sys(err, "close failed");
+	return status;
+}
+
+int
+stream_io_replace(int dirfd, const char *name, struct stream_bytes bytes,
+    struct stream_error *err)
+{
+	char temporary[32];
+	int fd;
+	int status = make_temporary_name(temporary, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_open(dirfd, temporary,
+		    O_WRONLY | O_CREAT | O_EXCL, &fd, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", name);
+	status = fill(fd, bytes, err);
+	if (status == STREAM_OK && renameat(dirfd, temporary, dirfd, name) != 0)
+		status = stream_fail_sys(err, "cannot rename into place");
+	if (status != STREAM_OK)
+		unlinkat(dirfd, temporary, 0);
+	else
+		status = stream_io_sync_dir(dirfd, err);
+	return status == STREAM_OK ? STREAM_OK
+				   : stream_fail_in(err, status, "%s", name);
+}

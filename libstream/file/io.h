@@ -1,0 +1,71 @@
+/*
+ * io.h - whole reads and writes, and small files replaced as one
+ *
+ * Layer file/.  Loops on EINTR and short counts, so that callers never do.
+ * Files are opened close-on-exec, without following a final symbolic link,
+ * and must be regular.
+ */
+#ifndef STREAM_FILE_IO_H
+#define STREAM_FILE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stream/record.h>
+
+#include "base/buf.h"
+
+/*
+ * Open name in the directory dirfd (AT_FDCWD for the current one) with flags
+ * (O_RDONLY, O_RDWR, O_CREAT, O_EXCL...) and mode 0666 less the umask.  For
+ * writing, a file with several links is refused (STREAM_EIO, EMLINK): someone
+ * else's name leads to the same bytes.  Anything but a regular file is
+ * STREAM_EIO.  STREAM_ENOENT when it is not there.
+ */
+int stream_io_open(int dirfd, const char *name, int flags, int *fd,
+    struct stream_error *err);
+
+/* Open the directory name for the *at calls.  As stream_io_open, but the
+ * final component may be a symbolic link, since users name stores by them. */
+int stream_io_open_dir(
+    int dirfd, const char *name, int *fd, struct stream_error *err);
+
+/* Read up to n bytes from pos; *got is less than n only at the end of the
+ * file, which is not an error.  STREAM_EIO. */
+int stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
+    struct stream_error *err);
+
+/*
+ * Write all n borrowed bytes at pos.  *done, if not NULL, is set even on
+ * failure: how many bytes the file took.  STREAM_EIO; err->sys says ENOSPC,
+ * EDQUOT, EFBIG...
+ */
+int stream_io_write_at(int fd, const void *bytes, size_t n, uint64_t pos,
+    size_t *done, struct stream_error *err);
+
+/* fdatasync and ftruncate, again on EINTR. */
+int stream_io_sync(int fd, struct stream_error *err);
+int stream_io_truncate(int fd, uint64_t size, struct stream_error *err);
+
+/* The size of the open file. */
+int stream_io_size(int fd, uint64_t *size, struct stream_error *err);
+
+/* fsync of a directory: names in it are durable afterwards. */
+int stream_io_sync_dir(int dirfd, struct stream_error *err);
+
+/*
+ * Read all of a small file to the end of out.  STREAM_ECORRUPT when it is
+ * larger than limit, STREAM_ENOENT when it is not there.
+ */
+int stream_io_load(int dirfd, const char *name, size_t limit,
+    struct stream_buf *out, struct stream_error *err);
+
+/*
+ * Put a small file in place as one step: a temporary name in the same
+ * directory, write, fsync, checked close, rename, fsync of the directory.
+ * After a crash at any point name holds the old bytes or the new ones.
+ */
+int stream_io_replace(int dirfd, const char *name, struct stream_bytes bytes,
+    struct stream_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+#include "file/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+
+/*
+ * Waiting tries again rather than using F_OFD_SETLKW, because that has no
+ * timeout.  An append holds its lock for microseconds, so the first tries
+ * come quickly; a holder that takes longer is not worth a busy processor.
+ */
+enum { FIRST_WAIT_NS = 20000, LONGEST_WAIT_NS = 10000000 };
+
+static int
+set(int fd, short type, uint64_t start, uint64_t length)
+{
+	struct flock lock = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)start,
+		.l_len = (off_t)length,
+	};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static int
+wait_ns(int64_t ns, struct stream_error *err)
+{
+	struct timespec pause = { .tv_nsec = (long)ns };
+
+	if (nanosleep(&pause, NULL) == 0)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EINTR, STREAM_POS_NONE,
+	    "interrupted while waiting for a lock");
+}
+
+int
+stream_lock_take(int fd, enum stream_lock_kind kind, uint64_t start,
+    uint64_t length, int timeout_ms, struct stream_error *err)
+{
+	short type = kind == STREAM_LOCK_SHARED ? F_RDLCK : F_WRLCK;
+	int64_t ns = FIRST_WAIT_NS;
+	int64_t end_ms = 0;
+
+	while (set(fd, type, start, length) != 0) {
+		int status;
+
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EACCES)
+			return stream_fail_sys(err, "cannot lock");
+		if (end_ms == 0)
+			end_ms = stream_clock_steady_ms() + timeout_ms;
+		if (stream_clock_steady_ms() >= end_ms)
+			return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+			    "another process holds the lock");
+		status = wait_ns(ns, err);
+		if (status != STREAM_OK)
+			return status;
+		ns = ns * 2 < LONGEST_WAIT_NS ? ns * 2 : LONGEST_WAIT_NS;
+	}
+	return STREAM_OK;
+}
+
+void
+stream_lock_drop(int fd, uint64_t start, uint64_t length)
+{
+	set(fd, F_UNLCK, start, length);
+}
+
+bool
+stream_lock_is_held(int fd, uint64_t start, uint64_t length)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)start,
+		.l_len = (off_t)length,
+	};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}

@@ -1,0 +1,43 @@
+/*
+ * snapshot.h - producer state snapshots
+ *
+ * Layer file/.  SPEC section 6.4.  A hint (I5) with a CRC: a bad one counts as
+ * none, as in Kafka's loader.
+ */
+#ifndef STREAM_FILE_SNAPSHOT_H
+#define STREAM_FILE_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stream/record.h>
+
+struct stream_snapshot_entry {
+	int64_t producer_id;
+	int64_t last_offset;
+	int64_t timestamp_ms;
+	int64_t transaction_first_offset; /* -1: no open transaction */
+	int32_t last_sequence;
+	int32_t offset_delta;
+	int32_t coordinator_epoch;
+	int16_t producer_epoch;
+};
+
+/*
+ * Decode a whole snapshot file (borrowed).  Gives *entries; free them with
+ * free().  STREAM_ECORRUPT, STREAM_ENEWER (version), STREAM_ENOMEM.
+ */
+int stream_snapshot_parse(struct stream_bytes bytes,
+    struct stream_snapshot_entry **entries, size_t *count,
+    struct stream_error *err);
+
+/*
+ * Load the newest sound snapshot at or below offset from the partition dirfd.
+ * *at is the offset that it describes.  Gives *entries; free().
+ * STREAM_ENOENT when there is none; STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_snapshot_find(int dirfd, int64_t offset, int64_t *at,
+    struct stream_snapshot_entry **entries, size_t *count,
+    struct stream_error *err);
+
+#endif

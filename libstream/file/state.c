@@ -1,0 +1,195 @@
+#include "file/state.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fail.h"
+#include "codec/crc32c.h"
+#include "file/io.h"
+
+/* SPEC section 7.1. */
+enum {
+	VERSION = 1,
+	SLOT_USED = 148,
+	SLOT_STRIDE = 256,
+	CHECKSUM_AT = 144,
+	/* A slot is half written for well under a microsecond. */
+	READ_TRIES = 100
+};
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The kernel gives a UUID in text, such as 7c0f...-...: its 32 digits. */
+static void
+read_boot_id(uint8_t id[static 16])
+{
+	char text[64] = { 0 };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	size_t digits = 0;
+
+	memset(id, 0, 16);
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		for (const char *p = text; *p != '\0' && digits < 32; p++)
+			if (hex_digit(*p) >= 0) {
+				id[digits / 2] = (uint8_t)(id[digits / 2] << 4 |
+				    hex_digit(*p));
+				digits++;
+			}
+	close(fd);
+}
+
+int
+stream_state_identify(
+    int fd, struct stream_state_identity *identity, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return stream_fail_sys(
+		    err, "%s: cannot stat", STREAM_STATE_NAME);
+	read_boot_id(identity->boot_id);
+	identity->device = st.st_dev;
+	identity->inode = st.st_ino;
+	return STREAM_OK;
+}
+
+static bool
+is_whole(const uint8_t *slot)
+{
+	return memcmp(slot, "STRM", 4) == 0 &&
+	    stream_load16(slot + 4) == VERSION &&
+	    stream_load32(slot + CHECKSUM_AT) ==
+	    stream_crc32c(slot, CHECKSUM_AT);
+}
+
+static void
+load(const uint8_t *p, struct stream_state *state)
+{
+	*state = (struct stream_state){
+		.marks = stream_load16(p + 6),
+		.sequence = stream_load64(p + 8),
+		.device = stream_load64(p + 32),
+		.inode = stream_load64(p + 40),
+		.active_base = (int64_t)stream_load64(p + 48),
+		.end = stream_load64(p + 56),
+		.last_position = (int64_t)stream_load64(p + 64),
+		.next_offset = (int64_t)stream_load64(p + 72),
+		.durable_end = stream_load64(p + 80),
+		.leader_epoch = (int32_t)stream_load32(p + 88),
+		.max_timestamp_ms = (int64_t)stream_load64(p + 96),
+		.max_timestamp_offset = (int64_t)stream_load64(p + 104),
+		.takebacks = stream_load64(p + 112),
+		.takeback_base = (int64_t)stream_load64(p + 120),
+		.takeback_end = stream_load64(p + 128),
+		.structure = stream_load64(p + 136),
+	};
+	memcpy(state->boot_id, p + 16, 16);
+}
+
+static void
+store(const struct stream_state *state, uint8_t *p)
+{
+	memset(p, 0, SLOT_USED);
+	memcpy(p, "STRM", 4);
+	stream_store16(p + 4, VERSION);
+	stream_store16(p + 6, state->marks);
+	stream_store64(p + 8, state->sequence);
+	memcpy(p + 16, state->boot_id, 16);
+	stream_store64(p + 32, state->device);
+	stream_store64(p + 40, state->inode);
+	stream_store64(p + 48, (uint64_t)state->active_base);
+	stream_store64(p + 56, state->end);
+	stream_store64(p + 64, (uint64_t)state->last_position);
+	stream_store64(p + 72, (uint64_t)state->next_offset);
+	stream_store64(p + 80, state->durable_end);
+	stream_store32(p + 88, (uint32_t)state->leader_epoch);
+	stream_store64(p + 96, (uint64_t)state->max_timestamp_ms);
+	stream_store64(p + 104, (uint64_t)state->max_timestamp_offset);
+	stream_store64(p + 112, state->takebacks);
+	stream_store64(p + 120, (uint64_t)state->takeback_base);
+	stream_store64(p + 128, state->takeback_end);
+	stream_store64(p + 136, state->structure);
+	stream_store32(p + CHECKSUM_AT, stream_crc32c(p, CHECKSUM_AT));
+}
+
+/* The newer whole slot of the two, or NULL. */
+static const uint8_t *
+choose(const uint8_t *file)
+{
+	const uint8_t *a = is_whole(file) ? file : NULL;
+	const uint8_t *b =
+	    is_whole(file + SLOT_STRIDE) ? file + SLOT_STRIDE : NULL;
+
+	if (a == NULL || b == NULL)
+		return a == NULL ? b : a;
+	return stream_load64(a + 8) > stream_load64(b + 8) ? a : b;
+}
+
+int
+stream_state_read(int fd, const struct stream_state_identity *identity,
+    struct stream_state *state, struct stream_error *err)
+{
+	uint8_t file[2 * SLOT_STRIDE];
+	const uint8_t *slot = NULL;
+
+	*state = (struct stream_state){ 0 };
+	for (int tries = 0; slot == NULL && tries < READ_TRIES; tries++) {
+		size_t got;
+		int status =
+		    stream_io_read_at(fd, file, sizeof(file), 0, &got, err);
+
+		if (status != STREAM_OK)
+			return stream_fail_in(
+			    err, status, STREAM_STATE_NAME);
+		if (got == 0)
+			return STREAM_OK;
+		memset(file + got, 0, sizeof(file) - got);
+		slot = choose(file);
+	}
+	if (slot != NULL)
+		load(slot, state);
+	if (state->device != identity->device ||
+	    state->inode != identity->inode)
+		*state = (struct stream_state){ 0 };
+	return STREAM_OK;
+}
+
+bool
+stream_state_is_current(const struct stream_state *state,
+    const struct stream_state_identity *identity)
+{
+	return state->sequence != 0 &&
+	    memcmp(state->boot_id, identity->boot_id, 16) == 0;
+}
+
+int
+stream_state_write(int fd, const struct stream_state_identity *identity,
+    struct stream_state *state, struct stream_error *err)
+{
+	struct stream_state next = *state;
+	uint8_t slot[SLOT_USED];
+	int status;
+
+	next.sequence++;
+	next.device = identity->device;
+	next.inode = identity->inode;
+	memcpy(next.boot_id, identity->boot_id, 16);
+	store(&next, slot);
+	status = stream_io_write_at(fd, slot, SLOT_USED,
+	    (next.sequence & 1) * SLOT_STRIDE, NULL, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, STREAM_STATE_NAME);
+	*state = next;
+	return STREAM_OK;
+}

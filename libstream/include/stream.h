@@ -1,0 +1,20 @@
+/*
+ * stream.h - all of libstream
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stream/address.h>
+#include <stream/error.h>
+#include <stream/format.h>
+#include <stream/jsonl.h>
+#include <stream/parse.h>
+#include <stream/producer.h>
+#include <stream/range.h>
+#include <stream/reader.h>
+#include <stream/record.h>
+#include <stream/store.h>
+#include <stream/topic.h>
+#include <stream/topic_config.h>
+
+#endif

@@ -1,0 +1,76 @@
+#include "log/epochs_rebuild.h"
+
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "file/checkpoint.h"
+#include "file/scan.h"
+#include "log/view.h"
+
+/* Add an entry when this batch begins a later epoch than all before it. */
+static int
+add_batch(struct stream_buf *epochs, const struct stream_batch_info *info,
+    struct stream_error *err)
+{
+	struct stream_epoch new = { info->leader_epoch, info->base_offset };
+	const struct stream_epoch *last = NULL;
+
+	if (epochs->size > 0)
+		last = (const struct stream_epoch *)(const void *)(epochs->data +
+		    epochs->size - sizeof(*last));
+	if (new.epoch < 0 ||
+	    (last != NULL &&
+		(new.epoch <= last->epoch ||
+		    new.start_offset <= last->start_offset)))
+		return STREAM_OK;
+	return stream_buf_add(epochs, &new, sizeof(new), err);
+}
+
+static int
+walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
+{
+	struct stream_scan scan;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
+	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
+	    STREAM_OK) {
+		status = add_batch(epochs, &batch.info, err);
+		if (status != STREAM_OK)
+			break;
+	}
+	stream_scan_release(&scan);
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
+}
+
+int
+stream_epochs_rebuild(int dirfd, struct stream_error *err)
+{
+	struct stream_view view;
+	struct stream_buf epochs;
+	int status = stream_view_load(dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_buf_init(&epochs);
+	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
+		int fd;
+
+		status = stream_view_open(&view, i, dirfd, &fd, err);
+		if (status != STREAM_OK)
+			break;
+		status = walk_segment(fd, &epochs, err);
+		close(fd);
+	}
+	if (status == STREAM_OK && epochs.size > 0)
+		status = stream_epochs_save(dirfd,
+		    (const struct stream_epoch *)(const void *)epochs.data,
+		    epochs.size / sizeof(struct stream_epoch), err);
+	stream_buf_release(&epochs);
+	stream_view_release(&view);
+	return status;
+}

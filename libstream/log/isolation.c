@@ -1,0 +1,315 @@
+#include "log/isolation.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fail.h"
+#include "codec/control.h"
+#include "file/name.h"
+#include "file/scan.h"
+#include "file/snapshot.h"
+#include "log/view.h"
+
+/* One transaction that the walk has met. */
+struct transaction {
+	int64_t producer_id;
+	int64_t first_offset;
+	int64_t end_offset; /* of its marker; INT64_MAX while it is open */
+	bool aborted;
+};
+
+struct stream_isolation {
+	int dirfd; /* borrowed */
+	size_t cap;
+	/* Those that began, in order of their first offset; those that ended
+	 * before the reader's place are dropped. */
+	struct transaction *transactions;
+	size_t count;
+	size_t capacity;
+	/* The walk ahead. */
+	int fd;
+	int64_t base; /* of its segment; -1: not begun */
+	int64_t next; /* offset after the last batch that it passed */
+	struct stream_scan scan;
+};
+
+static struct transaction *
+find_open(struct stream_isolation *isolation, int64_t producer_id)
+{
+	for (size_t i = isolation->count; i > 0; i--) {
+		struct transaction *t = &isolation->transactions[i - 1];
+
+		if (t->producer_id == producer_id)
+			return t->end_offset == INT64_MAX ? t : NULL;
+	}
+	return NULL;
+}
+
+static int
+begin(struct stream_isolation *isolation, int64_t producer_id,
+    int64_t first_offset, struct stream_error *err)
+{
+	if (isolation->count == isolation->capacity) {
+		size_t capacity =
+		    isolation->capacity == 0 ? 16 : isolation->capacity * 2;
+		void *bigger = realloc(isolation->transactions,
+		    capacity * sizeof(*isolation->transactions));
+
+		if (bigger == NULL)
+			return stream_fail_memory(err);
+		isolation->transactions = bigger;
+		isolation->capacity = capacity;
+	}
+	isolation->transactions[isolation->count++] =
+	    (struct transaction){ producer_id, first_offset, INT64_MAX, false };
+	return STREAM_OK;
+}
+
+/* A marker ends its producer's open transaction; one of a transaction whose
+ * records compaction took away ends nothing. */
+static int
+end(struct stream_isolation *isolation, const struct stream_batch_info *info,
+    const uint8_t *bytes, struct stream_error *err)
+{
+	struct transaction *t = find_open(isolation, info->producer_id);
+	enum stream_control_type type;
+	int status = stream_control_type(bytes, info->size, &type, err);
+
+	if (status != STREAM_OK || t == NULL)
+		return status;
+	if (type != STREAM_CONTROL_ABORT && type != STREAM_CONTROL_COMMIT)
+		return STREAM_OK;
+	t->end_offset = info->last_offset;
+	t->aborted = type == STREAM_CONTROL_ABORT;
+	return STREAM_OK;
+}
+
+/* The header scan gives headers only; a marker's record is read whole. */
+static int
+read_marker(struct stream_isolation *isolation,
+    const struct stream_batch_info *info, struct stream_error *err)
+{
+	struct stream_scan whole;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_init(&whole, isolation->fd, info->position,
+	    STREAM_SCAN_WHOLE, isolation->cap, STREAM_SCAN_SMALL_BLOCK);
+	status = stream_scan_next(&whole, &batch, &bytes, err);
+	if (status == STREAM_OK)
+		status = end(isolation, &batch.info, bytes, err);
+	stream_scan_release(&whole);
+	return status;
+}
+
+static int
+pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (info->last_offset < isolation->next)
+		return STREAM_OK;
+	if (stream_batch_is_control(info))
+		status = read_marker(isolation, info, err);
+	else if (stream_batch_is_transactional(info) &&
+	    find_open(isolation, info->producer_id) == NULL)
+		status = begin(isolation, info->producer_id,
+		    info->base_offset, err);
+	if (status == STREAM_OK)
+		isolation->next = info->last_offset + 1;
+	return status;
+}
+
+/* Open the segment after the one that was walked, or the one that holds the
+ * walk's offset.  STREAM_END when there is none after it. */
+static int
+open_next(struct stream_isolation *isolation, struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int fd;
+	int status = stream_view_load(isolation->dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (i = 0; i < view.count && isolation->base >= 0 &&
+	     view.segments[i].base_offset <= isolation->base;
+	     i++)
+		;
+	if (isolation->base < 0 && view.count > 0)
+		i = stream_view_find(&view, isolation->next);
+	status = i < view.count
+	    ? stream_view_open(&view, i, isolation->dirfd, &fd, err)
+	    : STREAM_END;
+	if (status == STREAM_OK) {
+		if (isolation->fd >= 0)
+			close(isolation->fd);
+		isolation->fd = fd;
+		isolation->base = view.segments[i].base_offset;
+		stream_scan_move(&isolation->scan, fd, 0);
+	}
+	stream_view_release(&view);
+	return status;
+}
+
+/* Pass one more batch.  STREAM_END at the end of the log; what is torn or
+ * damaged there is the reader's to tell, and ends the walk too. */
+static int
+step(struct stream_isolation *isolation, struct stream_error *err)
+{
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status = STREAM_END;
+
+	if (isolation->fd >= 0)
+		status =
+		    stream_scan_next(&isolation->scan, &batch, &bytes, err);
+	if (status == STREAM_OK)
+		return pass(isolation, &batch.info, err);
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		return status;
+	return open_next(isolation, err);
+}
+
+/* What was open at offset begins with the newest snapshot at or below it. */
+static int
+load_snapshot(
+    struct stream_isolation *isolation, int64_t offset, struct stream_error *err)
+{
+	struct stream_snapshot_entry *entries;
+	size_t count;
+	int64_t at;
+	int status = stream_snapshot_find(
+	    isolation->dirfd, offset, &at, &entries, &count, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	for (size_t i = 0; i < count && status == STREAM_OK; i++)
+		if (entries[i].transaction_first_offset >= 0)
+			status = begin(isolation, entries[i].producer_id,
+			    entries[i].transaction_first_offset, err);
+	free(entries);
+	isolation->next = at;
+	return status;
+}
+
+/* Earlier transactions stand first, whatever the snapshot's order. */
+static int
+by_first_offset(const void *a, const void *b)
+{
+	const struct transaction *x = a, *y = b;
+
+	return (x->first_offset > y->first_offset) -
+	    (x->first_offset < y->first_offset);
+}
+
+int
+stream_isolation_new(int dirfd, int64_t offset, size_t cap,
+    struct stream_isolation **isolation, struct stream_error *err)
+{
+	struct stream_isolation *new = calloc(1, sizeof(*new));
+	int status;
+
+	if (new == NULL)
+		return stream_fail_memory(err);
+	new->dirfd = dirfd;
+	new->cap = cap;
+	new->fd = -1;
+	new->base = -1;
+	stream_scan_init(&new->scan, -1, 0, STREAM_SCAN_HEADERS, cap,
+	    STREAM_SCAN_SMALL_BLOCK);
+	status = load_snapshot(new, offset, err);
+	if (new->count > 1)
+		qsort(new->transactions, new->count,
+		    sizeof(*new->transactions), by_first_offset);
+	while (status == STREAM_OK && new->next < offset)
+		status = step(new, err);
+	if (status != STREAM_OK && status != STREAM_END) {
+		stream_isolation_free(new);
+		return status;
+	}
+	*isolation = new;
+	return STREAM_OK;
+}
+
+void
+stream_isolation_free(struct stream_isolation *isolation)
+{
+	if (isolation == NULL)
+		return;
+	stream_scan_release(&isolation->scan);
+	if (isolation->fd >= 0)
+		close(isolation->fd);
+	free(isolation->transactions);
+	free(isolation);
+}
+
+/* Drop what ended before the reader's place. */
+static void
+forget(struct stream_isolation *isolation, int64_t offset)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < isolation->count; i++)
+		if (isolation->transactions[i].end_offset >= offset)
+			isolation->transactions[kept++] =
+			    isolation->transactions[i];
+	isolation->count = kept;
+}
+
+/* Is a transaction that began at or before this offset still open, as far as
+ * the walk has come? */
+static bool
+is_open_before(const struct stream_isolation *isolation, int64_t offset)
+{
+	for (size_t i = 0; i < isolation->count; i++)
+		if (isolation->transactions[i].first_offset <= offset &&
+		    isolation->transactions[i].end_offset == INT64_MAX)
+			return true;
+	return false;
+}
+
+static bool
+is_aborted(const struct stream_isolation *isolation,
+    const struct stream_batch_info *info)
+{
+	for (size_t i = 0; i < isolation->count; i++) {
+		const struct transaction *t = &isolation->transactions[i];
+
+		if (t->aborted && t->producer_id == info->producer_id &&
+		    t->first_offset <= info->base_offset &&
+		    info->base_offset < t->end_offset)
+			return true;
+	}
+	return false;
+}
+
+int
+stream_isolation_judge(struct stream_isolation *isolation,
+    const struct stream_batch_info *info, enum stream_verdict *verdict,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	forget(isolation, info->base_offset);
+	while (status == STREAM_OK &&
+	    (isolation->next <= info->last_offset ||
+		is_open_before(isolation, info->base_offset)))
+		status = step(isolation, err);
+	if (status != STREAM_OK && status != STREAM_END)
+		return status;
+	*verdict = STREAM_SHOW;
+	if (is_open_before(isolation, info->base_offset))
+		*verdict = STREAM_WAIT;
+	else if (stream_batch_is_transactional(info) &&
+	    is_aborted(isolation, info))
+		*verdict = STREAM_HIDE;
+	return STREAM_OK;
+}

@@ -1,0 +1,339 @@
+#include "log/partition.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "file/io.h"
+#include "file/lock.h"
+#include "log/partition_private.h"
+
+/* How often a state file may be replaced under us before we give up: someone
+ * is at work in the directory. */
+enum { REOPEN_TRIES = 5 };
+
+static int
+open_state(struct stream_partition *partition, struct stream_error *err)
+{
+	int fd;
+	int status = stream_io_open(partition->dirfd, STREAM_STATE_NAME,
+	    O_RDWR | O_CREAT, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_state_identify(fd, &partition->identity, err);
+	if (status != STREAM_OK) {
+		close(fd);
+		return status;
+	}
+	if (partition->statefd >= 0)
+		close(partition->statefd);
+	partition->statefd = fd;
+	partition->known_sequence = 0;
+	return STREAM_OK;
+}
+
+/* Is the file that is locked the one that others would open and lock? */
+static int
+is_still_there(
+    const struct stream_partition *partition, bool *there,
+    struct stream_error *err)
+{
+	struct stat named;
+
+	*there = false;
+	if (fstatat(partition->dirfd, STREAM_STATE_NAME, &named,
+		AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? STREAM_OK
+				       : stream_fail_sys(err, "%s: cannot stat",
+					     STREAM_STATE_NAME);
+	*there = named.st_dev == partition->identity.device &&
+	    named.st_ino == partition->identity.inode;
+	return STREAM_OK;
+}
+
+/* The directory itself may have been removed or renamed to its deleted name;
+ * a new state file must not be made in what is left of it. */
+static int
+check_directory(
+    const struct stream_partition *partition, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(partition->dirfd, &st) != 0)
+		return stream_fail_sys(err, "cannot stat the directory");
+	if (st.st_nlink == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "the partition was deleted");
+	return STREAM_OK;
+}
+
+/* Lock one byte of the state file, and be sure that it is the right file. */
+static int
+lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
+    struct stream_error *err)
+{
+	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
+		bool there;
+		int status = stream_lock_take(partition->statefd,
+		    STREAM_LOCK_EXCLUSIVE, byte, 1,
+		    partition->config.lock_timeout_ms, err);
+
+		if (status == STREAM_OK)
+			status = is_still_there(partition, &there, err);
+		if (status != STREAM_OK || there)
+			return status;
+		status = check_directory(partition, err);
+		if (status == STREAM_OK)
+			status = open_state(partition, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%s is replaced again and again", STREAM_STATE_NAME);
+}
+
+/* Open the segment that the state names and learn where its indexes end. */
+static int
+adopt_segment(
+    struct stream_partition *partition, bool *sound, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	struct stream_segment *segment = &partition->segment;
+	int status = STREAM_OK;
+
+	if (segment->base_offset != state->active_base)
+		status = stream_segment_open(segment, partition->dirfd,
+		    state->active_base,
+		    partition->config.index_interval_bytes, err);
+	if (status != STREAM_OK)
+		return status;
+	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
+	segment->indexer.max_timestamp_offset = state->max_timestamp_offset;
+	return stream_segment_load_indexes(
+	    segment, state->end, state->next_offset, sound, err);
+}
+
+/*
+ * Another process wrote the state that is there now.  On the first look of
+ * this handle it is compared with the directory and the last batch; later,
+ * what changed under the lock is believed.
+ */
+static int
+adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
+{
+	bool first_look = partition->known_sequence == 0;
+	int64_t newest = partition->state.active_base;
+	bool sound = false;
+	int status = STREAM_OK;
+
+	*yes = false;
+	if (first_look)
+		status = stream_partition_find_newest(partition, &newest, err);
+	if (status == STREAM_OK && newest == partition->state.active_base)
+		status = adopt_segment(partition, &sound, err);
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status == STREAM_OK && sound && first_look)
+		status = stream_partition_last_batch_agrees(
+		    partition, &sound, err);
+	*yes = status == STREAM_OK && sound;
+	if (*yes)
+		partition->known_sequence = partition->state.sequence;
+	return status;
+}
+
+/*
+ * Does the log end where the state says?  A foreign process may have appended
+ * or cut.  The mark of a dead writer and another boot say no as well.
+ */
+static int
+is_true(struct stream_partition *partition, bool *yes,
+    struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	uint64_t size;
+	int status = STREAM_OK;
+
+	*yes = false;
+	if (!stream_state_is_current(state, &partition->identity) ||
+	    (state->marks & STREAM_MARK_APPENDING) != 0)
+		return STREAM_OK;
+	*yes = state->sequence == partition->known_sequence;
+	if (!*yes)
+		status = adopt(partition, yes, err);
+	if (status != STREAM_OK || !*yes)
+		return status;
+	status = stream_io_size(partition->segment.log, &size, err);
+	*yes = status == STREAM_OK && size == state->end;
+	return status;
+}
+
+static int
+refresh(struct stream_partition *partition, struct stream_error *err)
+{
+	bool yes;
+	int status = stream_state_read(partition->statefd,
+	    &partition->identity, &partition->state, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (partition->state.marks & STREAM_MARK_DELETED)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "the topic was deleted");
+	status = is_true(partition, &yes, err);
+	if (status == STREAM_OK && !yes)
+		status = stream_partition_recover(partition, err);
+	return status;
+}
+
+int
+stream_partition_lock(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status = lock_byte(partition, STREAM_LOCK_APPEND, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = refresh(partition, err);
+	if (status != STREAM_OK)
+		stream_partition_unlock(partition);
+	return status;
+}
+
+void
+stream_partition_unlock(struct stream_partition *partition)
+{
+	stream_lock_drop(partition->statefd, STREAM_LOCK_APPEND, 1);
+}
+
+int
+stream_partition_lock_sync(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	return lock_byte(partition, STREAM_LOCK_SYNC, err);
+}
+
+void
+stream_partition_unlock_sync(struct stream_partition *partition)
+{
+	stream_lock_drop(partition->statefd, STREAM_LOCK_SYNC, 1);
+}
+
+int
+stream_partition_publish(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status = stream_state_write(partition->statefd,
+	    &partition->identity, &partition->state, err);
+
+	if (status == STREAM_OK)
+		partition->known_sequence = partition->state.sequence;
+	return status;
+}
+
+void
+stream_partition_note(const struct stream_partition *partition,
+    const char *what, uint64_t bytes, uint64_t position)
+{
+	char text[160];
+
+	if (partition->config.note == NULL)
+		return;
+	snprintf(text, sizeof(text), "%020lld.log: %s %llu bytes at byte %llu",
+	    (long long)partition->segment.base_offset, what,
+	    (unsigned long long)bytes, (unsigned long long)position);
+	partition->config.note(partition->config.note_context, text);
+}
+
+int
+stream_partition_open(int dirfd, const struct stream_log_config *config,
+    struct stream_partition **partition, struct stream_error *err)
+{
+	struct stream_partition *new = calloc(1, sizeof(*new));
+	int status;
+
+	if (new == NULL)
+		return stream_fail_memory(err);
+	new->dirfd = dirfd;
+	new->statefd = -1;
+	new->config = *config;
+	stream_segment_init(&new->segment);
+	status = open_state(new, err);
+	if (status == STREAM_OK)
+		status = stream_partition_lock(new, err);
+	if (status != STREAM_OK) {
+		stream_partition_close(new);
+		return status;
+	}
+	stream_partition_unlock(new);
+	*partition = new;
+	return STREAM_OK;
+}
+
+void
+stream_partition_close(struct stream_partition *partition)
+{
+	if (partition == NULL)
+		return;
+	stream_segment_close(&partition->segment);
+	if (partition->statefd >= 0)
+		close(partition->statefd);
+	free(partition);
+}
+
+bool
+stream_partition_is_dirty(const struct stream_partition *partition)
+{
+	return partition->dirty;
+}
+
+int64_t
+stream_partition_next_offset(const struct stream_partition *partition)
+{
+	return partition->state.next_offset;
+}
+
+static int
+mark_deleted(struct stream_partition *partition, struct stream_error *err)
+{
+	int status = lock_byte(partition, STREAM_LOCK_APPEND, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_state_read(partition->statefd, &partition->identity,
+	    &partition->state, err);
+	partition->state.marks |= STREAM_MARK_DELETED;
+	if (status == STREAM_OK)
+		status = stream_partition_publish(partition, err);
+	stream_partition_unlock(partition);
+	return status;
+}
+
+int
+stream_partition_mark_deleted(
+    int dirfd, int lock_timeout_ms, struct stream_error *err)
+{
+	struct stream_partition partition = {
+		.dirfd = dirfd,
+		.statefd = -1,
+		.config.lock_timeout_ms = lock_timeout_ms,
+	};
+	int status = open_state(&partition, err);
+
+	if (status == STREAM_OK)
+		status = lock_byte(&partition, STREAM_LOCK_STRUCTURE, err);
+	if (status == STREAM_OK)
+		status = lock_byte(&partition, STREAM_LOCK_SYNC, err);
+	if (status == STREAM_OK)
+		status = mark_deleted(&partition, err);
+	/* Closing the descriptor gives all its locks back. */
+	if (partition.statefd >= 0)
+		close(partition.statefd);
+	return status;
+}

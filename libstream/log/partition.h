@@ -1,0 +1,81 @@
+/*
+ * partition.h - one partition, as its writers see it
+ *
+ * Layer log/.  SPEC sections 4 to 7 and 10.  Invariants I1 to I5.
+ *
+ * Any number of processes, and of handles in one process, may have the same
+ * partition open; .strm-state carries their locks.  A handle is used by one
+ * thread at a time.  What one writer must know of what another did, it reads
+ * from the state under the append lock; a handle remembers only what it can
+ * check.
+ *
+ * After a crash: appended batches are whole or absent, what was synced is
+ * there, and the next writer's first call cuts what is torn.
+ */
+#ifndef STREAM_LOG_PARTITION_H
+#define STREAM_LOG_PARTITION_H
+
+#include <stddef.h>
+
+#include <stream/error.h>
+
+#include "log/log_config.h"
+
+struct stream_partition;
+
+/*
+ * Open the partition directory dirfd (borrowed for the life of the handle)
+ * for writing, and recover it if the last writer died.  Gives *partition;
+ * free it with stream_partition_close.  config is borrowed and copied.
+ *
+ * STREAM_ECORRUPT  damage that a writer must not touch
+ * STREAM_ENEWER    the last batch has a format that is not supported
+ * STREAM_ENOENT    the topic was deleted
+ * STREAM_EBUSY     the lock could not be had in time
+ * STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR
+ */
+int stream_partition_open(int dirfd, const struct stream_log_config *config,
+    struct stream_partition **partition, struct stream_error *err);
+
+/* Close.  Syncs nothing: stream_partition_sync first.  NULL is allowed. */
+void stream_partition_close(struct stream_partition *partition);
+
+/*
+ * Append finished batches, which stand one after another in size borrowed
+ * bytes; their base offsets, leader epochs and, for LogAppendTime, timestamps
+ * are filled in here.  *done, if not NULL, is set even on failure: the bytes
+ * of whole batches that are in the log, which stay there.
+ *
+ * Besides the errors of opening:
+ * STREAM_ETOOBIG  a batch is larger than segment.bytes
+ * STREAM_ELOST    a sync failed elsewhere and took records of this handle's
+ *                 back that were not yet synced
+ */
+int stream_partition_append(struct stream_partition *partition,
+    uint8_t *batches, size_t size, size_t *done, struct stream_error *err);
+
+/*
+ * Make everything that this handle appended durable.  One sync serves all
+ * writers that wait for it.
+ *
+ * STREAM_EIO    the sync failed: what was not durable is taken back
+ * STREAM_ELOST  it was taken back before
+ */
+int stream_partition_sync(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* Has this handle appended what it has not synced? */
+bool stream_partition_is_dirty(const struct stream_partition *partition);
+
+/* The offset after the last record, as of the last call on this handle. */
+int64_t stream_partition_next_offset(const struct stream_partition *partition);
+
+/*
+ * Mark the partition of a topic that is being deleted, under all its locks,
+ * so that writers that have it open stop (STREAM_ENOENT).  Waits for a sync or
+ * an append that is under way.  STREAM_EBUSY, STREAM_EIO.
+ */
+int stream_partition_mark_deleted(
+    int dirfd, int lock_timeout_ms, struct stream_error *err);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * partition_private.h - what the files of the partition writer share
+ *
+ * Layer log/.  partition.c opens, locks and appends; recover.c makes the state
+ * true again; sync.c makes bytes durable, or takes them back; roll.c begins
+ * the next segment.
+ */
+#ifndef STREAM_LOG_PARTITION_PRIVATE_H
+#define STREAM_LOG_PARTITION_PRIVATE_H
+
+#include "file/state.h"
+#include "log/partition.h"
+#include "log/segment.h"
+
+struct stream_partition {
+	int dirfd; /* borrowed */
+	int statefd;
+	struct stream_log_config config;
+	struct stream_state_identity identity;
+	struct stream_state state;  /* as last read or written */
+	uint64_t known_sequence;    /* the state for which segment is true */
+	struct stream_segment segment;
+	/* Appended here and not known to be durable. */
+	bool dirty;
+	int64_t dirty_base;	/* segment of the last such bytes */
+	uint64_t dirty_end;	/* where they end in it */
+	uint64_t dirty_takebacks; /* state.takebacks when they were written */
+	/* A cut that failed: nothing more is appended by this handle. */
+	bool poisoned;
+};
+
+/*
+ * Take the append lock, see that the state file is still the partition's and
+ * the topic is not deleted, and bring handle and state up to date, recovering
+ * if need be.  On failure the lock is not held.
+ */
+int stream_partition_lock(
+    struct stream_partition *partition, struct stream_error *err);
+
+void stream_partition_unlock(struct stream_partition *partition);
+
+/* The same around the sync lock, which is taken before the append lock.
+ * Takes only the sync lock. */
+int stream_partition_lock_sync(
+    struct stream_partition *partition, struct stream_error *err);
+
+void stream_partition_unlock_sync(struct stream_partition *partition);
+
+/*
+ * Make the state true: find the newest segment, walk what is not known to be
+ * good, cut or set aside what is not (SPEC section 10), bring the indexes up
+ * to it and write the state.  Append lock held.
+ */
+int stream_partition_recover(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* The base offset of the newest segment in the directory; -1: there is none. */
+int stream_partition_find_newest(struct stream_partition *partition,
+    int64_t *base, struct stream_error *err);
+
+/* Does the batch that the state calls the last one stand in the open segment,
+ * end where the state's end is, and lead to its next offset? */
+int stream_partition_last_batch_agrees(struct stream_partition *partition,
+    bool *agrees, struct stream_error *err);
+
+/* Write the state under the append lock. */
+int stream_partition_publish(
+    struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * With both locks held: make the active segment's bytes up to state.end
+ * durable.  On failure they are taken back to the durable end.
+ */
+int stream_partition_sync_locked(
+    struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * Set the marks (STREAM_MARK_SYNCING, for a roll with _APPENDING) and publish
+ * them; if a dead process left the mark of a sync, deal with what it may have
+ * lost first.  Both locks held.
+ */
+int stream_partition_begin_sync(struct stream_partition *partition,
+    uint16_t marks, struct stream_error *err);
+
+/*
+ * Compare the take-back counter with the one noted when this handle's unsynced
+ * bytes were written.  STREAM_ELOST when they are gone, or may be.
+ */
+int stream_partition_check_takeback(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* Begin a new segment at the next offset.  Both locks held. */
+int stream_partition_roll(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* Tell config.note what was done, with the number and a printf format of one
+ * unsigned long long and one offset. */
+void stream_partition_note(const struct stream_partition *partition,
+    const char *what, uint64_t bytes, uint64_t position);
+
+#endif

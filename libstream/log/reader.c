@@ -1,0 +1,333 @@
+/*
+ * reader.c - open, close, and give out records
+ */
+#include "log/reader.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "log/reader_private.h"
+
+/* How long an append may take before the bytes of one that does not end are
+ * called torn, unless the caller says otherwise. */
+enum { LOCK_TIMEOUT_MS = 10000 };
+
+/* The state file is optional, and a reader may lack the permission. */
+static void
+open_state(struct stream_reader *reader)
+{
+	reader->statefd = -1;
+	if (stream_io_open(reader->dirfd, STREAM_STATE_NAME, O_RDONLY,
+		&reader->statefd, NULL) != STREAM_OK)
+		return;
+	if (stream_state_identify(reader->statefd, &reader->identity, NULL) ==
+	    STREAM_OK)
+		return;
+	close(reader->statefd);
+	reader->statefd = -1;
+}
+
+static int
+copy_names(struct stream_reader *reader,
+    const struct stream_reader_source *source, struct stream_error *err)
+{
+	reader->name = strdup(source->name);
+	if (reader->name == NULL)
+		return stream_fail_memory(err);
+	if (source->only == NULL)
+		return STREAM_OK;
+	reader->only = strdup(source->only);
+	return reader->only != NULL ? STREAM_OK : stream_fail_memory(err);
+}
+
+static void
+init(struct stream_reader *reader, const struct stream_reader_source *source,
+    const struct stream_reader_options *options)
+{
+	*reader = (struct stream_reader){
+		.dirfd = source->dirfd,
+		.log_start_offset = source->log_start_offset,
+		.is_ours = source->is_ours,
+		.dense = source->dense,
+		.statefd = -1,
+		.fd = -1,
+		.expected = -1,
+		.end = STREAM_NO_LIMIT,
+		.limit_base = STREAM_NO_LIMIT,
+		.left = -1,
+		.watch_file = -1,
+		.watch_dir = -1,
+		.watch_state = -1,
+		.woken = true,
+	};
+	if (options != NULL)
+		reader->options = *options;
+	if (reader->options.max_batch_bytes == 0)
+		reader->options.max_batch_bytes = STREAM_BATCH_CAP_DEFAULT;
+	if (reader->options.lock_timeout_ms == 0)
+		reader->options.lock_timeout_ms = LOCK_TIMEOUT_MS;
+	stream_buf_init(&reader->plain);
+	stream_scan_init(&reader->scan, -1, 0, STREAM_SCAN_WHOLE,
+	    reader->options.max_batch_bytes, STREAM_SCAN_BLOCK);
+}
+
+/* Topics of ours hold no transactions, so only others need the look. */
+static int
+isolate(struct stream_reader *reader, struct stream_error *err)
+{
+	if (reader->is_ours || reader->only != NULL ||
+	    (reader->options.flags & STREAM_READER_UNCOMMITTED) != 0)
+		return STREAM_OK;
+	return stream_isolation_new(reader->dirfd, reader->next,
+	    reader->options.max_batch_bytes, &reader->isolation, err);
+}
+
+static int
+start(struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	int status;
+
+	open_state(reader);
+	status = stream_reader_read_state(reader, &state, err);
+	reader->takebacks = state.takebacks;
+	if (status == STREAM_OK)
+		status = stream_reader_load_view(reader, err);
+	if (status == STREAM_OK)
+		status = stream_reader_seek(reader, err);
+	if (status == STREAM_OK)
+		status = isolate(reader, err);
+	return status;
+}
+
+int
+stream_reader_open_source(const struct stream_reader_source *source,
+    const struct stream_reader_options *options, struct stream_reader **reader,
+    struct stream_error *err)
+{
+	struct stream_reader *new = malloc(sizeof(*new));
+	int status;
+
+	if (new == NULL) {
+		close(source->dirfd);
+		return stream_fail_memory(err);
+	}
+	init(new, source, options);
+	status = copy_names(new, source, err);
+	if (status == STREAM_OK)
+		status = start(new, err);
+	if (status != STREAM_OK) {
+		stream_reader_close(new);
+		return status;
+	}
+	*reader = new;
+	return STREAM_OK;
+}
+
+void
+stream_reader_close(struct stream_reader *reader)
+{
+	if (reader == NULL)
+		return;
+	stream_watch_remove(reader);
+	stream_isolation_free(reader->isolation);
+	stream_decompressor_free(reader->decompressor);
+	stream_buf_release(&reader->plain);
+	stream_scan_release(&reader->scan);
+	stream_view_release(&reader->view);
+	if (reader->fd >= 0)
+		close(reader->fd);
+	if (reader->statefd >= 0)
+		close(reader->statefd);
+	close(reader->dirfd);
+	free(reader->name);
+	free(reader->only);
+	free(reader);
+}
+
+int
+stream_reader_fail_at(const struct stream_reader *reader, int status,
+    uint64_t position, struct stream_error *err)
+{
+	return stream_fail_in(err, status, "%s/%s: byte %llu", reader->name,
+	    reader->log_name, (unsigned long long)position);
+}
+
+int64_t
+stream_reader_position(const struct stream_reader *reader)
+{
+	return reader->next;
+}
+
+bool
+stream_reader_is_done(const struct stream_reader *reader)
+{
+	return reader->is_done;
+}
+
+bool
+stream_reader_is_woken(const struct stream_reader *reader)
+{
+	return reader->watch == NULL || reader->watch_file < 0 ||
+	    reader->woken;
+}
+
+/* The records of a batch as they are, or decompressed into plain. */
+static int
+unpack(struct stream_reader *reader, const uint8_t *bytes,
+    struct stream_bytes *records, struct stream_error *err)
+{
+	const struct stream_batch_info *info = &reader->batch.info;
+	enum stream_codec codec = stream_batch_codec(info);
+	int status = STREAM_OK;
+
+	records->data = bytes + STREAM_BATCH_HEADER;
+	records->size = info->size - STREAM_BATCH_HEADER;
+	if (codec == STREAM_CODEC_NONE || info->record_count == 0)
+		return STREAM_OK;
+	if (reader->decompressor == NULL)
+		status = stream_decompressor_new(&reader->decompressor, err);
+	reader->plain.size = 0;
+	if (status == STREAM_OK)
+		status = stream_decompress(reader->decompressor, codec,
+		    *records, reader->options.max_batch_bytes, &reader->plain,
+		    err);
+	*records =
+	    (struct stream_bytes){ reader->plain.data, reader->plain.size };
+	return status;
+}
+
+int
+stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
+    struct stream_error *err)
+{
+	struct stream_bytes records;
+	int status = unpack(reader, bytes, &records, err);
+
+	if (status == STREAM_OK)
+		status = stream_records_start(
+		    &reader->walk, &reader->batch, records, err);
+	if (status == STREAM_OK)
+		return status;
+	reader->walk.left = 0;
+	stream_fail_in(err, status, "batch at offset %lld",
+	    (long long)reader->batch.info.base_offset);
+	return stream_reader_fail_at(
+	    reader, status, reader->batch.info.position, err);
+}
+
+/* Find a batch with records that are wanted, and enter it. */
+static int
+enter_next(struct stream_reader *reader, struct stream_error *err)
+{
+	for (;;) {
+		enum stream_verdict verdict = STREAM_SHOW;
+		const struct stream_batch_info *info = &reader->batch.info;
+		const uint8_t *bytes;
+		int status;
+
+		if (reader->is_done || reader->next >= reader->end ||
+		    reader->left == 0) {
+			reader->is_done = true;
+			return STREAM_END;
+		}
+		status = stream_reader_next_batch(
+		    reader, &reader->batch, &bytes, err);
+		if (status != STREAM_OK)
+			return status;
+		if (info->last_offset < reader->next)
+			continue;
+		if (!stream_batch_is_control(info) &&
+		    info->base_offset < reader->end) {
+			if (reader->isolation != NULL)
+				status = stream_isolation_judge(
+				    reader->isolation, info, &verdict, err);
+			if (status != STREAM_OK)
+				return status;
+			if (verdict == STREAM_WAIT) {
+				/* Ask for it again when the log has grown. */
+				reader->scan.next = info->position;
+				reader->expected = info->base_offset;
+				return STREAM_END;
+			}
+			if (verdict == STREAM_SHOW)
+				return stream_reader_enter(reader, bytes, err);
+		}
+		reader->next = info->last_offset + 1;
+	}
+}
+
+/* Of *count records from *records on, drop those outside of the range. */
+static void
+clip(struct stream_reader *reader, const struct stream_record **records,
+    size_t *count)
+{
+	while (*count > 0 && (*records)->offset < reader->next) {
+		++*records;
+		--*count;
+	}
+	while (*count > 0 && (*records)[*count - 1].offset >= reader->end)
+		--*count;
+	if (reader->skip > 0) {
+		size_t some = (uint64_t)reader->skip < *count
+		    ? (size_t)reader->skip : *count;
+
+		*records += some;
+		*count -= some;
+		reader->skip -= (int64_t)some;
+	}
+	if (reader->left >= 0 && *count > (uint64_t)reader->left)
+		*count = (size_t)reader->left;
+}
+
+/* The walk has records: give some out, if they are in the range. */
+static int
+give(struct stream_reader *reader, const struct stream_record **records,
+    size_t *count, struct stream_error *err)
+{
+	const struct stream_batch_info *info = &reader->batch.info;
+	int status = stream_records_take(&reader->walk, reader->records,
+	    STREAM_READER_RECORDS, count, err);
+
+	if (status != STREAM_OK) {
+		reader->walk.left = 0;
+		stream_fail_in(err, status, "batch at offset %lld",
+		    (long long)info->base_offset);
+		return stream_reader_fail_at(
+		    reader, status, info->position, err);
+	}
+	*records = reader->records;
+	clip(reader, records, count);
+	if (*count > 0)
+		reader->next = (*records)[*count - 1].offset + 1;
+	if (reader->left > 0)
+		reader->left -= (int64_t)*count;
+	if (reader->walk.left == 0)
+		reader->next = info->last_offset + 1;
+	return STREAM_OK;
+}
+
+int
+stream_reader_read(struct stream_reader *reader,
+    const struct stream_record **records, size_t *count,
+    struct stream_error *err)
+{
+	*count = 0;
+	do {
+		int status = STREAM_OK;
+
+		if (reader->walk.left == 0)
+			status = enter_next(reader, err);
+		else if (reader->left == 0 || reader->next >= reader->end)
+			reader->walk.left = 0;
+		if (status == STREAM_OK && reader->walk.left > 0)
+			status = give(reader, records, count, err);
+		if (status != STREAM_OK)
+			return status;
+	} while (*count == 0);
+	return STREAM_OK;
+}

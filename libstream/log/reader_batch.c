@@ -1,0 +1,276 @@
+/*
+ * reader_batch.c - the next batch, wherever it is
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "log/reader_private.h"
+
+static int
+view_of_one(struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_name name;
+
+	if (!stream_name_parse(reader->only, &name) ||
+	    name.kind != STREAM_NAME_LOG)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "%s: a log file is named by its base offset in 20 digits",
+		    reader->only);
+	reader->view.segments = malloc(sizeof(*reader->view.segments));
+	if (reader->view.segments == NULL)
+		return stream_fail_memory(err);
+	reader->view.segments[0] =
+	    (struct stream_view_segment){ .base_offset = name.base_offset };
+	reader->view.count = 1;
+	return STREAM_OK;
+}
+
+int
+stream_reader_load_view(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_view view;
+	int status;
+
+	if (reader->only != NULL)
+		return reader->view.count > 0 ? STREAM_OK
+					      : view_of_one(reader, err);
+	status = stream_view_load(reader->dirfd, &view, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", reader->name);
+	stream_view_release(&reader->view);
+	reader->view = view;
+	return STREAM_OK;
+}
+
+static void
+put_log_name(struct stream_reader *reader, size_t index)
+{
+	struct stream_name name = {
+		.base_offset = reader->view.segments[index].base_offset,
+		.kind = STREAM_NAME_LOG,
+		.state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
+							   : STREAM_NAME_PLAIN,
+	};
+
+	stream_name_put(&name, reader->log_name);
+}
+
+int
+stream_reader_open_segment(struct stream_reader *reader, size_t index,
+    uint64_t position, struct stream_error *err)
+{
+	const char *file;
+	int fd;
+	int status;
+
+	put_log_name(reader, index);
+	file = reader->only != NULL ? reader->only : reader->log_name;
+	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", reader->name);
+	if (reader->fd >= 0)
+		close(reader->fd);
+	reader->fd = fd;
+	reader->index = index;
+	reader->closed_once = false;
+	stream_scan_move(&reader->scan, fd, position);
+	stream_watch_moved(reader);
+	return STREAM_OK;
+}
+
+/*
+ * The listing is from before: compaction may have swapped the file away, or
+ * retention removed it.  List again and look for the offset; what is gone for
+ * good is told, unless the caller wants to go on with what is left.
+ */
+static int
+find_again(
+    struct stream_reader *reader, int64_t offset, struct stream_error *err)
+{
+	int64_t start;
+	int status = stream_reader_load_view(reader, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (reader->view.count == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: all its segments are gone", reader->name);
+	start = reader->view.segments[0].base_offset;
+	if (offset >= start)
+		return STREAM_OK;
+	if ((reader->options.flags & STREAM_READER_CLAMP) != 0) {
+		reader->next = start;
+		return STREAM_OK;
+	}
+	return stream_fail(err, STREAM_EOFFSET, STREAM_POS_NONE,
+	    "%s: offsets %lld to %lld were removed meanwhile; the log now "
+	    "starts at %lld (--clamp goes on there)",
+	    reader->name, (long long)offset, (long long)start - 1,
+	    (long long)start);
+}
+
+int
+stream_reader_go_to(
+    struct stream_reader *reader, int64_t offset, struct stream_error *err)
+{
+	int status;
+
+	reader->next = offset;
+	reader->expected = -1;
+	if (reader->view.count == 0)
+		return STREAM_OK;
+	for (int tries = 0;; tries++) {
+		size_t index = stream_view_find(&reader->view, reader->next);
+		struct stream_index_source source;
+		uint64_t position;
+
+		status = stream_reader_open_segment(reader, index, 0, err);
+		if (status == STREAM_ENOENT && tries < 10) {
+			status = find_again(reader, reader->next, err);
+			if (status != STREAM_OK)
+				return status;
+			continue;
+		}
+		if (status != STREAM_OK)
+			return status;
+		source = (struct stream_index_source){ reader->dirfd,
+			reader->log_name, reader->fd,
+			stream_reader_base(reader),
+			reader->options.max_batch_bytes };
+		stream_index_find(&source, reader->next, &position);
+		stream_scan_move(&reader->scan, reader->fd, position);
+		if (position == 0 && reader->dense)
+			reader->expected = source.base_offset;
+		return STREAM_OK;
+	}
+}
+
+/*
+ * The CRC does not cover the base offset; in a dense log the chain does.
+ * Elsewhere offsets must at least grow.
+ */
+static int
+check_chain(struct stream_reader *reader, const struct stream_batch *batch,
+    struct stream_error *err)
+{
+	const struct stream_batch_info *info = &batch->info;
+	int64_t expected = reader->expected;
+	int status = STREAM_OK;
+
+	if (info->base_offset < stream_reader_base(reader))
+		status = stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "batch at offset %lld in a segment that starts at %lld",
+		    (long long)info->base_offset,
+		    (long long)stream_reader_base(reader));
+	else if (expected >= 0 &&
+	    (reader->dense ? info->base_offset != expected
+			   : info->base_offset < expected))
+		status = stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "batch at offset %lld where %lld was expected",
+		    (long long)info->base_offset, (long long)expected);
+	else if (reader->dense &&
+	    batch->last_offset_delta != info->record_count - 1)
+		status = stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "batch at offset %lld: %d records for %d offsets",
+		    (long long)info->base_offset, info->record_count,
+		    batch->last_offset_delta + 1);
+	if (status != STREAM_OK) {
+		reader->scan.next = info->position;
+		return stream_reader_fail_at(
+		    reader, status, info->position, err);
+	}
+	reader->expected = info->last_offset + 1;
+	return STREAM_OK;
+}
+
+/* The segment is read to its end and a newer one exists. */
+static int
+advance(struct stream_reader *reader, struct stream_error *err)
+{
+	int64_t next_base =
+	    reader->view.segments[reader->index + 1].base_offset;
+	int status;
+
+	if (reader->dense && reader->expected >= 0 &&
+	    reader->expected != next_base) {
+		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "ends at offset %lld, but the next segment starts at %lld",
+		    (long long)reader->expected, (long long)next_base);
+		return stream_reader_fail_at(
+		    reader, status, reader->scan.next, err);
+	}
+	status = stream_reader_open_segment(reader, reader->index + 1, 0, err);
+	if (status == STREAM_OK && reader->dense)
+		reader->expected = next_base;
+	if (status != STREAM_ENOENT)
+		return status;
+	status = find_again(reader,
+	    reader->expected >= 0 ? reader->expected : next_base, err);
+	if (status == STREAM_OK)
+		status = stream_reader_go_to(reader, reader->next, err);
+	return status;
+}
+
+/* Has the reader come to the end that it was given? */
+static bool
+is_at_limit(const struct stream_reader *reader)
+{
+	int64_t base;
+
+	if (reader->limit_base == STREAM_NO_LIMIT)
+		return false;
+	base = stream_reader_base(reader);
+	return base > reader->limit_base ||
+	    (base == reader->limit_base &&
+		reader->scan.next >= reader->limit_bytes);
+}
+
+/* At the limit: more may be durable by now, for one who follows. */
+static int
+at_limit(struct stream_reader *reader, bool *go_on, struct stream_error *err)
+{
+	enum { BOTH = STREAM_READER_FOLLOW | STREAM_READER_DURABLE };
+	int status;
+
+	if ((reader->options.flags & BOTH) != BOTH) {
+		status = stream_reader_check_durable(reader, err);
+		return status == STREAM_OK ? STREAM_END : status;
+	}
+	status = stream_reader_update_durable(reader, err);
+	if (status != STREAM_OK || !is_at_limit(reader))
+		return status;
+	return stream_reader_stopped(reader, STREAM_END, go_on, err);
+}
+
+int
+stream_reader_next_batch(struct stream_reader *reader,
+    struct stream_batch *batch, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	if (reader->view.count == 0)
+		return STREAM_END;
+	for (;;) {
+		bool go_on = false;
+		int status;
+
+		if (is_at_limit(reader)) {
+			status = at_limit(reader, &go_on, err);
+		} else {
+			status =
+			    stream_scan_next(&reader->scan, batch, bytes, err);
+			if (status == STREAM_OK)
+				return check_chain(reader, batch, err);
+			status =
+			    stream_reader_stopped(reader, status, &go_on, err);
+		}
+		if (status == STREAM_OK && go_on)
+			status = advance(reader, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+}

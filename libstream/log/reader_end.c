@@ -1,0 +1,415 @@
+/*
+ * reader_end.c - what it means that no whole batch follows
+ *
+ * SPEC section 10.  The file may end there for now; an append may be under
+ * way; it may be torn, or damaged; the segment may be closed and the log go on
+ * in the next; or a failed sync may have cut what was read already.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "file/io.h"
+#include "file/lock.h"
+#include "file/tail.h"
+#include "log/partition.h"
+#include "log/reader_private.h"
+
+enum {
+	/* An append takes microseconds; whoever looks every millisecond sees
+	 * its end soon and costs nothing. */
+	APPEND_PAUSE_MS = 1,
+	/* Without a lock file nobody says whether an append is under way. */
+	FOREIGN_PAUSE_MS = 10,
+	FOREIGN_TRIES = 3,
+	/* A writer with the default --sync syncs within a second, one with
+	 * --ack at once: a reader that waits longer than this does it. */
+	SYNC_PATIENCE_MS = 50
+};
+
+static void
+pause_ms(int ms)
+{
+	struct timespec pause = { .tv_nsec = (long)ms * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+int
+stream_reader_read_state(const struct stream_reader *reader,
+    struct stream_state *state, struct stream_error *err)
+{
+	*state = (struct stream_state){ 0 };
+	if (reader->statefd < 0 || reader->only != NULL)
+		return STREAM_OK;
+	return stream_state_read(
+	    reader->statefd, &reader->identity, state, err);
+}
+
+bool
+stream_reader_trusts(const struct stream_reader *reader,
+    const struct stream_state *state, uint64_t size)
+{
+	const struct stream_view *view = &reader->view;
+
+	return stream_state_is_current(state, &reader->identity) &&
+	    (state->marks & STREAM_MARK_APPENDING) == 0 &&
+	    view->count > 0 && size == state->end &&
+	    view->segments[view->count - 1].base_offset == state->active_base;
+}
+
+/* Bytes of the open segment that are known to be synced. */
+static uint64_t
+durable_end(
+    const struct stream_reader *reader, const struct stream_state *state)
+{
+	if (state->sequence == 0 ||
+	    state->active_base != stream_reader_base(reader))
+		return 0;
+	return state->durable_end;
+}
+
+/*
+ * A failed sync took records back that this reader had passed: what stands
+ * there now, if anything, is not what it read.
+ */
+static int
+check_takeback(struct stream_reader *reader, const struct stream_state *state,
+    struct stream_error *err)
+{
+	uint64_t at = reader->scan.next;
+	uint64_t size;
+	bool lost;
+	int status = stream_io_size(reader->fd, &size, err);
+
+	if (status != STREAM_OK)
+		return status;
+	lost = size < at;
+	if (state->takebacks != reader->takebacks &&
+	    state->takeback_base == stream_reader_base(reader))
+		lost = lost || state->takeback_end < at;
+	reader->takebacks = state->takebacks;
+	if (!lost)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ELOST, STREAM_POS_NONE,
+	    "%s/%s: records up to offset %lld were read and then taken back "
+	    "by a failed sync; the file was cut to %llu bytes",
+	    reader->name, reader->log_name, (long long)reader->next - 1,
+	    (unsigned long long)(state->takeback_base ==
+				stream_reader_base(reader) &&
+			    state->takeback_end < at
+		    ? state->takeback_end
+		    : size));
+}
+
+/* Is there a newer segment by now?  Then load the view that has it. */
+static int
+look_for_newer(
+    struct stream_reader *reader, bool *newer, struct stream_error *err)
+{
+	int64_t base = stream_reader_base(reader);
+	int status;
+
+	*newer = !stream_reader_in_newest(reader);
+	if (*newer || reader->only != NULL)
+		return STREAM_OK;
+	status = stream_reader_load_view(reader, err);
+	if (status != STREAM_OK)
+		return status;
+	if (reader->view.count == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: all its segments are gone", reader->name);
+	reader->index = stream_view_find(&reader->view, base);
+	*newer = !stream_reader_in_newest(reader);
+	return STREAM_OK;
+}
+
+int
+stream_reader_check_durable(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	uint64_t size;
+	int status = stream_reader_read_state(reader, &state, err);
+
+	/* The state first: a file that grows meanwhile is no shorter. */
+	if (status == STREAM_OK)
+		status = stream_io_size(reader->fd, &size, err);
+	if (status != STREAM_OK || size >= durable_end(reader, &state))
+		return status;
+	status = stream_fail(err, STREAM_ECORRUPT, size,
+	    "the file ends here, though %llu bytes were made durable",
+	    (unsigned long long)state.durable_end);
+	return stream_reader_fail_at(reader, status, size, err);
+}
+
+/* The file ends exactly after a batch. */
+static int
+at_end(struct stream_reader *reader, bool *go_on, struct stream_error *err)
+{
+	struct stream_state state;
+	bool newer;
+	int status = STREAM_OK;
+
+	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0) {
+		status = stream_reader_read_state(reader, &state, err);
+		if (status == STREAM_OK)
+			status = check_takeback(reader, &state, err);
+	}
+	if (status == STREAM_OK)
+		status = stream_reader_check_durable(reader, err);
+	if (status == STREAM_OK)
+		status = look_for_newer(reader, &newer, err);
+	if (status != STREAM_OK)
+		return status;
+	if (!newer) {
+		reader->woken = false;
+		return STREAM_END;
+	}
+	/* Its last bytes may have come after we read to its end. */
+	*go_on = reader->closed_once;
+	reader->closed_once = true;
+	return STREAM_OK;
+}
+
+static bool
+is_bad(int status)
+{
+	return status == STREAM_ETORN || status == STREAM_ECORRUPT ||
+	    status == STREAM_ENEWER;
+}
+
+/* What tells that a writer was at work: its lock, and the state's number. */
+struct activity {
+	bool locked;
+	uint64_t sequence;
+};
+
+static struct activity
+look_at_writers(const struct stream_reader *reader)
+{
+	struct activity activity = { .locked = stream_lock_is_held(
+		reader->statefd, STREAM_LOCK_APPEND, 1) };
+	struct stream_state state;
+
+	stream_reader_read_state(reader, &state, NULL);
+	activity.sequence = state.sequence;
+	return activity;
+}
+
+/* Read the batch at the scan's place once more and stay there. */
+static int
+read_again(struct stream_reader *reader, struct stream_error *err)
+{
+	uint64_t at = reader->scan.next;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status = stream_scan_next(&reader->scan, &batch, &bytes, err);
+
+	stream_scan_move(&reader->scan, reader->fd, at);
+	return status;
+}
+
+/*
+ * Look again until the bytes are good, or no writer was at work before,
+ * during and after a look that still found them bad.
+ */
+static int
+look_again_beside_writers(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	int64_t since_ms = stream_clock_steady_ms();
+
+	for (;;) {
+		struct activity before = look_at_writers(reader);
+		int status = read_again(reader, err);
+		struct activity after = look_at_writers(reader);
+
+		if (!is_bad(status))
+			return status;
+		if (!before.locked && !after.locked &&
+		    before.sequence == after.sequence)
+			return status;
+		if (stream_clock_steady_ms() - since_ms >=
+		    reader->options.lock_timeout_ms)
+			return status;
+		pause_ms(APPEND_PAUSE_MS);
+	}
+}
+
+static int
+look_again(struct stream_reader *reader, struct stream_error *err)
+{
+	int status = STREAM_ETORN;
+
+	if (reader->statefd >= 0)
+		return look_again_beside_writers(reader, err);
+	for (int i = 0; i < FOREIGN_TRIES && is_bad(status); i++) {
+		pause_ms(FOREIGN_PAUSE_MS);
+		status = read_again(reader, err);
+	}
+	return status;
+}
+
+static int
+note_torn(struct stream_reader *reader)
+{
+	char text[200];
+
+	if (!reader->torn_is_noted && reader->options.note != NULL &&
+	    (reader->options.flags & STREAM_READER_FOLLOW) == 0) {
+		snprintf(text, sizeof(text),
+		    "%.60s/%s: byte %llu: an append that did not finish "
+		    "follows (torn); not shown",
+		    reader->name, reader->log_name,
+		    (unsigned long long)reader->scan.next);
+		reader->options.note(reader->options.note_context, text);
+	}
+	reader->torn_is_noted = true;
+	return STREAM_END;
+}
+
+/* In the newest segment, nobody writing: torn, bad or damaged? */
+static int
+judge(struct stream_reader *reader, int status, struct stream_error *err)
+{
+	struct stream_state state;
+	struct stream_error why;
+	enum stream_tail tail;
+	uint64_t at = reader->scan.next;
+	int found = stream_tail_judge(reader->fd, at,
+	    reader->expected > reader->next ? reader->expected : reader->next,
+	    reader->options.max_batch_bytes, &tail, &why);
+
+	if (found == STREAM_OK)
+		found = stream_reader_read_state(reader, &state, &why);
+	if (found != STREAM_OK) {
+		if (err != NULL)
+			*err = why;
+		return stream_reader_fail_at(reader, found, at, err);
+	}
+	if (tail == STREAM_TAIL_NONE)
+		return STREAM_OK;
+	if (tail == STREAM_TAIL_TORN && at >= durable_end(reader, &state))
+		return note_torn(reader);
+	if (tail == STREAM_TAIL_BAD && at >= durable_end(reader, &state))
+		stream_fail_in(err, status,
+		    "the last batch is bad (the next writer sets it aside)");
+	if (status == STREAM_ETORN)
+		status = stream_fail(err, STREAM_ECORRUPT, at,
+		    tail == STREAM_TAIL_DAMAGE
+			? "damaged: the batch's length is wrong, or bytes are "
+			  "missing before good ones"
+			: "damaged: the file ends within a batch that was "
+			  "made durable");
+	return stream_reader_fail_at(reader, status, at, err);
+}
+
+int
+stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
+    struct stream_error *err)
+{
+	struct stream_error why;
+	bool newer;
+	int again;
+
+	if (status == STREAM_END)
+		return at_end(reader, go_on, err);
+	if (!is_bad(status))
+		return stream_reader_fail_at(
+		    reader, status, reader->scan.next, err);
+	again = look_again(reader, &why);
+	if (!is_bad(again)) {
+		if (again != STREAM_OK && again != STREAM_END && err != NULL)
+			*err = why;
+		return again == STREAM_END ? STREAM_OK : again;
+	}
+	if (err != NULL)
+		*err = why;
+	status = look_for_newer(reader, &newer, &why);
+	if (status != STREAM_OK) {
+		if (err != NULL)
+			*err = why;
+		return status;
+	}
+	if (!newer)
+		return judge(reader, again, err);
+	if (!reader->closed_once) {
+		reader->closed_once = true;
+		return STREAM_OK;
+	}
+	/* A closed segment has no unfinished appends. */
+	if (again == STREAM_ETORN) {
+		again = STREAM_ECORRUPT;
+		if (err != NULL)
+			err->status = STREAM_ECORRUPT;
+	}
+	return stream_reader_fail_at(reader, again, reader->scan.next, err);
+}
+
+/*
+ * Sync on behalf of a writer that does not.  Where this process may write,
+ * by the protocol that writers use; else by a plain fdatasync of what is
+ * there.
+ */
+static int
+sync_log(struct stream_reader *reader, uint64_t *durable,
+    struct stream_error *err)
+{
+	struct stream_log_config config = {
+		.index_interval_bytes = 4096,
+		.dense = reader->dense,
+		.lock_timeout_ms = reader->options.lock_timeout_ms,
+	};
+	struct stream_partition *partition;
+	struct stream_state state;
+	int status;
+
+	if (reader->statefd >= 0 && reader->is_ours &&
+	    stream_partition_open(reader->dirfd, &config, &partition, NULL) ==
+		STREAM_OK) {
+		status = stream_partition_sync(partition, err);
+		stream_partition_close(partition);
+		if (status == STREAM_OK)
+			status = stream_reader_read_state(reader, &state, err);
+		if (status == STREAM_OK)
+			*durable = durable_end(reader, &state);
+		return status;
+	}
+	status = stream_io_size(reader->fd, durable, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync(reader->fd, err);
+	return status;
+}
+
+int
+stream_reader_update_durable(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	uint64_t durable, size;
+	int64_t since_ms = stream_clock_steady_ms();
+	int status;
+
+	for (;;) {
+		status = stream_reader_read_state(reader, &state, err);
+		if (status == STREAM_OK)
+			status = stream_io_size(reader->fd, &size, err);
+		if (status != STREAM_OK)
+			return status;
+		durable = durable_end(reader, &state);
+		if (durable >= size || reader->statefd < 0 ||
+		    stream_clock_steady_ms() - since_ms >= SYNC_PATIENCE_MS)
+			break;
+		pause_ms(APPEND_PAUSE_MS);
+	}
+	if (durable < size)
+		status = sync_log(reader, &durable, err);
+	reader->limit_base = stream_reader_base(reader);
+	reader->limit_bytes = durable;
+	return status;
+}

@@ -1,0 +1,165 @@
+/*
+ * reader_private.h - what the files of the reader share
+ *
+ * Layer log/.  reader.c gives out records; reader_batch.c finds the next batch
+ * and walks from segment to segment; reader_end.c decides what an end or bad
+ * bytes mean; reader_seek.c turns points into offsets.
+ */
+#ifndef STREAM_LOG_READER_PRIVATE_H
+#define STREAM_LOG_READER_PRIVATE_H
+
+#include <stream/reader.h>
+
+#include "codec/compress.h"
+#include "codec/records.h"
+#include "file/index.h"
+#include "file/name.h"
+#include "file/scan.h"
+#include "file/state.h"
+#include "log/isolation.h"
+#include "log/view.h"
+
+/* Records that one call gives out: few enough to stay in the first-level
+ * cache, many enough to make the call cheap. */
+enum { STREAM_READER_RECORDS = 128 };
+
+/* The least base offset that a limit can be set for is 0, so this is none. */
+#define STREAM_NO_LIMIT INT64_MAX
+
+struct stream_reader {
+	/* What is read. */
+	int dirfd;
+	char *name; /* of the directory, for messages */
+	char *only; /* the one log file, or NULL */
+	int64_t log_start_offset;
+	bool is_ours;
+	bool dense; /* ours, never compacted: no gap is legal */
+	struct stream_reader_options options;
+	int statefd; /* -1: there is no state file */
+	struct stream_state_identity identity;
+	uint64_t takebacks; /* as last looked at */
+
+	/* Where it is. */
+	struct stream_view view;
+	size_t index; /* of the segment in the view */
+	int fd;	      /* its log, -1: none open */
+	char log_name[STREAM_NAME_SIZE];
+	struct stream_scan scan;
+	int64_t next;	  /* offset of the next record to give out */
+	int64_t expected; /* base offset of the next batch; -1: any */
+	bool closed_once; /* a newer segment exists; this one was read again */
+
+	/* Where it ends. */
+	int64_t end;	     /* offset, excluded */
+	int64_t limit_base;  /* do not read past limit_bytes of this segment */
+	uint64_t limit_bytes;
+	int64_t skip;	     /* records to leave out first, for START +N */
+	int64_t left;	     /* records to give out, -1: any number */
+	bool is_done;
+	bool torn_is_noted;
+
+	/* The batch that is being given out. */
+	struct stream_batch batch;
+	struct stream_records walk;
+	struct stream_buf plain; /* its records, decompressed */
+	struct stream_decompressor *decompressor;
+	struct stream_isolation *isolation; /* NULL: show everything */
+	struct stream_record records[STREAM_READER_RECORDS];
+
+	/* Waking. */
+	struct stream_watch *watch; /* NULL: none */
+	int watch_file;		    /* inotify descriptors, -1: none */
+	int watch_dir;
+	int watch_state;
+	bool woken;
+	struct stream_reader *watch_next;
+};
+
+/* "orders-0/00000000000000000000.log: byte 123: " in front of err. */
+int stream_reader_fail_at(const struct stream_reader *reader, int status,
+    uint64_t position, struct stream_error *err);
+
+/* Load the view: the one file, or the directory. */
+int stream_reader_load_view(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* Open segment index of the view at byte position. */
+int stream_reader_open_segment(struct stream_reader *reader, size_t index,
+    uint64_t position, struct stream_error *err);
+
+/* Go to the first batch that may hold offset, which becomes next. */
+int stream_reader_go_to(
+    struct stream_reader *reader, int64_t offset, struct stream_error *err);
+
+/* Base offset of the segment that is open. */
+static inline int64_t
+stream_reader_base(const struct stream_reader *reader)
+{
+	return reader->view.segments[reader->index].base_offset;
+}
+
+static inline bool
+stream_reader_in_newest(const struct stream_reader *reader)
+{
+	return reader->index + 1 == reader->view.count;
+}
+
+/*
+ * Take the next batch that follows the last one, its chain checked.  *bytes is
+ * lent until the next call.  Goes over to the next segment by itself.
+ * STREAM_END and failures as stream_reader_read.
+ */
+int stream_reader_next_batch(struct stream_reader *reader,
+    struct stream_batch *batch, const uint8_t **bytes,
+    struct stream_error *err);
+
+/*
+ * The scan stopped at the end of the file (status STREAM_END) or at bytes that
+ * are no whole batch.  STREAM_OK: look again, or go on in the next segment if
+ * *advance; STREAM_END: nothing more now; else the failure to give.
+ */
+int stream_reader_stopped(struct stream_reader *reader, int status,
+    bool *advance, struct stream_error *err);
+
+/* The newest segment must not be shorter than what was made durable. */
+int stream_reader_check_durable(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* Read the state; all zero when there is none. */
+int stream_reader_read_state(const struct stream_reader *reader,
+    struct stream_state *state, struct stream_error *err);
+
+/* Is the state what the newest segment's file, size bytes long, shows? */
+bool stream_reader_trusts(const struct stream_reader *reader,
+    const struct stream_state *state, uint64_t size);
+
+/* Set the limit to what is synced; sync first when that lags.  For readers of
+ * durable records. */
+int stream_reader_update_durable(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* Resolve the range in options and go there.  The view is loaded. */
+int stream_reader_seek(struct stream_reader *reader, struct stream_error *err);
+
+/* The offset after the last whole batch. */
+int stream_reader_log_end(
+    struct stream_reader *reader, int64_t *offset, struct stream_error *err);
+
+/* The offset of the first record at or after a time; the log end if none. */
+int stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
+    int64_t *offset, struct stream_error *err);
+
+/* Begin to give out a batch: decompress it, start the walk. */
+int stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
+    struct stream_error *err);
+
+/* The first offset that the directory can hold. */
+int64_t stream_reader_log_start(const struct stream_reader *reader);
+
+/* Follow the reader to another segment, if it is watched. */
+void stream_watch_moved(struct stream_reader *reader);
+
+/* Take the reader off its watch. */
+void stream_watch_remove(struct stream_reader *reader);
+
+#endif

@@ -1,0 +1,406 @@
+/*
+ * reader_seek.c - from points to offsets
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "log/reader.h"
+#include "log/reader_private.h"
+
+/* How far before the end the search for the last records begins, and by how
+ * much it goes further back when that was not far enough. */
+enum { LAST_FIRST = 1 << 20, LAST_FACTOR = 8 };
+
+int64_t
+stream_reader_log_start(const struct stream_reader *reader)
+{
+	int64_t start = reader->log_start_offset;
+
+	if (reader->view.count > 0 &&
+	    reader->view.segments[0].base_offset > start)
+		start = reader->view.segments[0].base_offset;
+	return start;
+}
+
+static struct stream_index_source
+index_source(const struct stream_reader *reader)
+{
+	return (struct stream_index_source){ reader->dirfd, reader->log_name,
+		reader->fd, stream_reader_base(reader),
+		reader->options.max_batch_bytes };
+}
+
+/* The end as it is now, for one who does not follow: bytes of the newest
+ * segment. */
+static int
+set_limit(struct stream_reader *reader, struct stream_error *err)
+{
+	size_t newest = reader->view.count - 1;
+	int status = stream_reader_open_segment(reader, newest, 0, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if ((reader->options.flags & STREAM_READER_DURABLE) != 0)
+		return stream_reader_update_durable(reader, err);
+	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0)
+		return STREAM_OK;
+	reader->limit_base = stream_reader_base(reader);
+	return stream_io_size(reader->fd, &reader->limit_bytes, err);
+}
+
+/* Walk the newest segment from its last index entry to the last good batch. */
+static int
+walk_to_end(
+    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+{
+	struct stream_index_source source = index_source(reader);
+	struct stream_scan scan;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	uint64_t position;
+	int status;
+
+	*offset = source.base_offset;
+	stream_index_find(
+	    &source, source.base_offset + INT32_MAX, &position);
+	stream_scan_init(&scan, reader->fd, position, STREAM_SCAN_WHOLE,
+	    source.cap, STREAM_SCAN_BLOCK);
+	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
+	    STREAM_OK)
+		*offset = batch.info.last_offset + 1;
+	stream_scan_release(&scan);
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
+}
+
+int
+stream_reader_log_end(
+    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+{
+	struct stream_state state;
+	uint64_t size;
+	int status;
+
+	*offset = stream_reader_log_start(reader);
+	if (reader->view.count == 0)
+		return STREAM_OK;
+	status = stream_reader_open_segment(
+	    reader, reader->view.count - 1, 0, err);
+	if (status == STREAM_OK)
+		status = stream_reader_read_state(reader, &state, err);
+	if (status == STREAM_OK)
+		status = stream_io_size(reader->fd, &size, err);
+	if (status != STREAM_OK)
+		return status;
+	if (stream_reader_trusts(reader, &state, size))
+		*offset = state.next_offset;
+	else
+		status = walk_to_end(reader, offset, err);
+	if (*offset < stream_reader_log_start(reader))
+		*offset = stream_reader_log_start(reader);
+	return status;
+}
+
+/* The first record of this batch at or after the time. */
+static int
+find_in_batch(struct stream_reader *reader, const uint8_t *bytes,
+    int64_t timestamp_ms, int64_t *offset, bool *found,
+    struct stream_error *err)
+{
+	size_t count;
+	int status = stream_reader_enter(reader, bytes, err);
+
+	while (status == STREAM_OK && !*found && reader->walk.left > 0) {
+		status = stream_records_take(&reader->walk, reader->records,
+		    STREAM_READER_RECORDS, &count, err);
+		for (size_t i = 0; status == STREAM_OK && i < count; i++)
+			if (reader->records[i].timestamp_ms >= timestamp_ms) {
+				*offset = reader->records[i].offset;
+				*found = true;
+				break;
+			}
+	}
+	reader->walk.left = 0;
+	return status;
+}
+
+/* In the segment that is open. */
+static int
+find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
+    int64_t *offset, bool *found, struct stream_error *err)
+{
+	struct stream_index_source source = index_source(reader);
+	struct stream_scan headers;
+	uint64_t position;
+	int status;
+
+	stream_index_find_time(&source, timestamp_ms, &position);
+	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
+	    source.cap, STREAM_SCAN_SMALL_BLOCK);
+	while (!*found) {
+		const uint8_t *bytes;
+
+		status = stream_scan_next(
+		    &headers, &reader->batch, &bytes, err);
+		if (status != STREAM_OK)
+			break;
+		if (reader->batch.info.max_timestamp_ms < timestamp_ms ||
+		    stream_batch_is_control(&reader->batch.info))
+			continue;
+		stream_scan_move(&reader->scan, reader->fd,
+		    reader->batch.info.position);
+		status = stream_scan_next(
+		    &reader->scan, &reader->batch, &bytes, err);
+		if (status == STREAM_OK)
+			status = find_in_batch(reader, bytes, timestamp_ms,
+			    offset, found, err);
+		if (status != STREAM_OK)
+			break;
+	}
+	stream_scan_release(&headers);
+	/* What ends the segment early is told when it is read. */
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
+}
+
+int
+stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
+    int64_t *offset, struct stream_error *err)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < reader->view.count && !found; i++) {
+		int status = stream_reader_open_segment(reader, i, 0, err);
+
+		if (status == STREAM_OK)
+			status = find_time_here(
+			    reader, timestamp_ms, offset, &found, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	if (!found)
+		return stream_reader_log_end(reader, offset, err);
+	if (*offset < stream_reader_log_start(reader))
+		*offset = stream_reader_log_start(reader);
+	return STREAM_OK;
+}
+
+static int
+refuse_offset(const struct stream_reader *reader, int64_t offset, int64_t end,
+    struct stream_error *err)
+{
+	int64_t start = stream_reader_log_start(reader);
+
+	if (start == end)
+		return stream_fail(err, STREAM_EOFFSET, STREAM_POS_NONE,
+		    "%s: no offset %lld: the log is empty, its next offset is "
+		    "%lld",
+		    reader->name, (long long)offset, (long long)end);
+	return stream_fail(err, STREAM_EOFFSET, STREAM_POS_NONE,
+	    "%s: no offset %lld: the log holds %lld to %lld (--clamp takes "
+	    "the nearest)",
+	    reader->name, (long long)offset, (long long)start,
+	    (long long)end - 1);
+}
+
+/* An offset that the log holds, or its end; one who follows may name a later
+ * one as the end of the range. */
+static int
+check_offset(struct stream_reader *reader, bool is_end, int64_t *offset,
+    struct stream_error *err)
+{
+	int64_t start = stream_reader_log_start(reader);
+	int64_t end;
+	int status;
+
+	if (is_end && (reader->options.flags & STREAM_READER_FOLLOW) != 0 &&
+	    *offset >= start)
+		return STREAM_OK;
+	status = stream_reader_log_end(reader, &end, err);
+	if (status != STREAM_OK || (*offset >= start && *offset <= end))
+		return status;
+	if ((reader->options.flags & STREAM_READER_CLAMP) == 0)
+		return refuse_offset(reader, *offset, end, err);
+	*offset = *offset < start ? start : end;
+	return STREAM_OK;
+}
+
+/* How many records that would be shown stand at or after an offset? */
+static int
+count_from(const struct stream_reader *reader, int64_t offset, int64_t *count,
+    struct stream_error *err)
+{
+	struct stream_reader_source source = {
+		.dirfd = fcntl(reader->dirfd, F_DUPFD_CLOEXEC, 0),
+		.name = reader->name,
+		.only = reader->only,
+		.log_start_offset = reader->log_start_offset,
+		.is_ours = reader->is_ours,
+		.dense = reader->dense,
+	};
+	struct stream_reader_options options = reader->options;
+	struct stream_reader *counter;
+	const struct stream_record *records;
+	size_t some;
+	int status;
+
+	*count = 0;
+	if (source.dirfd < 0)
+		return stream_fail_sys(err, "%s: cannot open", reader->name);
+	options.range = (struct stream_range){ .from = { STREAM_POINT_OFFSET,
+						   offset } };
+	options.flags &= (unsigned)~STREAM_READER_FOLLOW;
+	options.flags |= STREAM_READER_CLAMP;
+	options.note = NULL;
+	status = stream_reader_open_source(&source, &options, &counter, err);
+	if (status != STREAM_OK)
+		return status;
+	while ((status = stream_reader_read(
+		    counter, &records, &some, err)) == STREAM_OK)
+		*count += (int64_t)some;
+	stream_reader_close(counter);
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+/* The base offset of the batch about bytes before the end of the segment that
+ * is open; *whole when that is its first. */
+static int
+offset_before_end(struct stream_reader *reader, uint64_t bytes,
+    int64_t *offset, bool *whole, struct stream_error *err)
+{
+	struct stream_index_source source = index_source(reader);
+	uint8_t start[8];
+	uint64_t size, position;
+	size_t got;
+	int status = stream_io_size(reader->fd, &size, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_index_find_before(&source, size, bytes, &position);
+	*whole = position == 0;
+	*offset = source.base_offset;
+	if (*whole)
+		return STREAM_OK;
+	status = stream_io_read_at(
+	    reader->fd, start, sizeof(start), position, &got, err);
+	if (status == STREAM_OK && got == sizeof(start)) {
+		*offset = 0;
+		for (size_t i = 0; i < sizeof(start); i++)
+			*offset = *offset << 8 | start[i];
+	}
+	return status;
+}
+
+/*
+ * The last n records where offsets have gaps, or records are hidden: count
+ * from further and further back until there are enough.
+ */
+static int
+find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
+    struct stream_error *err)
+{
+	uint64_t bytes = LAST_FIRST;
+	size_t index = reader->view.count - 1;
+	int64_t count = 0;
+
+	for (;;) {
+		bool whole;
+		int status =
+		    stream_reader_open_segment(reader, index, 0, err);
+
+		if (status == STREAM_OK)
+			status = offset_before_end(
+			    reader, bytes, offset, &whole, err);
+		if (status == STREAM_OK)
+			status = count_from(reader, *offset, &count, err);
+		if (status != STREAM_OK)
+			return status;
+		if (count >= n || (whole && index == 0))
+			break;
+		if (whole)
+			index--;
+		bytes = whole ? LAST_FIRST : bytes * LAST_FACTOR;
+	}
+	reader->skip = count > n ? count - n : 0;
+	return STREAM_OK;
+}
+
+static int
+resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
+    int64_t *offset, struct stream_error *err)
+{
+	int64_t start = stream_reader_log_start(reader);
+	int64_t end;
+	int status = stream_reader_log_end(reader, &end, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (!reader->dense && n > 0 && !is_end && reader->view.count > 0)
+		return find_last(reader, n, offset, err);
+	*offset = end - start < n ? start : end - n;
+	return STREAM_OK;
+}
+
+static int
+resolve(struct stream_reader *reader, struct stream_point point, bool is_end,
+    int64_t *offset, struct stream_error *err)
+{
+	*offset = point.value;
+	switch (point.kind) {
+	case STREAM_POINT_END:
+		return stream_reader_log_end(reader, offset, err);
+	case STREAM_POINT_OFFSET:
+		return check_offset(reader, is_end, offset, err);
+	case STREAM_POINT_LAST:
+		return resolve_last(
+		    reader, point.value, is_end, offset, err);
+	case STREAM_POINT_TIME:
+		return stream_reader_find_time(
+		    reader, point.value, offset, err);
+	case STREAM_POINT_AFTER:
+		if (!is_end)
+			reader->skip = point.value;
+		*offset = stream_reader_log_start(reader);
+		return STREAM_OK;
+	case STREAM_POINT_NONE:
+	case STREAM_POINT_START:
+		break;
+	}
+	*offset = stream_reader_log_start(reader);
+	return STREAM_OK;
+}
+
+static int
+resolve_end(struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_point to = reader->options.range.to;
+
+	if (to.kind == STREAM_POINT_NONE)
+		return STREAM_OK;
+	if (to.kind == STREAM_POINT_AFTER) {
+		reader->left = to.value;
+		return STREAM_OK;
+	}
+	return resolve(reader, to, true, &reader->end, err);
+}
+
+int
+stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
+{
+	int64_t from;
+	int status = STREAM_OK;
+
+	if (reader->view.count > 0)
+		status = set_limit(reader, err);
+	if (status == STREAM_OK)
+		status = resolve(
+		    reader, reader->options.range.from, false, &from, err);
+	if (status == STREAM_OK)
+		status = resolve_end(reader, err);
+	if (status == STREAM_OK)
+		status = stream_reader_go_to(reader, from, err);
+	return status;
+}

@@ -1,0 +1,458 @@
+/*
+ * recover.c - make the state of a partition true again
+ *
+ * Runs under the append lock when the state is missing, old, marked by a
+ * writer that died, or contradicted by the log.  SPEC section 10 says what may
+ * be cut: a torn tail, and a last batch that is wrong and not provably durable
+ * (set aside first).  Everything else that is wrong is left as it is, and
+ * nothing is written until someone has looked (P4 of the promises: never
+ * "repaired" by deleting what follows).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/checkpoint.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "file/scan.h"
+#include "file/tail.h"
+#include "log/epochs_rebuild.h"
+#include "log/partition_private.h"
+#include "log/view.h"
+
+/* Bytes that are copied at once when a bad batch is set aside. */
+enum { COPY = 1 << 16 };
+
+int
+stream_partition_find_newest(
+    struct stream_partition *partition, int64_t *base, struct stream_error *err)
+{
+	struct stream_view view;
+	int status = stream_view_load(partition->dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	*base = view.count > 0 ? view.segments[view.count - 1].base_offset : -1;
+	stream_view_release(&view);
+	return STREAM_OK;
+}
+
+int
+stream_partition_last_batch_agrees(
+    struct stream_partition *partition, bool *agrees, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	uint64_t at = (uint64_t)state->last_position;
+	uint8_t header[STREAM_BATCH_HEADER];
+	struct stream_batch batch;
+	uint64_t size;
+	size_t got;
+	int status;
+
+	*agrees = state->end == 0;
+	if (state->last_position < 0 || state->end == 0)
+		return STREAM_OK;
+	status = stream_io_read_at(
+	    partition->segment.log, header, sizeof(header), at, &got, err);
+	if (status != STREAM_OK || got < sizeof(header))
+		return status;
+	*agrees = stream_batch_measure(header, sizeof(header), INT32_MAX, &size,
+		      NULL) == STREAM_OK &&
+	    stream_batch_parse(header, (size_t)size, &batch, NULL) ==
+		STREAM_OK &&
+	    at + size == state->end &&
+	    batch.info.last_offset + 1 == state->next_offset;
+	return STREAM_OK;
+}
+
+/*
+ * A directory without a segment is a partition in which nothing was written
+ * yet (Kafka makes the first segment at the log start offset too), unless the
+ * state remembers one: then the log is gone, and going on would give its
+ * offsets out again.
+ */
+static int
+make_first_segment(
+    struct stream_partition *partition, int64_t *base, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+
+	if (state->sequence != 0 && state->next_offset > 0)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "no segment is left, though offset %lld was reached; "
+		    "restore it, or remove " STREAM_STATE_NAME
+		    " to begin again",
+		    (long long)state->next_offset);
+	*base = partition->config.log_start_offset;
+	return stream_segment_create(partition->dirfd, *base, err);
+}
+
+/* Where the walk starts, and what is known there. */
+struct start {
+	uint64_t position;
+	int64_t next_offset;
+	uint64_t durable_end;
+};
+
+/*
+ * The durable end holds whatever happened since, for this segment.  The end
+ * is a place to go on from only within the same boot and if the file still
+ * reaches it: after a power loss the state may be newer than the log.
+ */
+static int
+choose_start(struct stream_partition *partition, int64_t base,
+    struct start *start, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	bool agrees;
+	uint64_t size;
+	int status = stream_io_size(partition->segment.log, &size, err);
+
+	if (status != STREAM_OK)
+		return status;
+	*start = (struct start){ .next_offset = base };
+	if (state->sequence == 0 || state->active_base != base)
+		return STREAM_OK;
+	start->durable_end = state->durable_end;
+	if (size < state->durable_end)
+		return stream_fail(err, STREAM_ECORRUPT, size,
+		    "%020lld.log: has %llu bytes, though %llu were made "
+		    "durable; run strm repair",
+		    (long long)base, (unsigned long long)size,
+		    (unsigned long long)state->durable_end);
+	if (!stream_state_is_current(state, &partition->identity) ||
+	    size < state->end)
+		return STREAM_OK;
+	status = stream_partition_last_batch_agrees(partition, &agrees, err);
+	if (status == STREAM_OK && agrees) {
+		start->position = state->end;
+		start->next_offset = state->next_offset;
+	}
+	return status;
+}
+
+/* The indexer's counters for a walk from start, and the files cut to it. */
+static int
+reset_indexes(struct stream_partition *partition, const struct start *start,
+    struct stream_error *err)
+{
+	struct stream_segment *segment = &partition->segment;
+	const struct stream_state *state = &partition->state;
+	bool sound = false;
+	int status = STREAM_OK;
+
+	stream_indexer_release(&segment->indexer);
+	stream_indexer_init(&segment->indexer, segment->base_offset,
+	    partition->config.index_interval_bytes);
+	if (start->position == 0)
+		return STREAM_OK;
+	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
+	segment->indexer.max_timestamp_offset = state->max_timestamp_offset;
+	status = stream_segment_load_indexes(segment, start->position,
+	    start->next_offset, &sound, err);
+	if (status == STREAM_OK && !sound)
+		status = STREAM_END; /* walk the whole segment instead */
+	return status;
+}
+
+/* Is this batch one that can follow next_offset?  Gaps are legal where
+ * compaction may have been. */
+static int
+check_chain(const struct stream_partition *partition,
+    const struct stream_batch_info *info, int64_t next_offset,
+    struct stream_error *err)
+{
+	bool dense = partition->config.dense;
+
+	if (info->base_offset == next_offset ||
+	    (!dense && info->base_offset > next_offset))
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, info->position,
+	    "byte %llu: batch at offset %lld where %lld was expected; "
+	    "run strm repair",
+	    (unsigned long long)info->position,
+	    (long long)info->base_offset, (long long)next_offset);
+}
+
+/* Walk whole batches from start; the state then tells what was found. */
+static int
+walk(struct stream_partition *partition, struct stream_scan *scan,
+    struct start *start, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status;
+
+	while ((status = stream_scan_next(scan, &batch, &bytes, err)) ==
+	    STREAM_OK) {
+		status = check_chain(
+		    partition, &batch.info, start->next_offset, err);
+		if (status == STREAM_OK)
+			status = stream_indexer_add(
+			    &partition->segment.indexer, &batch.info, err);
+		if (status != STREAM_OK)
+			return status;
+		state->last_position = (int64_t)batch.info.position;
+		start->next_offset = batch.info.last_offset + 1;
+		if (batch.info.leader_epoch > state->leader_epoch)
+			state->leader_epoch = batch.info.leader_epoch;
+	}
+	start->position = scan->next;
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		return status;
+	return STREAM_OK;
+}
+
+static int
+copy_aside(struct stream_partition *partition, int to, uint64_t from,
+    struct stream_error *err)
+{
+	uint8_t bytes[COPY];
+	size_t got;
+	uint64_t at = 0;
+	int status;
+
+	do {
+		status = stream_io_read_at(partition->segment.log, bytes,
+		    sizeof(bytes), from + at, &got, err);
+		if (status == STREAM_OK)
+			status = stream_io_write_at(
+			    to, bytes, got, at, NULL, err);
+		at += got;
+	} while (status == STREAM_OK && got == sizeof(bytes));
+	return status == STREAM_OK ? stream_io_sync(to, err) : status;
+}
+
+/* Keep the bytes that are about to be cut as .strm-cut-OFFSET, or with a
+ * number behind it when an earlier cut has that name. */
+static int
+set_aside(struct stream_partition *partition, int64_t offset, uint64_t from,
+    struct stream_error *err)
+{
+	char name[64];
+	int fd = -1;
+	int status;
+
+	snprintf(name, sizeof(name), ".strm-cut-%lld", (long long)offset);
+	for (int i = 1; fd < 0; i++) {
+		fd = openat(partition->dirfd, name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+		if (fd < 0 && errno != EEXIST)
+			return stream_fail_sys(err, "%s: cannot create", name);
+		snprintf(name, sizeof(name), ".strm-cut-%lld.%d",
+		    (long long)offset, i);
+	}
+	status = copy_aside(partition, fd, from, err);
+	close(fd);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(partition->dirfd, err);
+	return status;
+}
+
+static int
+cut(struct stream_partition *partition, uint64_t position,
+    struct stream_error *err)
+{
+	int status =
+	    stream_io_truncate(partition->segment.log, position, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_sync(partition->segment.log, err);
+	return status;
+}
+
+static int
+refuse(const struct stream_partition *partition, enum stream_tail tail,
+    uint64_t position, struct stream_error *err)
+{
+	long long base = (long long)partition->segment.base_offset;
+
+	if (tail == STREAM_TAIL_NEWER)
+		return stream_fail(err, STREAM_ENEWER, position,
+		    "%020lld.log: byte %llu: a batch in a format that is not "
+		    "supported",
+		    base, (unsigned long long)position);
+	return stream_fail(err, STREAM_ECORRUPT, position,
+	    "%020lld.log: byte %llu: damaged; run strm repair", base,
+	    (unsigned long long)position);
+}
+
+/* What stands behind the last good batch, and what to do with it. */
+static int
+settle_tail(struct stream_partition *partition, const struct start *start,
+    struct stream_error *err)
+{
+	uint64_t position = start->position;
+	enum stream_tail tail;
+	uint64_t size;
+	int status = stream_tail_judge(partition->segment.log, position,
+	    start->next_offset, STREAM_BATCH_CAP_DEFAULT, &tail, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_size(partition->segment.log, &size, err);
+	if (status != STREAM_OK || tail == STREAM_TAIL_NONE)
+		return status;
+	if (position < start->durable_end && tail != STREAM_TAIL_NEWER)
+		tail = STREAM_TAIL_DAMAGE;
+	if (tail == STREAM_TAIL_DAMAGE || tail == STREAM_TAIL_NEWER)
+		return refuse(partition, tail, position, err);
+	if (tail == STREAM_TAIL_BAD)
+		status = set_aside(
+		    partition, start->next_offset, position, err);
+	if (status == STREAM_OK)
+		status = cut(partition, position, err);
+	if (status == STREAM_OK)
+		stream_partition_note(partition,
+		    tail == STREAM_TAIL_BAD
+			? "set a bad last batch aside (.strm-cut-*),"
+			: "cut an unfinished append,",
+		    size - position, position);
+	return status;
+}
+
+/* The epoch to write with: the newest that the checkpoint or a batch names. */
+static int
+settle_epoch(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_epoch last;
+	int status = stream_epochs_last(partition->dirfd, &last, err);
+
+	if (status == STREAM_OK &&
+	    last.epoch >= partition->state.leader_epoch) {
+		partition->state.leader_epoch = last.epoch;
+		return STREAM_OK;
+	}
+	if (status != STREAM_OK && status != STREAM_ENOENT &&
+	    status != STREAM_ECORRUPT)
+		return status;
+	if (partition->state.leader_epoch < 0)
+		partition->state.leader_epoch = 0;
+	return stream_epochs_rebuild(partition->dirfd, err);
+}
+
+static int
+settle_indexes(struct stream_partition *partition, bool from_start,
+    struct stream_error *err)
+{
+	if (from_start)
+		return stream_segment_replace_indexes(
+		    &partition->segment, partition->dirfd, err);
+	stream_segment_flush_indexes(&partition->segment);
+	return STREAM_OK;
+}
+
+static int
+settle_state(struct stream_partition *partition, const struct start *start,
+    struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	const struct stream_indexer *indexer = &partition->segment.indexer;
+	int status;
+
+	if (state->active_base != partition->segment.base_offset)
+		state->marks &= (uint16_t)~STREAM_MARK_SYNCING;
+	state->active_base = partition->segment.base_offset;
+	state->end = start->position;
+	if (start->position == 0)
+		state->last_position = -1;
+	state->next_offset = start->next_offset;
+	state->durable_end = start->durable_end;
+	state->max_timestamp_ms = indexer->max_timestamp_ms;
+	state->max_timestamp_offset = indexer->max_timestamp_offset;
+	status = settle_epoch(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	state->marks &= (uint16_t)~STREAM_MARK_APPENDING;
+	return stream_partition_publish(partition, err);
+}
+
+/* Walk from start; STREAM_END asks to do it again from the very beginning. */
+static int
+recover_from(struct stream_partition *partition, struct start *start,
+    struct stream_error *err)
+{
+	bool from_start = start->position == 0;
+	struct stream_scan scan;
+	int status = reset_indexes(partition, start, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_scan_init(&scan, partition->segment.log, start->position,
+	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_BLOCK);
+	status = walk(partition, &scan, start, err);
+	stream_scan_release(&scan);
+	if (status == STREAM_OK)
+		status = settle_tail(partition, start, err);
+	if (status == STREAM_OK)
+		status = settle_indexes(partition, from_start, err);
+	if (status == STREAM_OK)
+		status = settle_state(partition, start, err);
+	return status;
+}
+
+/* The segment that was written to last must not have gone: its offsets would
+ * be given out again. */
+static int
+check_newest(struct stream_partition *partition, int64_t base,
+    struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+
+	if (state->sequence == 0 || base >= state->active_base)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%020lld.log: is gone, and it was the newest segment; restore it, "
+	    "or remove " STREAM_STATE_NAME " to go on without it",
+	    (long long)state->active_base);
+}
+
+static int
+open_newest(struct stream_partition *partition, struct stream_error *err)
+{
+	int64_t base;
+	int status = stream_partition_find_newest(partition, &base, err);
+
+	if (status == STREAM_OK && base < 0)
+		status = make_first_segment(partition, &base, err);
+	else if (status == STREAM_OK)
+		status = check_newest(partition, base, err);
+	if (status != STREAM_OK)
+		return status;
+	/* Whoever made the newest segment may have died before its name was
+	 * durable. */
+	if (base != partition->state.active_base)
+		status = stream_io_sync_dir(partition->dirfd, err);
+	if (status != STREAM_OK)
+		return status;
+	return stream_segment_open(&partition->segment, partition->dirfd, base,
+	    partition->config.index_interval_bytes, err);
+}
+
+int
+stream_partition_recover(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	struct start start;
+	int status = open_newest(partition, err);
+
+	if (status == STREAM_OK)
+		status = choose_start(partition,
+		    partition->segment.base_offset, &start, err);
+	if (status == STREAM_OK)
+		status = recover_from(partition, &start, err);
+	if (status != STREAM_END)
+		return status;
+	start = (struct start){
+		.next_offset = partition->segment.base_offset,
+		.durable_end = partition->state.active_base ==
+			partition->segment.base_offset
+		    ? partition->state.durable_end
+		    : 0,
+	};
+	return recover_from(partition, &start, err);
+}

@@ -1,0 +1,69 @@
+/*
+ * roll.c - close the active segment and begin the next
+ *
+ * The old log is synced first and the new name is made durable before anything
+ * is written to it, so every closed segment is durable and no record is
+ * acknowledged in a file that a power loss could take away.  Both marks stand
+ * meanwhile: a writer that finds them after a crash lists the directory, and so
+ * finds the new segment if it is there.
+ */
+#include "base/fail.h"
+#include "file/io.h"
+#include "log/partition_private.h"
+
+/* The final entry of the time index; then both indexes are as Kafka's
+ * recovery would rebuild them. */
+static int
+finish_indexes(struct stream_partition *partition, struct stream_error *err)
+{
+	int status = stream_indexer_finish(&partition->segment.indexer, err);
+
+	if (status == STREAM_OK)
+		stream_segment_flush_indexes(&partition->segment);
+	return status;
+}
+
+static void
+begin_state(struct stream_state *state)
+{
+	state->active_base = state->next_offset;
+	state->end = 0;
+	state->last_position = -1;
+	state->durable_end = 0;
+	state->max_timestamp_ms = STREAM_NO_TIMESTAMP;
+	state->max_timestamp_offset = -1;
+	state->marks &=
+	    (uint16_t)~(STREAM_MARK_APPENDING | STREAM_MARK_SYNCING);
+}
+
+static int
+open_new(struct stream_partition *partition, struct stream_error *err)
+{
+	int64_t base = partition->state.next_offset;
+	int status = stream_segment_create(partition->dirfd, base, err);
+
+	if (status == STREAM_OK)
+		status = stream_segment_open(&partition->segment,
+		    partition->dirfd, base,
+		    partition->config.index_interval_bytes, err);
+	return status;
+}
+
+int
+stream_partition_roll(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status = stream_partition_begin_sync(
+	    partition, STREAM_MARK_SYNCING | STREAM_MARK_APPENDING, err);
+	if (status == STREAM_OK)
+		status = stream_partition_sync_locked(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	status = finish_indexes(partition, err);
+	if (status == STREAM_OK)
+		status = open_new(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	begin_state(&partition->state);
+	return stream_partition_publish(partition, err);
+}

@@ -1,0 +1,276 @@
+/*
+ * sync.c - make bytes durable, or take them back
+ *
+ * After a failed fdatasync Linux calls the lost pages clean, and the next call
+ * succeeds: bytes that are only in the cache would look durable, and later
+ * acknowledged records would stand behind a hole.  So a failure takes back
+ * everything past the durable end, for all writers; a sync whose process died
+ * before it could tell is repeated on bytes that were written again.
+ */
+#include <fcntl.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "log/partition_private.h"
+
+/* Bytes that are written again at once. */
+enum { REWRITE = 1 << 16 };
+
+/* Were this handle's unsynced bytes below the cut?  Only the last cut is
+ * known, so with more than one since, they may be gone. */
+static bool
+survived(const struct stream_partition *partition)
+{
+	const struct stream_state *state = &partition->state;
+
+	if (state->takebacks != partition->dirty_takebacks + 1)
+		return false;
+	return partition->dirty_base < state->takeback_base ||
+	    (partition->dirty_base == state->takeback_base &&
+		partition->dirty_end <= state->takeback_end);
+}
+
+int
+stream_partition_check_takeback(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	if (!partition->dirty ||
+	    partition->state.takebacks == partition->dirty_takebacks)
+		return STREAM_OK;
+	if (survived(partition)) {
+		partition->dirty_takebacks = partition->state.takebacks;
+		return STREAM_OK;
+	}
+	partition->dirty = false;
+	return stream_fail(err, STREAM_ELOST, STREAM_POS_NONE,
+	    "a failed sync took back records that were not yet durable; "
+	    "the log now ends at offset %lld",
+	    (long long)partition->state.next_offset);
+}
+
+/*
+ * Cut to the durable end.  The offset there is not in the state, so the
+ * segment is walked again; what is below the durable end is whole.
+ */
+static int
+take_back(struct stream_partition *partition, uint64_t to,
+    struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	int status = stream_io_truncate(partition->segment.log, to, err);
+
+	if (status != STREAM_OK) {
+		partition->poisoned = true;
+		return status;
+	}
+	state->end = 0;
+	state->last_position = -1;
+	state->next_offset = state->active_base;
+	state->takebacks++;
+	state->takeback_base = state->active_base;
+	state->takeback_end = to;
+	state->marks &= (uint16_t)~STREAM_MARK_SYNCING;
+	status = stream_partition_recover(partition, err);
+	if (status != STREAM_OK)
+		partition->poisoned = true;
+	return status;
+}
+
+int
+stream_partition_sync_locked(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	struct stream_error cause;
+	uint64_t end = state->end;
+	int status = stream_io_sync(partition->segment.log, &cause);
+
+	if (status == STREAM_OK) {
+		state->durable_end = end;
+		return STREAM_OK;
+	}
+	take_back(partition, state->durable_end, NULL);
+	partition->dirty = false;
+	if (err != NULL)
+		*err = cause;
+	return stream_fail_in(err, status,
+	    "%020lld.log: records after the last successful sync are taken "
+	    "back, the log ends at offset %lld",
+	    (long long)state->active_base, (long long)state->next_offset);
+}
+
+/* Write the same bytes again where they stand, so that they are dirty and the
+ * next sync really writes them. */
+static int
+rewrite(struct stream_partition *partition, uint64_t from, uint64_t to,
+    struct stream_error *err)
+{
+	uint8_t bytes[REWRITE];
+	int log = partition->segment.log;
+
+	while (from < to) {
+		size_t n = to - from < REWRITE ? (size_t)(to - from) : REWRITE;
+		size_t got;
+		int status =
+		    stream_io_read_at(log, bytes, n, from, &got, err);
+
+		if (status == STREAM_OK)
+			status = stream_io_write_at(
+			    log, bytes, got, from, NULL, err);
+		if (status != STREAM_OK || got < n)
+			return status;
+		from += n;
+	}
+	return STREAM_OK;
+}
+
+/*
+ * The mark of a sync whose holder is dead: it may have failed.  Drop what the
+ * cache only believes, see what is really there, and write that again.  Both
+ * locks held.
+ */
+static int
+redo_dead_sync(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	uint64_t durable = state->durable_end;
+	uint64_t end = state->end;
+	int status;
+
+	posix_fadvise(partition->segment.log, (off_t)durable, 0,
+	    POSIX_FADV_DONTNEED);
+	state->end = 0;
+	state->last_position = -1;
+	status = stream_partition_recover(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	if (state->end < end) {
+		state->takebacks++;
+		state->takeback_base = state->active_base;
+		state->takeback_end = state->end;
+		status = stream_partition_publish(partition, err);
+	}
+	if (status == STREAM_OK)
+		status = rewrite(partition, durable, state->end, err);
+	return status;
+}
+
+int
+stream_partition_begin_sync(struct stream_partition *partition, uint16_t marks,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (partition->state.marks & STREAM_MARK_SYNCING)
+		status = redo_dead_sync(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	partition->state.marks |= marks;
+	return stream_partition_publish(partition, err);
+}
+
+/* A closed segment was synced when it was closed; and another writer's sync
+ * may have covered this handle's bytes.  One that wrote nothing itself (a
+ * reader that waits for durable records) syncs whatever there is. */
+static bool
+is_needed(const struct stream_partition *partition)
+{
+	const struct stream_state *state = &partition->state;
+
+	if (!partition->dirty)
+		return state->durable_end < state->end;
+	return state->active_base == partition->dirty_base &&
+	    state->durable_end < partition->dirty_end;
+}
+
+/* With the sync lock: is there still something to do?  If so, mark it. */
+static int
+prepare(struct stream_partition *partition, bool *needed, uint64_t *end,
+    struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	int status = stream_partition_lock(partition, err);
+
+	*needed = false;
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_check_takeback(partition, err);
+	if (status == STREAM_OK)
+		*needed = is_needed(partition);
+	if (*needed)
+		status = stream_partition_begin_sync(
+		    partition, STREAM_MARK_SYNCING, err);
+	if (status == STREAM_OK)
+		status = stream_partition_check_takeback(partition, err);
+	*end = state->end;
+	stream_partition_unlock(partition);
+	return status;
+}
+
+/* Tell the others: durable up to end, or taken back. */
+static int
+conclude(struct stream_partition *partition, uint64_t end,
+    const struct stream_error *failure, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	int status = stream_partition_lock(partition, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (failure == NULL) {
+		state->durable_end = end;
+		state->marks &= (uint16_t)~STREAM_MARK_SYNCING;
+		status = stream_partition_publish(partition, err);
+	} else {
+		take_back(partition, state->durable_end, NULL);
+		partition->dirty = false;
+		if (err != NULL)
+			*err = *failure;
+		status = stream_fail_in(err, failure->status,
+		    "%020lld.log: records after the last successful sync are "
+		    "taken back, the log ends at offset %lld",
+		    (long long)state->active_base,
+		    (long long)state->next_offset);
+	}
+	stream_partition_unlock(partition);
+	return status;
+}
+
+/*
+ * The sync itself runs without the append lock, so that other writers go on;
+ * what they append meanwhile is not counted as durable.  No segment can be
+ * closed meanwhile, since that takes the sync lock.
+ */
+static int
+sync_under_lock(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_error failure;
+	uint64_t end;
+	bool needed;
+	int status = prepare(partition, &needed, &end, err);
+
+	if (status != STREAM_OK || !needed)
+		return status;
+	status = stream_io_sync(partition->segment.log, &failure);
+	return conclude(
+	    partition, end, status == STREAM_OK ? NULL : &failure, err);
+}
+
+int
+stream_partition_sync(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status;
+
+	if (partition->poisoned)
+		return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
+		    "an earlier write could not be undone");
+	status = stream_partition_lock_sync(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	status = sync_under_lock(partition, err);
+	stream_partition_unlock_sync(partition);
+	if (status == STREAM_OK)
+		partition->dirty = false;
+	return status;
+}

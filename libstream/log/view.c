@@ -1,0 +1,241 @@
+#include "log/view.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "file/scan.h"
+
+/* A compaction renames a handful of files; a directory that still changes
+ * after this many listings is being worked on by something else. */
+enum { LISTINGS = 100 };
+
+void
+stream_view_release(struct stream_view *view)
+{
+	free(view->segments);
+	*view = (struct stream_view){ 0 };
+}
+
+static int
+add(struct stream_view *view, int64_t base_offset, bool swap,
+    struct stream_error *err)
+{
+	/* The array grows at powers of two, which are the counts at which
+	 * it is full. */
+	if ((view->count & (view->count - 1)) == 0) {
+		size_t capacity = view->count == 0 ? 1 : view->count * 2;
+		void *bigger = realloc(
+		    view->segments, capacity * sizeof(*view->segments));
+
+		if (bigger == NULL)
+			return stream_fail_memory(err);
+		view->segments = bigger;
+	}
+	view->segments[view->count++] =
+	    (struct stream_view_segment){ base_offset, swap };
+	return STREAM_OK;
+}
+
+static int
+by_base(const void *a, const void *b)
+{
+	const struct stream_view_segment *x = a, *y = b;
+
+	if (x->base_offset != y->base_offset)
+		return x->base_offset < y->base_offset ? -1 : 1;
+	return (int)x->swap - (int)y->swap;
+}
+
+/* The log files of a listing, swaps that count included, sorted.  A swap at or
+ * above the lowest .cleaned had not reached all files: it does not count. */
+static int
+collect(const struct stream_buf *names, struct stream_view *view,
+    struct stream_error *err)
+{
+	int64_t cleaned = INT64_MAX;
+	struct stream_name name;
+	int status = STREAM_OK;
+
+	for (const char *n = stream_dir_next(names, NULL); n != NULL;
+	     n = stream_dir_next(names, n))
+		if (stream_name_parse(n, &name) &&
+		    name.state == STREAM_NAME_CLEANED &&
+		    name.base_offset < cleaned)
+			cleaned = name.base_offset;
+	for (const char *n = stream_dir_next(names, NULL);
+	     n != NULL && status == STREAM_OK; n = stream_dir_next(names, n)) {
+		if (!stream_name_parse(n, &name) ||
+		    name.kind != STREAM_NAME_LOG)
+			continue;
+		if (name.state == STREAM_NAME_PLAIN ||
+		    (name.state == STREAM_NAME_SWAP &&
+			name.base_offset < cleaned))
+			status = add(view, name.base_offset,
+			    name.state == STREAM_NAME_SWAP, err);
+	}
+	if (view->count > 1)
+		qsort(view->segments, view->count, sizeof(*view->segments),
+		    by_base);
+	return status;
+}
+
+/* The offset after the last whole batch of a swap file, raised into *end. */
+static int
+raise_to_end(const struct stream_view *view, size_t index, int dirfd,
+    int64_t *end, struct stream_error *err)
+{
+	struct stream_scan scan;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int fd;
+	int status = stream_view_open(view, index, dirfd, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
+	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
+	    STREAM_OK)
+		if (batch.info.last_offset >= *end)
+			*end = batch.info.last_offset + 1;
+	stream_scan_release(&scan);
+	close(fd);
+	/* Damage inside is found, and told, by whoever reads it. */
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
+}
+
+/* Swaps replace the plain logs in the range that they cover together. */
+static int
+apply_swaps(struct stream_view *view, int dirfd, struct stream_error *err)
+{
+	int64_t from = INT64_MAX;
+	int64_t end = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < view->count; i++) {
+		int status = STREAM_OK;
+
+		if (!view->segments[i].swap)
+			continue;
+		if (view->segments[i].base_offset < from)
+			from = view->segments[i].base_offset;
+		status = raise_to_end(view, i, dirfd, &end, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	for (size_t i = 0; i < view->count; i++) {
+		struct stream_view_segment *segment = &view->segments[i];
+
+		/* A swap of no records still replaces the file of its name. */
+		if (!segment->swap && segment->base_offset >= from &&
+		    (segment->base_offset < end ||
+			(i + 1 < view->count &&
+			    segment[1].base_offset == segment->base_offset)))
+			continue;
+		view->segments[kept++] = *segment;
+	}
+	view->count = kept;
+	return STREAM_OK;
+}
+
+static int
+list_once(int dirfd, struct stream_view *view, struct stream_error *err)
+{
+	struct stream_buf names;
+	int status;
+
+	*view = (struct stream_view){ 0 };
+	stream_buf_init(&names);
+	status = stream_dir_list(dirfd, &names, err);
+	if (status == STREAM_OK)
+		status = collect(&names, view, err);
+	stream_buf_release(&names);
+	if (status != STREAM_OK)
+		stream_view_release(view);
+	return status;
+}
+
+static bool
+is_same(const struct stream_view *a, const struct stream_view *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (by_base(&a->segments[i], &b->segments[i]) != 0)
+			return false;
+	return true;
+}
+
+int
+stream_view_load(
+    int dirfd, struct stream_view *view, struct stream_error *err)
+{
+	struct stream_view before, now;
+	int status = list_once(dirfd, &before, err);
+
+	for (int i = 0; status == STREAM_OK && i < LISTINGS; i++) {
+		bool same;
+
+		status = list_once(dirfd, &now, err);
+		if (status != STREAM_OK)
+			break;
+		same = is_same(&before, &now);
+		stream_view_release(&before);
+		before = now;
+		if (!same)
+			continue;
+		status = apply_swaps(&now, dirfd, err);
+		if (status == STREAM_ENOENT) {
+			status = STREAM_OK; /* swapped in meanwhile */
+			continue;
+		}
+		if (status != STREAM_OK)
+			break;
+		*view = now;
+		return STREAM_OK;
+	}
+	stream_view_release(&before);
+	if (status != STREAM_OK)
+		return status;
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "the files of the partition keep changing");
+}
+
+size_t
+stream_view_find(const struct stream_view *view, int64_t offset)
+{
+	size_t low = 0, high = view->count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (view->segments[middle].base_offset <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+stream_view_open(const struct stream_view *view, size_t index, int dirfd,
+    int *fd, struct stream_error *err)
+{
+	struct stream_name name = {
+		.base_offset = view->segments[index].base_offset,
+		.kind = STREAM_NAME_LOG,
+		.state = view->segments[index].swap ? STREAM_NAME_SWAP
+						    : STREAM_NAME_PLAIN,
+	};
+	char text[STREAM_NAME_SIZE];
+
+	stream_name_put(&name, text);
+	return stream_io_open(dirfd, text, O_RDONLY, fd, err);
+}

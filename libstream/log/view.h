@@ -1,0 +1,48 @@
+/*
+ * view.h - which segments a partition directory holds at this moment
+ *
+ * Layer log/.  SPEC section 4.4.  Kafka's loading rule applied without
+ * writing: what a broker would find after a start is what a reader sees, also
+ * in the middle of a compaction's swap or after one that died.  Takes no lock;
+ * the directory is listed until two listings agree, which also holds for a
+ * broker's directory that changes meanwhile.
+ */
+#ifndef STREAM_LOG_VIEW_H
+#define STREAM_LOG_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stream/error.h>
+
+struct stream_view_segment {
+	int64_t base_offset;
+	bool swap; /* its files still end in ".swap" */
+};
+
+struct stream_view {
+	struct stream_view_segment *segments; /* owned; by base offset */
+	size_t count;
+};
+
+/*
+ * List the partition directory dirfd.  Gives the segments; free them with
+ * stream_view_release.  STREAM_EIO, STREAM_ENOMEM; STREAM_EBUSY when the
+ * directory does not come to rest.
+ */
+int stream_view_load(
+    int dirfd, struct stream_view *view, struct stream_error *err);
+
+void stream_view_release(struct stream_view *view);
+
+/* Index of the segment in which offset is, or would be: the last whose base
+ * is not above it; the first when all are above it.  count is not 0. */
+size_t stream_view_find(const struct stream_view *view, int64_t offset);
+
+/* Open the log of a segment of the view for reading.  STREAM_ENOENT when it
+ * went meanwhile: load the view again. */
+int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
+    int *fd, struct stream_error *err);
+
+#endif

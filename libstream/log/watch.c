@@ -1,0 +1,216 @@
+/*
+ * watch.c - wake readers when their partitions change
+ *
+ * Each reader has a watch on the file that it reads (appends), on the
+ * directory (new segments, swaps) and, for durable records, on the state file
+ * (a sync).  inotify gives one number per inode, so readers of the same file
+ * share it.  Where inotify is not to be had, or a watch cannot be set, waiting
+ * means looking every 10 ms.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "log/reader_private.h"
+
+enum {
+	LOOK_EVERY_MS = 10,
+	/* Room for some hundreds of events; more come with the next read. */
+	EVENTS = 16384,
+	FILE_EVENTS = IN_MODIFY,
+	DIR_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
+	    IN_DELETE_SELF | IN_MOVE_SELF
+};
+
+struct stream_watch {
+	int fd; /* inotify; -1: none to be had */
+	bool must_look; /* some reader has no watch */
+	struct stream_reader *readers;
+};
+
+int
+stream_watch_new(struct stream_watch **watch, struct stream_error *err)
+{
+	struct stream_watch *new = calloc(1, sizeof(*new));
+
+	if (new == NULL)
+		return stream_fail_memory(err);
+	new->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	*watch = new;
+	return STREAM_OK;
+}
+
+void
+stream_watch_free(struct stream_watch *watch)
+{
+	if (watch == NULL)
+		return;
+	while (watch->readers != NULL)
+		stream_watch_remove(watch->readers);
+	if (watch->fd >= 0)
+		close(watch->fd);
+	free(watch);
+}
+
+/* By descriptor, so that no path is resolved a second time. */
+static int
+add_fd(const struct stream_watch *watch, int fd, uint32_t events)
+{
+	char path[32];
+
+	if (watch->fd < 0 || fd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return inotify_add_watch(watch->fd, path, events);
+}
+
+static bool
+is_used(const struct stream_watch *watch, int number)
+{
+	for (const struct stream_reader *r = watch->readers; r != NULL;
+	     r = r->watch_next)
+		if (r->watch_file == number || r->watch_dir == number ||
+		    r->watch_state == number)
+			return true;
+	return false;
+}
+
+/* Give a number back, unless another reader of the same inode needs it. */
+static void
+drop(struct stream_watch *watch, int *number)
+{
+	int old = *number;
+
+	*number = -1;
+	if (old >= 0 && !is_used(watch, old))
+		inotify_rm_watch(watch->fd, old);
+}
+
+int
+stream_watch_add(struct stream_watch *watch, struct stream_reader *reader,
+    struct stream_error *err)
+{
+	(void)err; /* nothing is allocated yet; the header leaves room */
+	reader->watch = watch;
+	reader->watch_next = watch->readers;
+	watch->readers = reader;
+	reader->watch_dir = add_fd(watch, reader->dirfd, DIR_EVENTS);
+	if ((reader->options.flags & STREAM_READER_DURABLE) != 0)
+		reader->watch_state =
+		    add_fd(watch, reader->statefd, FILE_EVENTS);
+	stream_watch_moved(reader);
+	return STREAM_OK;
+}
+
+void
+stream_watch_moved(struct stream_reader *reader)
+{
+	struct stream_watch *watch = reader->watch;
+
+	reader->woken = true;
+	if (watch == NULL)
+		return;
+	drop(watch, &reader->watch_file);
+	reader->watch_file = add_fd(watch, reader->fd, FILE_EVENTS);
+	if (reader->watch_file < 0 || reader->watch_dir < 0)
+		watch->must_look = true;
+}
+
+void
+stream_watch_remove(struct stream_reader *reader)
+{
+	struct stream_watch *watch = reader->watch;
+	struct stream_reader **link;
+
+	if (watch == NULL)
+		return;
+	for (link = &watch->readers; *link != reader;
+	     link = &(*link)->watch_next)
+		;
+	*link = reader->watch_next;
+	drop(watch, &reader->watch_file);
+	drop(watch, &reader->watch_dir);
+	drop(watch, &reader->watch_state);
+	reader->watch = NULL;
+}
+
+static void
+wake(struct stream_watch *watch, int number)
+{
+	for (struct stream_reader *r = watch->readers; r != NULL;
+	     r = r->watch_next)
+		if (number < 0 || r->watch_file == number ||
+		    r->watch_dir == number || r->watch_state == number)
+			r->woken = true;
+}
+
+/* Take all events; when the queue overflowed anything may have changed. */
+static void
+take_events(struct stream_watch *watch)
+{
+	_Alignas(struct inotify_event) char events[EVENTS];
+	ssize_t n;
+
+	while ((n = read(watch->fd, events, sizeof(events))) > 0)
+		for (char *p = events; p < events + n;) {
+			struct inotify_event *event = (void *)p;
+
+			wake(watch,
+			    event->mask & IN_Q_OVERFLOW ? -1 : event->wd);
+			p += sizeof(*event) + event->len;
+		}
+}
+
+/* How long this wait may be, and whether its end means a look around. */
+static int
+wait_ms(const struct stream_watch *watch, int timeout_ms, bool *looks)
+{
+	*looks = (watch->fd < 0 || watch->must_look) &&
+	    (timeout_ms < 0 || timeout_ms > LOOK_EVERY_MS);
+	return *looks ? LOOK_EVERY_MS : timeout_ms;
+}
+
+static int
+poll_once(struct stream_watch *watch, int timeout_ms, const sigset_t *mask,
+    int other_fd, struct pollfd *fds)
+{
+	struct timespec timeout = { .tv_sec = timeout_ms / 1000,
+		.tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
+
+	/* A negative descriptor is left out by poll(2); no events still
+	 * reports POLLERR and POLLHUP. */
+	fds[0] = (struct pollfd){ .fd = watch->fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = other_fd };
+	return ppoll(fds, 2, timeout_ms < 0 ? NULL : &timeout, mask);
+}
+
+int
+stream_watch_wait(struct stream_watch *watch, int timeout_ms,
+    const sigset_t *mask, int other_fd, struct stream_error *err)
+{
+	struct pollfd fds[2];
+	bool looks;
+	int n = poll_once(
+	    watch, wait_ms(watch, timeout_ms, &looks), mask, other_fd, fds);
+
+	if (n < 0 && errno == EINTR)
+		return stream_fail(err, STREAM_EINTR, STREAM_POS_NONE,
+		    "interrupted while waiting for records");
+	if (n < 0)
+		return stream_fail_sys(err, "cannot wait");
+	if (n > 0 && (fds[1].revents & (POLLERR | POLLNVAL)) != 0) {
+		errno = EPIPE;
+		return stream_fail_sys(err, "nobody reads the output");
+	}
+	if (n > 0 && fds[0].revents != 0)
+		take_events(watch);
+	if (n == 0 && looks)
+		wake(watch, -1);
+	return n > 0 || looks ? STREAM_OK : STREAM_END;
+}

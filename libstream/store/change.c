@@ -1,0 +1,155 @@
+#include "store/change.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "store/layout.h"
+
+static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * Both directories are synced even when all was there: whoever made it may
+ * have died before he synced it.
+ */
+static int
+make_in(struct stream_change *change, int own, struct stream_error *err)
+{
+	int status = stream_dir_open_or_make(
+	    own, STREAM_TOPICS_DIR, &change->topics, err);
+
+	if (status == STREAM_OK)
+		status = stream_dir_open_or_make(
+		    own, STREAM_INTENTS_DIR, &change->intents, err);
+	if (status == STREAM_OK)
+		status = stream_dir_open_or_make(
+		    own, STREAM_BUILD_DIR, &change->build, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(own, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(change->store->dirfd, err);
+	return status;
+}
+
+static int
+make_parts(struct stream_change *change, struct stream_error *err)
+{
+	int own;
+	int status =
+	    stream_dir_open(change->store->dirfd, STREAM_OWN_DIR, &own, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = make_in(change, own, err);
+	close(own);
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", STREAM_OWN_DIR);
+}
+
+int
+stream_change_begin(struct stream_store *store, int timeout_ms,
+    struct stream_change *change, struct stream_error *err)
+{
+	struct stream_change begun = {store, -1, -1, -1, -1};
+	int status = stream_store_lock(store, timeout_ms, &begun.lock, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = make_parts(&begun, err);
+	if (status != STREAM_OK) {
+		stream_change_end(&begun);
+		return status;
+	}
+	*change = begun;
+	return STREAM_OK;
+}
+
+void
+stream_change_end(struct stream_change *change)
+{
+	close_if_open(change->build);
+	close_if_open(change->intents);
+	close_if_open(change->topics);
+	stream_store_unlock(change->lock);
+}
+
+static int
+drop(int dirfd, const char *topic, struct stream_error *err)
+{
+	char name[STREAM_DOCUMENT_NAME_SIZE];
+	int status;
+
+	stream_layout_document(topic, name);
+	status = stream_dir_remove_file(dirfd, name, err);
+	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+int
+stream_change_drop_settings(const struct stream_change *change,
+    const char *topic, struct stream_error *err)
+{
+	return drop(change->topics, topic, err);
+}
+
+int
+stream_change_drop_intent(const struct stream_change *change, const char *topic,
+    struct stream_error *err)
+{
+	return drop(change->intents, topic, err);
+}
+
+/* A name that stream_io_replace gives to a file before its time. */
+static bool
+is_temporary(const char *name)
+{
+	static const char prefix[] = ".tmp-";
+	size_t size = sizeof(prefix) - 1;
+
+	return strncmp(name, prefix, size) == 0 &&
+	       strspn(name + size, "0123456789abcdef") == 16 &&
+	       name[size + 16] == '\0';
+}
+
+static void
+sweep_temporary(int dirfd)
+{
+	struct stream_buf names;
+
+	stream_buf_init(&names);
+	if (stream_dir_list(dirfd, &names, NULL) == STREAM_OK)
+		for (const char *name = stream_dir_next(&names, NULL);
+		     name != NULL; name = stream_dir_next(&names, name))
+			if (is_temporary(name))
+				unlinkat(dirfd, name, 0);
+	stream_buf_release(&names);
+}
+
+static void
+sweep_build(int dirfd)
+{
+	struct stream_buf names;
+
+	stream_buf_init(&names);
+	if (stream_dir_list(dirfd, &names, NULL) == STREAM_OK)
+		for (const char *name = stream_dir_next(&names, NULL);
+		     name != NULL; name = stream_dir_next(&names, name))
+			stream_dir_remove_all(dirfd, name, NULL);
+	stream_buf_release(&names);
+}
+
+void
+stream_change_sweep(const struct stream_change *change)
+{
+	sweep_temporary(change->store->dirfd);
+	sweep_temporary(change->topics);
+	sweep_temporary(change->intents);
+	sweep_build(change->build);
+}

@@ -1,0 +1,40 @@
+/*
+ * layout.h - where a store keeps what is its own
+ *
+ * Layer store/.  SPEC section 8.  All of it lies in .strm/:
+ *
+ *   lock              the structure lock
+ *   topics/NAME.json  settings; this file makes a topic exist
+ *   intents/NAME.json what is being done to the topic NAME
+ *   build/            partitions that are not yet in the store
+ */
+#ifndef STREAM_STORE_LAYOUT_H
+#define STREAM_STORE_LAYOUT_H
+
+#include <stdbool.h>
+
+#include "store/store.h"
+
+#define STREAM_OWN_DIR ".strm"
+#define STREAM_TOPICS_DIR "topics"
+#define STREAM_INTENTS_DIR "intents"
+#define STREAM_BUILD_DIR "build"
+
+/* Bytes of "NAME.json" with its NUL; the longest name still fits NAME_MAX. */
+enum { STREAM_DOCUMENT_NAME_SIZE = 255 };
+
+/* Write "TOPIC.json" to name, which has STREAM_DOCUMENT_NAME_SIZE bytes. */
+void stream_layout_document(const char *topic, char *name);
+
+/* The topic of a document's name, to topic, which has STREAM_TOPIC_NAME_SIZE
+ * bytes; false when it is not one. */
+bool stream_layout_is_document(const char *name, char *topic);
+
+/*
+ * Open the directory .strm/part.  The caller closes *fd.  STREAM_ENOENT when
+ * it is not there, STREAM_EIO.
+ */
+int stream_layout_open(const struct stream_store *store, const char *part,
+    int *fd, struct stream_error *err);
+
+#endif

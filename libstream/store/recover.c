@@ -1,0 +1,289 @@
+#include "store/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/checkpoint.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "log/partition.h"
+#include "store/layout.h"
+#include "store/metadata.h"
+#include "store/topic.h"
+
+/*
+ * How long a partition's locks are waited for under the structure lock.  A
+ * process that holds the partition may be waiting for the structure lock, so
+ * this must end; an append is over by then.
+ */
+enum { MOMENT_MS = 20 };
+
+/* --- a creation ---------------------------------------------------------- */
+
+/* Only what this creation made is taken back: a directory of that name which
+ * someone put there since has another id, or none. */
+static bool
+is_of_creation(const struct stream_change *change, const char *name,
+    const struct stream_intent *intent)
+{
+	char id[STREAM_TOPIC_ID_SIZE];
+	bool same = false;
+	int fd;
+
+	if (stream_dir_open(change->store->dirfd, name, &fd, NULL) != STREAM_OK)
+		return false;
+	if (stream_metadata_load(fd, id, NULL) == STREAM_OK)
+		same = strcmp(id, intent->token) == 0;
+	close(fd);
+	return same;
+}
+
+/*
+ * Out of the store by one rename, and taken apart elsewhere: were its files
+ * removed in place, a crash in between would leave a directory that no longer
+ * says whose it is.
+ */
+static int
+take_back(const struct stream_change *change,
+    const struct stream_intent *intent, int32_t partition,
+    struct stream_error *err)
+{
+	char name[STREAM_PARTITION_NAME_SIZE];
+	int status =
+	    stream_partition_name_put(intent->topic, partition, name, err);
+
+	if (status != STREAM_OK || !is_of_creation(change, name, intent))
+		return status;
+	status = stream_dir_remove_all(change->build, name, err);
+	if (status != STREAM_OK)
+		return status;
+	if (renameat(change->store->dirfd, name, change->build, name) != 0)
+		return stream_fail_sys(err, "%s: cannot take back", name);
+	return STREAM_OK;
+}
+
+static int
+undo_creation(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < intent->count && status == STREAM_OK; i++)
+		status = take_back(change, intent, intent->partitions[i], err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(change->store->dirfd, err);
+	if (status == STREAM_OK)
+		stream_change_sweep(change);
+	return status;
+}
+
+/* The settings file decides; that it is there does not yet mean that it is
+ * durable. */
+static int
+finish_creation(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	char name[STREAM_DOCUMENT_NAME_SIZE];
+	bool committed;
+	int status;
+
+	stream_layout_document(intent->topic, name);
+	status = stream_dir_has(change->topics, name, &committed, err);
+	if (status != STREAM_OK)
+		return status;
+	if (committed)
+		return stream_io_sync_dir(change->topics, err);
+	return undo_creation(change, intent, err);
+}
+
+/* --- a deletion ---------------------------------------------------------- */
+
+/* Kafka's form for a directory that waits to be removed; as in Kafka a long
+ * topic name is cut, so that the whole fits into 255 bytes. */
+static void
+put_deleted_name(
+    const struct stream_intent *intent, int32_t partition, char *name)
+{
+	char tail[sizeof("-2147483647.-delete") + STREAM_MARK_SIZE];
+	int size = snprintf(
+	    tail, sizeof(tail), "-%d.%s-delete", partition, intent->token);
+
+	snprintf(name, STREAM_PARTITION_NAME_SIZE, "%.*s%s",
+	    STREAM_PARTITION_NAME_SIZE - 1 - size, intent->topic, tail);
+}
+
+static int
+mark_partition(const struct stream_store *store,
+    const struct stream_intent *intent, int32_t partition, int timeout_ms,
+    struct stream_error *err)
+{
+	int fd;
+	int status = stream_store_open_partition(
+	    store, intent->topic, partition, &fd, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_mark_deleted(fd, timeout_ms, err);
+	close(fd);
+	if (status == STREAM_OK || status == STREAM_ENOENT)
+		return STREAM_OK;
+	return stream_fail_in(err, status, "%s-%d", intent->topic, partition);
+}
+
+/* Writers that have the partitions open see the mark when they next take a
+ * lock, and stop. */
+static int
+mark_all(const struct stream_store *store, const struct stream_intent *intent,
+    int timeout_ms, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < intent->count && status == STREAM_OK; i++)
+		status = mark_partition(
+		    store, intent, intent->partitions[i], timeout_ms, err);
+	return status;
+}
+
+static int
+set_aside(const struct stream_change *change,
+    const struct stream_intent *intent, int32_t partition,
+    struct stream_error *err)
+{
+	char name[STREAM_PARTITION_NAME_SIZE];
+	char deleted[STREAM_PARTITION_NAME_SIZE];
+	int dirfd = change->store->dirfd;
+	int status =
+	    stream_partition_name_put(intent->topic, partition, name, err);
+
+	if (status != STREAM_OK)
+		return status;
+	put_deleted_name(intent, partition, deleted);
+	if (renameat(dirfd, name, dirfd, deleted) == 0 || errno == ENOENT)
+		return STREAM_OK;
+	return stream_fail_sys(err, "%s: cannot set aside", name);
+}
+
+static int
+set_all_aside(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < intent->count && status == STREAM_OK; i++)
+		status = set_aside(change, intent, intent->partitions[i], err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(change->store->dirfd, err);
+	return status;
+}
+
+static int
+remove_all(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	char deleted[STREAM_PARTITION_NAME_SIZE];
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < intent->count && status == STREAM_OK; i++) {
+		put_deleted_name(intent, intent->partitions[i], deleted);
+		status =
+		    stream_dir_remove_all(change->store->dirfd, deleted, err);
+	}
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(change->store->dirfd, err);
+	return status;
+}
+
+/*
+ * A topic that is made later under the same name must not begin where this
+ * one did.  A checkpoint file that is malformed counts as none, for readers
+ * and here.
+ */
+static int
+forget_log_start(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int status = stream_checkpoint_drop_topic(
+	    change->store->dirfd, STREAM_LOG_START_FILE, intent->topic, err);
+
+	return status == STREAM_ECORRUPT ? STREAM_OK : status;
+}
+
+static int
+finish_deletion(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int status = mark_all(change->store, intent, MOMENT_MS, err);
+
+	if (status == STREAM_OK)
+		status = set_all_aside(change, intent, err);
+	if (status == STREAM_OK)
+		status = remove_all(change, intent, err);
+	if (status == STREAM_OK)
+		status = forget_log_start(change, intent, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_change_drop_settings(change, intent->topic, err);
+	return status;
+}
+
+/* --- either -------------------------------------------------------------- */
+
+int
+stream_recover_in(const struct stream_change *change, const char *name,
+    struct stream_error *err)
+{
+	struct stream_intent intent;
+	int status = stream_intent_load(change->intents, name, &intent, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	if (intent.kind == STREAM_INTENT_CREATE)
+		status = finish_creation(change, &intent, err);
+	else
+		status = finish_deletion(change, &intent, err);
+	if (status == STREAM_OK)
+		status = stream_change_drop_intent(change, name, err);
+	stream_intent_release(&intent);
+	return status;
+}
+
+static int
+recover_under_lock(
+    struct stream_store *store, const char *name, struct stream_error *err)
+{
+	struct stream_change change;
+	int status =
+	    stream_change_begin(store, store->lock_timeout_ms, &change, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_recover_in(&change, name, err);
+	stream_change_end(&change);
+	return status;
+}
+
+/* The long wait for a partition comes first, without the structure lock. */
+int
+stream_recover_topic(
+    struct stream_store *store, const char *name, struct stream_error *err)
+{
+	struct stream_intent intent = {.partitions = NULL};
+	int status = stream_topic_load_intent(store, name, &intent, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status == STREAM_OK && intent.kind == STREAM_INTENT_DELETE)
+		status = mark_all(store, &intent, store->lock_timeout_ms, err);
+	if (status == STREAM_OK)
+		status = recover_under_lock(store, name, err);
+	stream_intent_release(&intent);
+	return status;
+}

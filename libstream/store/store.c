@@ -1,0 +1,273 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/checkpoint.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "file/lock.h"
+#include "store/layout.h"
+#include "store/recover.h"
+
+/* The file that a Kafka broker locks as long as it runs. */
+static const char broker_lock[] = ".lock";
+
+/* A path's last component, made durable in the directory that holds it. */
+static int
+sync_parent(const char *path, struct stream_error *err)
+{
+	char *copy = strdup(path);
+	char *slash;
+	int fd;
+	int status;
+
+	if (copy == NULL)
+		return stream_fail_memory(err);
+	slash = strrchr(copy, '/');
+	if (slash != NULL)
+		slash[slash == copy ? 1 : 0] = '\0';
+	status =
+	    stream_io_open_dir(AT_FDCWD, slash != NULL ? copy : ".", &fd, err);
+	free(copy);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_io_sync_dir(fd, err);
+	close(fd);
+	return status;
+}
+
+static int
+make_directory(const char *path, struct stream_error *err)
+{
+	char *copy = strdup(path);
+	size_t size = strlen(path);
+	int status;
+
+	if (copy == NULL)
+		return stream_fail_memory(err);
+	while (size > 1 && copy[size - 1] == '/')
+		copy[--size] = '\0';
+	if (mkdir(copy, 0777) == 0)
+		status = sync_parent(copy, err);
+	else if (errno == EEXIST)
+		status = STREAM_OK;
+	else
+		status = stream_fail_sys(err, "cannot make directory");
+	free(copy);
+	return status;
+}
+
+/*
+ * The names that f_type has on file systems where another machine can change
+ * a file under our locks, or where locks and renames are not what they are on
+ * a disk.
+ */
+static const char *
+network_name(const struct statfs *fs)
+{
+	switch ((unsigned long)fs->f_type & 0xffffffff) {
+	case NFS_SUPER_MAGIC:
+		return "NFS";
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+		return "SMB";
+	case V9FS_MAGIC:
+		return "9p";
+	default:
+		return NULL;
+	}
+}
+
+static int
+check_file_system(const struct stream_store *store, struct stream_error *err)
+{
+	struct statfs fs;
+	const char *name;
+
+	if ((store->flags & STREAM_STORE_NETWORK) != 0)
+		return STREAM_OK;
+	if (fstatfs(store->dirfd, &fs) != 0)
+		return stream_fail_sys(err, "cannot tell the file system");
+	name = network_name(&fs);
+	if (name == NULL)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
+	    "lies on %s, where locks and renames are too weak to write safely",
+	    name);
+}
+
+/* Without the sticky bit anyone could put a file of theirs in the place of
+ * one of ours. */
+static int
+check_mode(const struct stream_store *store, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(store->dirfd, &st) != 0)
+		return stream_fail_sys(err, "cannot stat");
+	if ((st.st_mode & S_IWOTH) == 0 || (st.st_mode & S_ISVTX) != 0)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
+	    "everyone may write to this directory; chmod o-w or +t it first");
+}
+
+/* No waiting: a broker holds its lock for as long as it runs. */
+static int
+take_broker_lock(struct stream_store *store, struct stream_error *err)
+{
+	int fd;
+	int status = stream_io_open(
+	    store->dirfd, broker_lock, O_RDONLY | O_CREAT, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0, 0, err);
+	if (status == STREAM_OK) {
+		store->broker_lock_fd = fd;
+		return STREAM_OK;
+	}
+	close(fd);
+	if (status == STREAM_EBUSY)
+		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+		    "a Kafka broker holds %s/%s", store->path, broker_lock);
+	return status;
+}
+
+static int
+begin_writing(struct stream_store *store, struct stream_error *err)
+{
+	int status = check_mode(store, err);
+
+	if (status == STREAM_OK)
+		status = check_file_system(store, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", store->path);
+	status = take_broker_lock(store, err);
+	if (status == STREAM_OK)
+		stream_recover_idle(store);
+	return status;
+}
+
+static int
+open_directory(
+    struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+
+	if (status != STREAM_ENOENT)
+		return status;
+	if ((store->flags & STREAM_STORE_CREATE) == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: no such directory", path);
+	status = make_directory(path, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", path);
+	return stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+}
+
+static int
+open_in(struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = open_directory(store, path, err);
+
+	if (status == STREAM_OK && (store->flags & STREAM_STORE_WRITE) != 0)
+		status = begin_writing(store, err);
+	return status;
+}
+
+int
+stream_store_open(const char *path, unsigned flags, int lock_timeout_ms,
+    struct stream_store **store, struct stream_error *err)
+{
+	struct stream_store *opened = calloc(1, sizeof(*opened));
+	int status;
+
+	if (opened == NULL)
+		return stream_fail_memory(err);
+	*opened = (struct stream_store){
+	    .path = strdup(path),
+	    .dirfd = -1,
+	    .broker_lock_fd = -1,
+	    .lock_timeout_ms = lock_timeout_ms,
+	    .flags = flags,
+	};
+	status = opened->path == NULL ? stream_fail_memory(err)
+				      : open_in(opened, path, err);
+	if (status != STREAM_OK) {
+		stream_store_close(opened);
+		return status;
+	}
+	*store = opened;
+	return STREAM_OK;
+}
+
+void
+stream_store_close(struct stream_store *store)
+{
+	if (store == NULL)
+		return;
+	if (store->broker_lock_fd >= 0)
+		close(store->broker_lock_fd);
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	free(store->path);
+	free(store);
+}
+
+const char *
+stream_store_path(const struct stream_store *store)
+{
+	return store->path;
+}
+
+int
+stream_store_open_partition(const struct stream_store *store, const char *topic,
+    int32_t partition, int *dirfd, struct stream_error *err)
+{
+	char name[STREAM_PARTITION_NAME_SIZE];
+	int status = stream_partition_name_put(topic, partition, name, err);
+
+	if (status != STREAM_OK)
+		return status;
+	return stream_dir_open(store->dirfd, name, dirfd, err);
+}
+
+int
+stream_store_log_start(const struct stream_store *store, const char *topic,
+    int32_t partition, int64_t *offset, struct stream_error *err)
+{
+	int64_t found = 0;
+	int status = stream_checkpoint_find(
+	    store->dirfd, STREAM_LOG_START_FILE, topic, partition, &found, err);
+
+	if (status != STREAM_OK && status != STREAM_ENOENT &&
+	    status != STREAM_ECORRUPT)
+		return status;
+	*offset = status == STREAM_OK ? found : 0;
+	return STREAM_OK;
+}
+
+int
+stream_store_set_log_start(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err)
+{
+	int lock;
+	int status =
+	    stream_store_lock(store, store->lock_timeout_ms, &lock, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_checkpoint_set(
+	    store->dirfd, STREAM_LOG_START_FILE, topic, partition, offset, err);
+	stream_store_unlock(lock);
+	return status;
+}

@@ -1,0 +1,70 @@
+/*
+ * store.h - the inside of a store, for the files of store/
+ *
+ * Layer store/.  SPEC section 8.  The store's structure lock is .strm/lock,
+ * held exclusively while topics are made, changed or deleted and while the
+ * log start offsets are written.  Order of locks: a process that holds the
+ * structure lock never waits for a lock of a partition, since retention
+ * takes them the other way round.
+ */
+#ifndef STREAM_STORE_STORE_H
+#define STREAM_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stream/store.h>
+
+struct stream_store {
+	char *path;
+	int dirfd;
+	int broker_lock_fd; /* .lock, held shared; -1 for a reader */
+	int lock_timeout_ms;
+	unsigned flags;
+};
+
+/* Bytes of the longest name of a partition directory, with its NUL. */
+enum { STREAM_PARTITION_NAME_SIZE = 256 };
+
+/*
+ * Split the name of a partition directory, "TOPIC-P".  topic must have
+ * STREAM_TOPIC_NAME_SIZE bytes.  false for any other name, as those that end
+ * in -delete, -future and -stray.
+ */
+bool stream_partition_name_parse(
+    const char *name, char *topic, int32_t *partition);
+
+/* Write "TOPIC-P" to name, which has STREAM_PARTITION_NAME_SIZE bytes.
+ * STREAM_EUSAGE when it does not fit. */
+int stream_partition_name_put(
+    const char *topic, int32_t partition, char *name, struct stream_error *err);
+
+/*
+ * Open a partition's directory.  The caller closes *dirfd.  STREAM_ENOENT
+ * when it is missing, STREAM_EIO when it is a symbolic link.
+ */
+int stream_store_open_partition(const struct stream_store *store,
+    const char *topic, int32_t partition, int *dirfd, struct stream_error *err);
+
+/*
+ * Where the partition starts by the store's checkpoint file; 0 when that has
+ * no entry for it or is malformed, as in Kafka's loader.  STREAM_EIO,
+ * STREAM_ENOMEM.
+ */
+int stream_store_log_start(const struct stream_store *store, const char *topic,
+    int32_t partition, int64_t *offset, struct stream_error *err);
+
+/* Write it durably, under the structure lock, which it takes.  STREAM_EBUSY,
+ * STREAM_EIO, STREAM_ECORRUPT, STREAM_ENOMEM. */
+int stream_store_set_log_start(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err);
+
+/*
+ * Take the structure lock; makes .strm when it is missing.  Waits timeout_ms.
+ * Give it back with stream_store_unlock(lock_fd).
+ */
+int stream_store_lock(struct stream_store *store, int timeout_ms, int *lock_fd,
+    struct stream_error *err);
+void stream_store_unlock(int lock_fd);
+
+#endif

@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# Faults: what must survive what.  Each name says which invariant (I, in
+# libstream/README.md) or promise (P) it shows.
+#
+# STRM_FAULT=short (the default) samples; STRM_FAULT=long takes every point.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME" || exit
+    export TMPDIR=$BATS_TEST_TMPDIR PYTHONDONTWRITEBYTECODE=1
+}
+
+python() {
+    "${PYTHON:-/usr/bin/python3}" "$@"
+}
+
+# A tmpfs in a mount namespace of its own; where that is not allowed, skip.
+full() {
+    unshare -m true 2>/dev/null || skip "no mount namespaces here (not root?)"
+    unshare -m "${PYTHON:-/usr/bin/python3}" full.py "$@"
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of an append of one batch" {
+    python kill.py append-one
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of an append of many batches" {
+    python kill.py append-many
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of an append of zstd batches" {
+    python kill.py append-zstd
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of appends that roll" {
+    python kill.py roll
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of zstd appends that roll" {
+    python kill.py roll-zstd
+}
+
+@test "T1 I2 I4 P2: kill -9 at any point of a last batch that fills its segment" {
+    python kill.py roll-next
+}
+
+@test "T1 I2 I4 P2: kill -9 of two producers at any point" {
+    python kill.py two
+}
+
+@test "T1 I4 I10: kill -9 at any point of topic create leaves all or nothing" {
+    python kill.py create
+}
+
+@test "T1 I4 I10: kill -9 at any point of topic rm leaves all or nothing" {
+    python kill.py rm
+}
+
+@test "T6 I2 I10 P7: any failing call in an append of one batch" {
+    python fail.py append-one errors
+}
+
+@test "T6 I2 I10 P7: any failing call in an append of many batches" {
+    python fail.py append-many errors
+}
+
+@test "T6 I2 I10 P7: any failing call in an append of zstd batches" {
+    python fail.py append-zstd errors
+}
+
+@test "T6 I2 I10 P7: any failing call in appends that roll" {
+    python fail.py roll errors
+}
+
+@test "T6 I10 P7: any failing call in topic create leaves all or nothing" {
+    python fail.py create errors
+}
+
+@test "T6 I10 P7: any failing call in topic rm leaves all or nothing" {
+    python fail.py rm errors
+}
+
+@test "T6 P3 P7: any failing call in consume" {
+    python fail.py consume errors
+}
+
+@test "T6 I3 I4: short writes and a full disk in an append of one batch" {
+    python fail.py append-one short
+}
+
+@test "T6 I3 I4: short writes and a full disk in an append of many batches" {
+    python fail.py append-many short
+}
+
+@test "T6 I3 I4: short writes and a full disk in appends that roll" {
+    python fail.py roll short
+}
+
+@test "T7 I2 P1 P4: a failed sync in an append of one batch" {
+    python fail.py append-one sync
+}
+
+@test "T7 I2 P1 P4: a failed sync in an append of many batches" {
+    python fail.py append-many sync
+}
+
+@test "T7 I2 P1 P4: a failed sync in appends that roll" {
+    python fail.py roll sync
+}
+
+@test "T7 I2 P1 P4: a failed sync under two producers" {
+    python fail.py two sync
+}
+
+@test "T7 I10: a failed sync in topic create leaves all or nothing" {
+    python fail.py create sync
+}
+
+@test "T9 I3 P3 P4: a log cut anywhere is a torn tail" {
+    python truncate.py copy-cut
+}
+
+@test "T9 I3 P3 P4: a log with zeros from anywhere on" {
+    python truncate.py copy-zero
+}
+
+@test "T9 I3 P3 P4: a log cut anywhere and 4 KiB of zeros" {
+    python truncate.py copy-zeros
+}
+
+@test "T9 I3 P3 P4: a log cut anywhere and garbage" {
+    python truncate.py copy-garbage
+}
+
+@test "T9 P4: a cut below the durable end is damage that nobody touches" {
+    python truncate.py in-place
+}
+
+@test "T10 I2 I4: a full disk in append" {
+    full append 256
+}
+
+@test "T10 I2 I4: a full disk in roll" {
+    full roll 256
+}
+
+@test "T10 I10: topic create on a full disk leaves all or nothing" {
+    full create 1024
+}
+
+@test "T10 I10: topic rm on a full disk leaves all or nothing" {
+    full rm 1024
+}
+
+@test "T10 I2: a file size limit is an error, not a signal" {
+    python full.py limit
+}
+
+@test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 1 partition" {
+    python storm.py 1
+}
+
+@test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
+    python storm.py 3
+}
