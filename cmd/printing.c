@@ -80,6 +80,16 @@ put(uint8_t *to, struct stream_bytes bytes)
 	return to + bytes.size;
 }
 
+/* A delimiter is one byte, but for few: that needs no call. */
+static inline uint8_t *
+put_delimiter(uint8_t *to, struct stream_bytes delimiter)
+{
+	if (delimiter.size != 1)
+		return put(to, delimiter);
+	*to = delimiter.data[0];
+	return to + 1;
+}
+
 /* Key, delimiter, value, delimiter: the way that has to be fast. */
 static void
 put_text(const struct printing *printing, struct cli_out *out,
@@ -99,8 +109,8 @@ put_text(const struct printing *printing, struct cli_out *out,
 		if (to == NULL)
 			return;
 		if (keys)
-			to = put(put(to, record->key), between);
-		to = put(put(to, record->value), after);
+			to = put_delimiter(put(to, record->key), between);
+		to = put_delimiter(put(to, record->value), after);
 		cli_out_commit(out, (size_t)(to - start));
 	}
 }

@@ -131,7 +131,9 @@ struct producing {
 	struct cli_input input;
 	struct stream_jsonl_reader *json;
 	struct produce_ack *ack;      /* NULL: not asked for */
-	struct stream_record pattern; /* what all records share */
+	struct stream_bytes key;     /* -k */
+	struct stream_record record; /* key and value change, headers stay, the
+					timestamp follows the clock */
 	uint8_t *headers;	      /* owned: encoded */
 	bool stamp_now;
 	int64_t unwritten_since_ms; /* steady; -1: nothing unwritten */
@@ -207,10 +209,10 @@ parse_timestamp(struct producing *p, struct stream_error *err)
 	const char *text = p->opts.timestamp;
 
 	p->stamp_now = text == NULL;
-	p->pattern.timestamp_ms = STREAM_NO_TIMESTAMP;
+	p->record.timestamp_ms = STREAM_NO_TIMESTAMP;
 	if (text == NULL || strcmp(text, "none") == 0)
 		return STREAM_OK;
-	return stream_parse_time(text, &p->pattern.timestamp_ms, err);
+	return stream_parse_time(text, &p->record.timestamp_ms, err);
 }
 
 /* -H NAME=VALUE; without "=" the value is null. */
@@ -242,8 +244,8 @@ parse_headers(struct producing *p, struct stream_error *err)
 		if (pass == 0 && (p->headers = at = malloc(size + 1)) == NULL)
 			return cli_fail(err, STREAM_ENOMEM, "out of memory");
 	}
-	p->pattern.headers = (struct stream_bytes){ p->headers, size };
-	p->pattern.header_count = (uint32_t)list->count;
+	p->record.headers = (struct stream_bytes){ p->headers, size };
+	p->record.header_count = (uint32_t)list->count;
 	return STREAM_OK;
 }
 
@@ -392,13 +394,31 @@ raise_descriptor_limit(void)
 
 /* ---- records ------------------------------------------------------------ */
 
+static inline int
+send(struct producing *p, int32_t partition, struct stream_record *record,
+    struct stream_error *err)
+{
+	int status;
+
+	if (p->opts.null_value && record->value.size == 0)
+		record->value.data = NULL;
+	if (p->ack != NULL && partition == STREAM_PARTITION_BY_KEY)
+		partition = stream_producer_choose(p->producer, record);
+	status = stream_producer_send(p->producer, partition, record, err);
+	if (status == STREAM_OK && p->ack != NULL)
+		status = produce_ack_sent(p->ack, partition, err);
+	return status;
+}
+
+/* A line without the delimiter is a value without a key of its own. */
 static inline void
-split_key(const struct producing *p, struct stream_bytes line,
-    struct stream_record *record)
+split_key(struct producing *p, struct stream_bytes line)
 {
 	struct stream_bytes delimiter = p->opts.key_delimiter;
+	struct stream_record *record = &p->record;
 	const uint8_t *hit = NULL;
 
+	record->key = p->key;
 	record->value = line;
 	if (delimiter.data == NULL)
 		return;
@@ -415,54 +435,32 @@ split_key(const struct producing *p, struct stream_bytes line,
 	record->value.size = line.size - record->key.size - delimiter.size;
 }
 
+/* What the line says, where the options say nothing else. */
 static int
-take_json(struct producing *p, struct stream_bytes text,
-    struct stream_record *record, int32_t *partition, struct stream_error *err)
+send_json(
+    struct producing *p, struct stream_bytes text, struct stream_error *err)
 {
 	struct stream_jsonl_line line;
+	int32_t partition = p->partition;
 	int status = stream_jsonl_take(p->json, text, &line, err);
 
 	if (status != STREAM_OK)
 		return status;
-	if (line.partition >= 0 && p->partition == STREAM_PARTITION_BY_KEY)
-		*partition = line.partition;
-	line.record.timestamp_ms = line.has_timestamp && p->stamp_now
-	    ? line.record.timestamp_ms
-	    : record->timestamp_ms;
+	if (!line.has_timestamp || !p->stamp_now)
+		line.record.timestamp_ms = p->record.timestamp_ms;
 	if (line.record.header_count == 0) {
-		line.record.headers = record->headers;
-		line.record.header_count = record->header_count;
+		line.record.headers = p->record.headers;
+		line.record.header_count = p->record.header_count;
 	}
-	if (p->opts.key != NULL)
-		line.record.key = record->key;
-	*record = line.record;
-	return STREAM_OK;
-}
-
-static int
-send(struct producing *p, struct stream_bytes line, struct stream_error *err)
-{
-	struct stream_record record = p->pattern;
-	int32_t partition = p->partition;
-	int status = STREAM_OK;
-
-	if (p->json != NULL)
-		status = take_json(p, line, &record, &partition, err);
-	else
-		split_key(p, line, &record);
-	if (status != STREAM_OK)
-		return status;
-	if (p->opts.null_value && record.value.size == 0)
-		record.value.data = NULL;
-	if (p->ack != NULL && partition == STREAM_PARTITION_BY_KEY)
-		partition = stream_producer_choose(p->producer, &record);
-	status = stream_producer_send(p->producer, partition, &record, err);
-	/* A partition that a line names and the topic lacks is wrong input. */
-	if (status == STREAM_ENOENT && p->json != NULL &&
-	    p->partition == STREAM_PARTITION_BY_KEY)
+	if (p->key.data != NULL)
+		line.record.key = p->key;
+	if (partition == STREAM_PARTITION_BY_KEY && line.partition >= 0)
+		partition = line.partition;
+	status = send(p, partition, &line.record, err);
+	/* A partition that the line names and the topic lacks is wrong
+	 * input. */
+	if (status == STREAM_ENOENT && partition == line.partition)
 		status = err->status = STREAM_EUSAGE;
-	if (status == STREAM_OK && p->ack != NULL)
-		status = produce_ack_sent(p->ack, partition, err);
 	return status;
 }
 
@@ -516,7 +514,7 @@ keep_time(struct producing *p, struct stream_error *err)
 	int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
 
 	if (p->stamp_now)
-		p->pattern.timestamp_ms = clock_ms(CLOCK_REALTIME);
+		p->record.timestamp_ms = clock_ms(CLOCK_REALTIME);
 	if (p->sync.every_ms > 0 && p->unsynced_since_ms >= 0 &&
 	    now_ms - p->unsynced_since_ms >= p->sync.every_ms)
 		return sync_all(p, err);
@@ -571,8 +569,14 @@ static int
 take_record(
     struct producing *p, struct stream_bytes line, struct stream_error *err)
 {
-	int status = send(p, line, err);
+	int status;
 
+	if (p->json != NULL) {
+		status = send_json(p, line, err);
+	} else {
+		split_key(p, line);
+		status = send(p, p->partition, &p->record, err);
+	}
 	if (status != STREAM_OK)
 		return refused(p, status, err);
 	note_unwritten(p);
@@ -596,7 +600,7 @@ idle(struct producing *p, struct stream_error *err)
 		status = keep_time(p, err);
 	}
 	if (status == STREAM_OK && p->stamp_now)
-		p->pattern.timestamp_ms = clock_ms(CLOCK_REALTIME);
+		p->record.timestamp_ms = clock_ms(CLOCK_REALTIME);
 	return status;
 }
 
@@ -703,7 +707,7 @@ prepare(struct producing *p, int count, char *args[], struct stream_error *err)
 	if (status == STREAM_OK)
 		status = open_input(p, args + 1, (size_t)count - 1, err);
 	if (p->opts.key != NULL)
-		p->pattern.key = (struct stream_bytes){
+		p->key = (struct stream_bytes){
 			(const uint8_t *)p->opts.key, strlen(p->opts.key) };
 	return status;
 }

@@ -220,8 +220,14 @@ drain(struct run *run, struct source *source, struct stream_error *err)
 			run->left -= (int64_t)count;
 		if (run->left == 0)
 			return STREAM_END;
-		if (cli_out_failed(&run->out))
-			return cli_out_flush(&run->out, err);
+		/* A line that has just come is shown before looking for
+		 * more. */
+		if (cli_out_failed(&run->out) ||
+		    (run->watch != NULL &&
+			!stream_reader_has_buffered(source->reader)))
+			status = cli_out_flush(&run->out, err);
+		if (status != STREAM_OK)
+			return status;
 		if (cli_signals_pending() != 0)
 			return STREAM_EINTR;
 	}

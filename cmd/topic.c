@@ -4,6 +4,8 @@
 #include "topic.h"
 
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +144,8 @@ topic_facts_load(struct topic_facts *facts, struct stream_store *store,
 		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	}
 	for (size_t i = 0; i < facts->count; i++) {
+		if (cli_signals_pending() != 0)
+			break;
 		code = cli_first(code, load_part(facts, store, i));
 		if (!facts->parts[i].is_known)
 			continue;
@@ -238,4 +242,27 @@ topic_close_out(struct cli_out *out, enum cli_exit code)
 	if (cli_out_close(out, &err) != STREAM_OK)
 		code = cli_first(code, cli_report("standard output", &err));
 	return code;
+}
+
+enum cli_exit
+topic_end(struct stream_store *store, enum cli_exit code)
+{
+	stream_store_close(store);
+	cli_signals_raise();
+	return code;
+}
+
+void
+topic_say(const struct cli_context *context, const char *name,
+    const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (!context->verbose)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	cli_note(context, name, "%s", text);
 }

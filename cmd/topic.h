@@ -68,7 +68,8 @@ struct topic_facts {
 /*
  * Look at every partition of topic (borrowed until released).  A partition
  * that cannot be read is reported and left out of the sums; the exit status is
- * then that failure's.  Release in any case.
+ * then that failure's.  A signal that asks to stop ends it early.  Release in
+ * any case.
  */
 enum cli_exit topic_facts_load(struct topic_facts *facts,
     struct stream_store *store, const struct stream_topic *topic);
@@ -81,7 +82,16 @@ void topic_put_time(int64_t timestamp_ms, char *text);
 /* The whole of what is known as one JSON line. */
 void topic_print_json(struct cli_out *out, const struct topic_facts *facts);
 
-/* The end of a command that printed: flush out, and report when that fails. */
+/* Flush what was printed, and report when that fails. */
 enum cli_exit topic_close_out(struct cli_out *out, enum cli_exit code);
+
+/* The end of a command: close store (NULL is allowed), and when a signal
+ * asked to stop, die by it; what was begun is done by now. */
+enum cli_exit topic_end(struct stream_store *store, enum cli_exit code);
+
+/* With -v, say what was done to the topic. */
+__attribute__((format(printf, 3, 4))) void topic_say(
+    const struct cli_context *context, const char *name, const char *format,
+    ...);
 
 #endif

@@ -91,8 +91,9 @@ alter(const struct cli_context *context, const struct alter_opts *opts,
 	if (stream_topic_alter(
 		store, name, changes->items, changes->count, &err) != STREAM_OK)
 		code = topic_report(&err);
-	stream_store_close(store);
-	return code;
+	else
+		topic_say(context, name, "changed");
+	return topic_end(store, code);
 }
 
 static enum cli_exit

@@ -9,8 +9,8 @@ struct create_opts {
 	struct topic_write_opts write;
 };
 
-/* What --partitions is when it was not given. */
-enum { NOT_GIVEN = -1 };
+/* What --partitions is when it was not given; nobody asks for that many. */
+static const int64_t NOT_GIVEN = INT64_MIN;
 
 static const struct cli_option options[] = {
     {0, "partitions", "N", CLI_INT, offsetof(struct create_opts, partitions),
@@ -121,6 +121,8 @@ create(const struct cli_context *context, const struct create_opts *opts,
 	}
 	if (status != STREAM_OK)
 		return topic_report(&err);
+	topic_say(context, name, "made, with %lld partition%s",
+	    (long long)partitions, partitions == 1 ? "" : "s");
 	warn_of_collision(context, store, name);
 	return CLI_DONE;
 }
@@ -161,7 +163,6 @@ run_create(struct cli_context *context, int argc, char *argv[])
 		    context, &opts.write, STREAM_STORE_CREATE, &store);
 	if (code == CLI_DONE)
 		code = create(context, &opts, store, name, &config);
-	stream_store_close(store);
 	cli_release(&topic_create_command, &opts);
-	return code;
+	return topic_end(store, code);
 }

@@ -1,3 +1,4 @@
+#include "cli/signals.h"
 #include "columns.h"
 #include "topic.h"
 
@@ -136,9 +137,8 @@ describe_all(const struct describe_opts *opts, struct stream_store *store,
 
 	if (cli_out_open(&out, 1, false, &err) != STREAM_OK)
 		return topic_report(&err);
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count && cli_signals_pending() == 0; i++)
 		code = cli_first(code, describe(&out, opts, store, names[i]));
-	}
 	return topic_close_out(&out, code);
 }
 
@@ -156,6 +156,5 @@ run_describe(struct cli_context *context, int argc, char *argv[])
 		&err) != STREAM_OK)
 		return topic_report(&err);
 	code = describe_all(&opts, store, argc - first, argv + first);
-	stream_store_close(store);
-	return code;
+	return topic_end(store, code);
 }

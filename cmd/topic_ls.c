@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/signals.h"
 #include "columns.h"
 #include "topic.h"
 
@@ -22,6 +23,7 @@ static enum cli_exit run_ls(
 
 const struct cli_command topic_ls_command = {
     .name = "topic ls",
+    .args = "",
     .summary = "List the topics of a store.",
     .options = options,
     .text = "With -l the start is the lowest of all partitions, the end the "
@@ -148,7 +150,7 @@ list(struct listing *listing)
 	if (count > 0 && listing->opts->all && !listing->opts->json)
 		for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
 			columns_add(&listing->columns, "%s", heads[i]);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && cli_signals_pending() == 0; i++)
 		code = cli_first(code, list_one(listing, topics, i));
 	code = cli_first(code, print_columns(listing));
 	columns_release(&listing->columns);
@@ -174,6 +176,5 @@ run_ls(struct cli_context *context, int argc, char *argv[])
 		code = list(&listing);
 		code = topic_close_out(&listing.out, code);
 	}
-	stream_store_close(listing.store);
-	return code;
+	return topic_end(listing.store, code);
 }

@@ -1,3 +1,4 @@
+#include "cli/signals.h"
 #include "topic.h"
 
 struct rm_opts {
@@ -110,21 +111,31 @@ delete_and_tell(
 }
 
 static enum cli_exit
-delete_one(struct cli_out *out, const struct rm_opts *opts,
-    struct stream_store *store, const char *name)
+delete_one(const struct cli_context *context, struct stream_store *store,
+    const char *name)
 {
 	struct stream_error err;
 
-	if (opts->json)
-		return delete_and_tell(out, store, name);
 	if (stream_topic_delete(store, name, &err) != STREAM_OK)
 		return topic_report(&err);
+	topic_say(context, name, "deleted");
 	return CLI_DONE;
 }
 
 static enum cli_exit
-each(const struct rm_opts *opts, struct stream_store *store, int count,
-    char *const *names)
+do_one(const struct cli_context *context, const struct rm_opts *opts,
+    struct stream_store *store, const char *name, struct cli_out *out)
+{
+	if (!opts->yes)
+		return plan(out, opts, store, name);
+	if (opts->json)
+		return delete_and_tell(out, store, name);
+	return delete_one(context, store, name);
+}
+
+static enum cli_exit
+do_all(const struct cli_context *context, const struct rm_opts *opts,
+    struct stream_store *store, int count, char *const *names)
 {
 	enum cli_exit code = CLI_DONE;
 	struct stream_error err;
@@ -132,10 +143,9 @@ each(const struct rm_opts *opts, struct stream_store *store, int count,
 
 	if (cli_out_open(&out, 1, false, &err) != STREAM_OK)
 		return topic_report(&err);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count && cli_signals_pending() == 0; i++)
 		code = cli_first(
-		    code, opts->yes ? delete_one(&out, opts, store, names[i])
-				    : plan(&out, opts, store, names[i]));
+		    code, do_one(context, opts, store, names[i], &out));
 	return topic_close_out(&out, code);
 }
 
@@ -162,7 +172,7 @@ run_rm(struct cli_context *context, int argc, char *argv[])
 	enum cli_exit code = open_store(context, &opts, &store);
 
 	if (code == CLI_DONE)
-		code = each(&opts, store, argc - first, argv + first);
-	stream_store_close(store);
-	return code;
+		code =
+		    do_all(context, &opts, store, argc - first, argv + first);
+	return topic_end(store, code);
 }

@@ -5,12 +5,17 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/message.h"
 #include "cli/signals.h"
 
-enum { BUFFER = 256 * 1024, PIPE_SIZE = 1024 * 1024 };
+enum {
+	BUFFER = 256 * 1024,
+	PIPE_SIZE = 1024 * 1024,
+	FEW = 1024 /* bytes: less than any program writes that has more */
+};
 
 /* Inside this file: the buffer has changed, look again. */
 enum { LOOK_AGAIN = -1 };
@@ -72,6 +77,7 @@ static int
 open_next(struct cli_input *in, struct stream_error *err)
 {
 	const char *path = in->paths != NULL ? *in->paths++ : "-";
+	struct stat st;
 
 	in->name = path;
 	in->path_count--;
@@ -86,7 +92,8 @@ open_next(struct cli_input *in, struct stream_error *err)
 		return cli_fail_sys(err, "%s", path);
 	in->at = in->scan = in->end = in->last = in->data;
 	in->base = in->number = 0;
-	in->ended = in->ready = in->skipping = false;
+	in->ended = in->ready = in->skipping = in->is_drained = false;
+	in->is_file = fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode);
 	grow_pipe(in->fd);
 	posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return STREAM_OK;
@@ -132,12 +139,16 @@ make_room(struct cli_input *in, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* A pipe that gave a few bytes is empty, or will say so when it is waited
+ * for: no call is needed to learn that.  One that gives much is asked. */
 static bool
-would_block(int fd)
+would_block(const struct cli_input *in)
 {
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	struct pollfd poll_fd = {.fd = in->fd, .events = POLLIN};
 
-	return poll(&poll_fd, 1, 0) == 0;
+	if (in->ready || in->is_file)
+		return false;
+	return in->is_drained || poll(&poll_fd, 1, 0) == 0;
 }
 
 /* Read once.  LOOK_AGAIN, IDLE, INTERRUPTED or FAILED. */
@@ -149,7 +160,7 @@ fill(struct cli_input *in, struct stream_error *err)
 
 	if (cli_signals_pending() != 0)
 		return CLI_INPUT_INTERRUPTED;
-	if (!in->ready && would_block(in->fd))
+	if (would_block(in))
 		return CLI_INPUT_IDLE;
 	in->ready = false;
 	if (make_room(in, err) != STREAM_OK)
@@ -159,6 +170,7 @@ fill(struct cli_input *in, struct stream_error *err)
 	if (got >= 0) {
 		in->end = to + got;
 		in->ended = got == 0;
+		in->is_drained = got < FEW;
 		return LOOK_AGAIN;
 	}
 	if (errno == EINTR)

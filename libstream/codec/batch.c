@@ -148,6 +148,14 @@ stream_batch_check(const uint8_t *bytes, size_t size,
 }
 
 void
+stream_batch_seal(uint8_t *bytes, size_t size)
+{
+	stream_store32(bytes + AT_CRC,
+	    stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
+		size - STREAM_BATCH_CRC_FROM));
+}
+
+void
 stream_batch_place(uint8_t *bytes, int64_t base_offset, int32_t leader_epoch)
 {
 	stream_store64(bytes, (uint64_t)base_offset);
@@ -162,7 +170,5 @@ stream_batch_stamp(uint8_t *bytes, size_t size, int64_t now_ms)
 	stream_store16(bytes + AT_ATTRIBUTES,
 	    (uint16_t)(attributes | STREAM_BATCH_APPEND_TIME));
 	stream_store64(bytes + AT_MAX_TIME, (uint64_t)now_ms);
-	stream_store32(bytes + AT_CRC,
-	    stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
-		size - STREAM_BATCH_CRC_FROM));
+	stream_batch_seal(bytes, size);
 }

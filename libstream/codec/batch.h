@@ -75,6 +75,9 @@ bool stream_batch_crc_is_good(const uint8_t *bytes, size_t size);
 int stream_batch_check(const uint8_t *bytes, size_t size,
     struct stream_batch *batch, struct stream_error *err);
 
+/* Compute and set the CRC of a batch that is otherwise finished. */
+void stream_batch_seal(uint8_t *bytes, size_t size);
+
 /* Give a finished batch its place: the first offset and the leader epoch. */
 void stream_batch_place(
     uint8_t *bytes, int64_t base_offset, int32_t leader_epoch);

@@ -1,7 +1,6 @@
 #include "codec/batch_build.h"
 
 #include "base/bytes.h"
-#include "codec/crc32c.h"
 
 static uint8_t *
 put_bytes(uint8_t *at, struct stream_bytes bytes)
@@ -51,7 +50,4 @@ stream_batch_build_header(const struct stream_batch_build *build,
 	stream_store64(p + 35, (uint64_t)build->max_timestamp_ms);
 	memset(p + 43, 0xff, 14); /* producer id, epoch, sequence: none */
 	stream_store32(p + 57, (uint32_t)build->count);
-	stream_store32(p + 17,
-	    stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
-		size - STREAM_BATCH_CRC_FROM));
 }

@@ -162,8 +162,9 @@ stream_batch_build_add(
 
 /*
  * Write the header of a batch of which size bytes (header included) stand at
- * bytes, compressed with codec if that is not NONE, and its CRC.  Base offset
- * is 0 and leader epoch -1 until stream_batch_place.  No producer id.
+ * bytes, compressed with codec if that is not NONE.  Base offset is 0 and
+ * leader epoch -1 until stream_batch_place; the CRC is not set until
+ * stream_batch_seal.  No producer id.
  */
 void stream_batch_build_header(const struct stream_batch_build *build,
     enum stream_codec codec, uint8_t *bytes, size_t size);

@@ -97,23 +97,18 @@ take_header(struct stream_bytes *bytes, struct stream_error *err)
 }
 
 /*
- * The size that a block claims is believed only as far as its bytes could
- * make it true, so that memory follows the input and not its words.
+ * Decompress one raw block.  The size that it claims is believed only as far
+ * as its bytes could make it true, so that memory follows the input and not
+ * its words.
  */
 static int
-take_block(struct stream_bytes *bytes, struct stream_sink *sink,
+take_raw(const uint8_t *bytes, size_t size, struct stream_sink *sink,
     struct stream_error *err)
 {
-	const char *block;
-	size_t size, claimed;
+	const char *block = (const char *)bytes;
+	size_t claimed;
 	int status;
 
-	if (bytes->size < SIZE_SIZE)
-		return corrupt(err, "stream is cut short");
-	size = stream_load32(bytes->data);
-	if (size > bytes->size - SIZE_SIZE)
-		return corrupt(err, "stream is cut short in a block");
-	block = (const char *)bytes->data + SIZE_SIZE;
 	if (snappy_uncompressed_length(block, size, &claimed) != SNAPPY_OK ||
 	    claimed > size * EXPANSION)
 		return corrupt(err, "block with an impossible size");
@@ -126,20 +121,25 @@ take_block(struct stream_bytes *bytes, struct stream_sink *sink,
 		(char *)sink->out->data + sink->out->size,
 		&claimed) != SNAPPY_OK)
 		return corrupt(err, "block is damaged");
-	stream_bytes_skip(bytes, SIZE_SIZE + size);
 	return stream_sink_took(sink, claimed, err);
 }
 
-/* Some clients write one raw block: say so, since the bytes are not bad. */
 static int
-refuse(struct stream_bytes bytes, struct stream_error *err)
+take_block(struct stream_bytes *bytes, struct stream_sink *sink,
+    struct stream_error *err)
 {
-	if (bytes.size > 0 &&
-	    snappy_validate_compressed_buffer(
-		(const char *)bytes.data, bytes.size) == SNAPPY_OK)
-		return corrupt(
-		    err, "raw block without the framing of Kafka's own client");
-	return corrupt(err, "stream does not begin with its framing");
+	size_t size;
+	int status;
+
+	if (bytes->size < SIZE_SIZE)
+		return corrupt(err, "stream is cut short");
+	size = stream_load32(bytes->data);
+	if (size > bytes->size - SIZE_SIZE)
+		return corrupt(err, "stream is cut short in a block");
+	status = take_raw(bytes->data + SIZE_SIZE, size, sink, err);
+	if (status == STREAM_OK)
+		stream_bytes_skip(bytes, SIZE_SIZE + size);
+	return status;
 }
 
 static int
@@ -149,8 +149,9 @@ decompress_snappy(void *state, struct stream_bytes bytes,
 	int status;
 
 	(void)state;
+	/* librdkafka writes one raw block, and snappy-java reads it too. */
 	if (!has_magic(bytes))
-		return refuse(bytes, err);
+		return take_raw(bytes.data, bytes.size, sink, err);
 	do {
 		/* Streams one after another are one, as in snappy-java. */
 		status = has_magic(bytes) ? take_header(&bytes, err)

@@ -58,14 +58,35 @@ stream_varint_put(uint8_t *to, int64_t value)
 bool stream_varint_take_long(
     const uint8_t **at, const uint8_t *end, size_t max, uint64_t *rest);
 
+/* One or two bytes, which nearly all varints of records are, without a call;
+ * false for any other. */
+static inline bool
+stream_varint_take_short(
+    const uint8_t **at, const uint8_t *end, uint64_t *rest)
+{
+	const uint8_t *p = *at;
+
+	if (end - p < 2)
+		return false;
+	if (p[0] < 0x80) {
+		*rest = p[0];
+		*at = p + 1;
+		return true;
+	}
+	if (p[1] >= 0x80)
+		return false;
+	*rest = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+	*at = p + 2;
+	return true;
+}
+
 static inline bool
 stream_varlong_take(const uint8_t **at, const uint8_t *end, int64_t *value)
 {
 	uint64_t rest;
 
-	if (*at < end && **at < 0x80)
-		rest = *(*at)++;
-	else if (!stream_varint_take_long(at, end, STREAM_VARLONG_MAX, &rest))
+	if (!stream_varint_take_short(at, end, &rest) &&
+	    !stream_varint_take_long(at, end, STREAM_VARLONG_MAX, &rest))
 		return false;
 	*value = stream_unzigzag(rest);
 	return true;
@@ -76,9 +97,8 @@ stream_varint_take(const uint8_t **at, const uint8_t *end, int32_t *value)
 {
 	uint64_t rest;
 
-	if (*at < end && **at < 0x80)
-		rest = *(*at)++;
-	else if (!stream_varint_take_long(at, end, STREAM_VARINT_MAX, &rest))
+	if (!stream_varint_take_short(at, end, &rest) &&
+	    !stream_varint_take_long(at, end, STREAM_VARINT_MAX, &rest))
 		return false;
 	*value = (int32_t)stream_unzigzag(rest & UINT32_MAX);
 	return true;

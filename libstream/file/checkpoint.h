@@ -1,7 +1,7 @@
 /*
  * checkpoint.h - Kafka's checkpoint files
  *
- * Layer file/.  SPEC section 7.  Text: a version line "0", the number of
+ * Layer file/.  SPEC section 6.  Text: a version line "0", the number of
  * entries, then one entry a line.  A file that does not keep to this is
  * STREAM_ECORRUPT; Kafka's loader goes on as if there were none, and so may
  * the caller.  A file that is not there is STREAM_ENOENT, except where a

@@ -13,6 +13,9 @@
  * it, but not without end: each level holds a descriptor. */
 enum { DEEPEST = 16 };
 
+/* How often a directory that fills again is emptied. */
+enum { TRIES = 16 };
+
 int
 stream_dir_open(int dirfd, const char *name, int *fd, struct stream_error *err)
 {
@@ -138,23 +141,39 @@ remove_content(int fd, int depth, struct stream_error *err)
 }
 
 static int
-remove_dir(int dirfd, const char *name, int depth, struct stream_error *err)
+empty_dir(int dirfd, const char *name, int depth, struct stream_error *err)
 {
 	int fd = -1;
-	int status;
+	int status = stream_dir_open(dirfd, name, &fd, err);
 
-	if (depth == DEEPEST)
-		return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
-		    "%s: directories nest too deep to remove", name);
-	status = stream_dir_open(dirfd, name, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	status = remove_content(fd, depth + 1, err);
 	close(fd);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", name);
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-		return STREAM_OK;
+	return status == STREAM_OK ? STREAM_OK
+				   : stream_fail_in(err, status, "%s", name);
+}
+
+/* Whoever still has the directory open may put a file into it after it was
+ * emptied: then once more. */
+static int
+remove_dir(int dirfd, const char *name, int depth, struct stream_error *err)
+{
+	if (depth == DEEPEST)
+		return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
+		    "%s: directories nest too deep to remove", name);
+	for (int tries = 0; tries < TRIES; tries++) {
+		int status = empty_dir(dirfd, name, depth, err);
+
+		if (status == STREAM_ENOENT)
+			return STREAM_OK;
+		if (status != STREAM_OK)
+			return status;
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return STREAM_OK;
+		if (errno != ENOTEMPTY && errno != EEXIST)
+			break;
+	}
 	return stream_fail_sys(err, "%s: cannot remove", name);
 }
 

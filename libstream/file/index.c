@@ -88,24 +88,25 @@ entry_key(const struct entries *entries, const uint8_t *entry)
 	    : (int64_t)stream_load32(entry);
 }
 
-/* The last entry whose key (relative offset, or timestamp) is not above most;
- * false when there is none. */
-static bool
-find_floor(const struct entries *entries, int64_t most, uint8_t *entry)
+/* How many entries have a key (relative offset, or timestamp) that is not above
+ * most: the last of those is the one to use. */
+static uint64_t
+count_floor(const struct entries *entries, int64_t most)
 {
+	uint8_t entry[TIME_ENTRY];
 	uint64_t low = 0, high = entries->count;
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
 
 		if (!read_entry(entries, middle, entry))
-			return false;
+			return 0;
 		if (entry_key(entries, entry) <= most)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low > 0 && read_entry(entries, low - 1, entry);
+	return low;
 }
 
 /* Does a whole batch with a good CRC start at position? */
@@ -132,12 +133,14 @@ stream_index_find(const struct stream_index_source *source, int64_t target,
 	uint8_t entry[OFFSET_ENTRY];
 	struct stream_batch batch;
 	int64_t relative = target - source->base_offset;
+	uint64_t i;
 
 	*position = 0;
 	if (relative <= 0 ||
 	    !open_entries(source, "index", OFFSET_ENTRY, &entries))
 		return;
-	if (find_floor(&entries, relative, entry) &&
+	i = count_floor(&entries, relative);
+	if (i > 0 && read_entry(&entries, i - 1, entry) &&
 	    find_batch(source, stream_load32(entry + 4), &batch) &&
 	    batch.info.base_offset >= source->base_offset &&
 	    batch.info.base_offset <= target)
@@ -145,11 +148,35 @@ stream_index_find(const struct stream_index_source *source, int64_t target,
 	close(entries.fd);
 }
 
-/* The batch that ends with this offset, and with this largest timestamp, as a
- * time index entry says: the byte after it. */
+/* A time index entry: the largest timestamp so far, and the last offset of the
+ * first batch that had it. */
+struct time_entry {
+	int64_t timestamp_ms;
+	int64_t offset;
+};
+
 static bool
-find_named(const struct stream_index_source *source, int64_t offset,
-    int64_t timestamp_ms, uint64_t *after)
+read_time(const struct stream_index_source *source,
+    const struct entries *entries, uint64_t i, struct time_entry *time)
+{
+	uint8_t entry[TIME_ENTRY];
+
+	if (!read_entry(entries, i, entry))
+		return false;
+	time->timestamp_ms = (int64_t)stream_load64(entry);
+	time->offset = source->base_offset + (int64_t)stream_load32(entry + 8);
+	return true;
+}
+
+/*
+ * The byte after the batch that the entry names, if that is there and no batch
+ * since the one of the entry before reaches its time: in a log whose times go
+ * back, an entry that names a later batch with the same time would hide what
+ * lies between.
+ */
+static bool
+find_named(const struct stream_index_source *source, int64_t since,
+    const struct time_entry *entry, uint64_t *after)
 {
 	struct stream_scan scan;
 	struct stream_batch batch;
@@ -157,14 +184,16 @@ find_named(const struct stream_index_source *source, int64_t offset,
 	uint64_t from;
 	bool found = false;
 
-	stream_index_find(source, offset, &from);
+	stream_index_find(source, since, &from);
 	stream_scan_init(&scan, source->log, from, STREAM_SCAN_HEADERS,
 	    source->cap, STREAM_SCAN_SMALL_BLOCK);
 	while (stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK &&
-	    !found && batch.info.base_offset <= offset)
-		if (batch.info.last_offset == offset) {
-			found = batch.info.max_timestamp_ms == timestamp_ms;
+	    batch.info.last_offset <= entry->offset &&
+	    batch.info.max_timestamp_ms <= entry->timestamp_ms)
+		if (batch.info.max_timestamp_ms == entry->timestamp_ms) {
+			found = batch.info.last_offset == entry->offset;
 			*after = scan.next;
+			break;
 		}
 	stream_scan_release(&scan);
 	return found;
@@ -175,17 +204,20 @@ stream_index_find_time(const struct stream_index_source *source,
     int64_t timestamp_ms, uint64_t *position)
 {
 	struct entries entries;
-	uint8_t entry[TIME_ENTRY];
+	struct time_entry before, entry;
 	uint64_t after = 0;
+	uint64_t i;
 
 	*position = 0;
 	if (timestamp_ms <= 0 ||
 	    !open_entries(source, "timeindex", TIME_ENTRY, &entries))
 		return;
-	if (find_floor(&entries, timestamp_ms - 1, entry) &&
-	    find_named(source,
-		source->base_offset + (int64_t)stream_load32(entry + 8),
-		(int64_t)stream_load64(entry), &after))
+	before = (struct time_entry){ .offset = source->base_offset };
+	i = count_floor(&entries, timestamp_ms - 1);
+	if (i > 0 && read_time(source, &entries, i - 1, &entry) &&
+	    (i == 1 || read_time(source, &entries, i - 2, &before)) &&
+	    entry.timestamp_ms < timestamp_ms &&
+	    find_named(source, before.offset, &entry, &after))
 		*position = after;
 	close(entries.fd);
 }

@@ -68,13 +68,13 @@ stream_io_open_dir(
 }
 
 int
-stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
-    struct stream_error *err)
+stream_io_read_some_at(int fd, void *to, size_t least, size_t most,
+    uint64_t pos, size_t *got, struct stream_error *err)
 {
 	size_t done = 0;
 
-	while (done < n) {
-		ssize_t r = pread(fd, (uint8_t *)to + done, n - done,
+	while (done < least) {
+		ssize_t r = pread(fd, (uint8_t *)to + done, most - done,
 		    (off_t)(pos + done));
 
 		if (r < 0 && errno == EINTR)
@@ -88,6 +88,13 @@ stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
 	}
 	*got = done;
 	return STREAM_OK;
+}
+
+int
+stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
+    struct stream_error *err)
+{
+	return stream_io_read_some_at(fd, to, n, n, pos, got, err);
 }
 
 int

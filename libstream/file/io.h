@@ -35,6 +35,11 @@ int stream_io_open_dir(
 int stream_io_read_at(int fd, void *to, size_t n, uint64_t pos, size_t *got,
     struct stream_error *err);
 
+/* Read least bytes or more, up to most; *got is less than least only at the
+ * end of the file.  Asks no second time when least have come.  STREAM_EIO. */
+int stream_io_read_some_at(int fd, void *to, size_t least, size_t most,
+    uint64_t pos, size_t *got, struct stream_error *err);
+
 /*
  * Write all n borrowed bytes at pos.  *done, if not NULL, is set even on
  * failure: how many bytes the file took.  STREAM_EIO; err->sys says ENOSPC,

@@ -1,7 +1,7 @@
 /*
  * lines.h - the text under Kafka's checkpoint files
  *
- * Layer file/.  SPEC section 7.  A version line "0", a count, and that many
+ * Layer file/.  SPEC section 6.  A version line "0", a count, and that many
  * lines of fields with white space between them.  Nothing is copied: words
  * borrow from the text.
  */

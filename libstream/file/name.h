@@ -1,7 +1,7 @@
 /*
  * name.h - names of the files in a partition directory
  *
- * Layer file/.  SPEC section 1.  A name is the base offset in 20 decimal
+ * Layer file/.  SPEC section 4.1.  A name is the base offset in 20 decimal
  * digits, what the file holds, and a state that Kafka's loader knows:
  * "00000000000000000042.log.swap".  For a snapshot the number is the log end
  * offset that it describes.

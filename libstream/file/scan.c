@@ -43,6 +43,12 @@ buffered(const struct stream_scan *scan)
 	return skip < scan->buf.size ? scan->buf.size - (size_t)skip : 0;
 }
 
+bool
+stream_scan_has_buffered(const struct stream_scan *scan)
+{
+	return buffered(scan) > 0;
+}
+
 static const uint8_t *
 here(const struct stream_scan *scan)
 {
@@ -68,8 +74,8 @@ fill(struct stream_scan *scan, size_t need, struct stream_error *err)
 		want = (size_t)room;
 	status = stream_buf_reserve(&scan->buf, want, err);
 	if (status == STREAM_OK)
-		status = stream_io_read_at(
-		    scan->fd, scan->buf.data, want, scan->next, &got, err);
+		status = stream_io_read_some_at(scan->fd, scan->buf.data,
+		    need, want, scan->next, &got, err);
 	if (status == STREAM_OK)
 		scan->buf.size = got;
 	return status;

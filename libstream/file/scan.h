@@ -47,6 +47,9 @@ void stream_scan_release(struct stream_scan *scan);
 /* Go to another file or position and forget what was read. */
 void stream_scan_move(struct stream_scan *scan, int fd, uint64_t position);
 
+/* Are bytes of the next batch in memory? */
+bool stream_scan_has_buffered(const struct stream_scan *scan);
+
 /*
  * Take the next batch.  batch->info.position is set; with
  * STREAM_SCAN_WHOLE *bytes is the whole batch, with HEADERS its header; lent

@@ -64,11 +64,15 @@ stream_state_identify(
 	return STREAM_OK;
 }
 
+/* A slot of another file counts no more than a torn one: in a copy it would
+ * otherwise hide what is written here, until its sequence is reached. */
 static bool
-is_whole(const uint8_t *slot)
+is_whole(const uint8_t *slot, const struct stream_state_identity *identity)
 {
 	return memcmp(slot, "STRM", 4) == 0 &&
 	    stream_load16(slot + 4) == VERSION &&
+	    stream_load64(slot + 32) == identity->device &&
+	    stream_load64(slot + 40) == identity->inode &&
 	    stream_load32(slot + CHECKSUM_AT) ==
 	    stream_crc32c(slot, CHECKSUM_AT);
 }
@@ -125,11 +129,11 @@ store(const struct stream_state *state, uint8_t *p)
 
 /* The newer whole slot of the two, or NULL. */
 static const uint8_t *
-choose(const uint8_t *file)
+choose(const uint8_t *file, const struct stream_state_identity *identity)
 {
-	const uint8_t *a = is_whole(file) ? file : NULL;
-	const uint8_t *b =
-	    is_whole(file + SLOT_STRIDE) ? file + SLOT_STRIDE : NULL;
+	const uint8_t *a = is_whole(file, identity) ? file : NULL;
+	const uint8_t *b = is_whole(file + SLOT_STRIDE, identity)
+	    ? file + SLOT_STRIDE : NULL;
 
 	if (a == NULL || b == NULL)
 		return a == NULL ? b : a;
@@ -140,7 +144,8 @@ int
 stream_state_read(int fd, const struct stream_state_identity *identity,
     struct stream_state *state, struct stream_error *err)
 {
-	uint8_t file[2 * SLOT_STRIDE];
+	/* Just what is used, so that one system call reads it all. */
+	uint8_t file[SLOT_STRIDE + SLOT_USED];
 	const uint8_t *slot = NULL;
 
 	*state = (struct stream_state){ 0 };
@@ -155,13 +160,10 @@ stream_state_read(int fd, const struct stream_state_identity *identity,
 		if (got == 0)
 			return STREAM_OK;
 		memset(file + got, 0, sizeof(file) - got);
-		slot = choose(file);
+		slot = choose(file, identity);
 	}
 	if (slot != NULL)
 		load(slot, state);
-	if (state->device != identity->device ||
-	    state->inode != identity->inode)
-		*state = (struct stream_state){ 0 };
 	return STREAM_OK;
 }
 

@@ -82,9 +82,8 @@ is_whole_batch(struct judge *judge, uint64_t at, uint64_t size, bool *whole,
 	int status;
 
 	*whole = false;
-	if (size > judge->budget || size > judge->cap)
+	if (size > judge->cap)
 		return STREAM_OK;
-	judge->budget -= size;
 	stream_buf_init(&buf);
 	status = stream_buf_reserve(&buf, (size_t)size, err);
 	if (status == STREAM_OK)
@@ -127,6 +126,7 @@ search_window(struct judge *judge, uint64_t at, size_t n, bool *found,
 			*found = true;
 			return STREAM_OK;
 		}
+		judge->budget -= size;
 		status = is_whole_batch(judge, at + i, size, found, err);
 		if (status != STREAM_OK)
 			return status;

@@ -1,11 +1,12 @@
 /*
  * append.c - batches go to the end of the active segment
  *
- * The order is: mark appending, log bytes, index entries, then one write of
- * the state that publishes the new end and takes the mark away.  Readers do
- * not wait for that: they see a batch as soon as it is whole in the file.  A
- * writer that dies in between leaves the mark, and the next one walks from the
- * end that the state still holds.
+ * The order is: log bytes, index entries, then one write of the state that
+ * publishes the new end.  Readers do not wait for that: they see a batch as
+ * soon as it is whole in the file.  A writer that dies in between leaves a
+ * file that is longer than the state says, which every writer compares under
+ * the lock before it appends; so no mark is needed, and the next one walks
+ * from the end that the state still holds.
  */
 #include "log/partition.h"
 
@@ -18,6 +19,10 @@
 #include "file/checkpoint.h"
 #include "file/io.h"
 #include "log/partition_private.h"
+
+/* Whoever writes this much at once will write more; for lines that trickle in
+ * no space is reserved. */
+enum { BULK = 128 << 10 };
 
 /* What one pass under the append lock will write. */
 struct run {
@@ -192,8 +197,8 @@ begin_epoch(struct stream_partition *partition, struct stream_error *err)
 
 /*
  * A write that could not be finished: keep the whole batches, which readers
- * may have seen, and cut the rest.  Recovery does both, since it finds the
- * mark.  If even that fails the mark stays, for the next writer to find.
+ * may have seen, and cut the rest.  Recovery does both.  If even that fails
+ * the next writer finds the file longer than the state says, and does it.
  */
 static void
 cut_back(struct stream_partition *partition, const struct run *run,
@@ -219,10 +224,10 @@ write_run(struct stream_partition *partition, const struct run *run,
 	*done = 0;
 	if (status != STREAM_OK)
 		return status;
-	state->marks |= STREAM_MARK_APPENDING;
-	status = stream_partition_publish(partition, err);
-	if (status != STREAM_OK)
-		return status;
+	if (run->size >= BULK)
+		stream_segment_reserve(&partition->segment, state->end,
+		    state->end + run->size,
+		    (uint64_t)partition->config.segment_bytes);
 	status = stream_io_write_at(partition->segment.log, run->bytes,
 	    run->size, state->end, NULL, err);
 	if (status != STREAM_OK) {
@@ -237,7 +242,6 @@ write_run(struct stream_partition *partition, const struct run *run,
 	state->max_timestamp_ms = partition->segment.indexer.max_timestamp_ms;
 	state->max_timestamp_offset =
 	    partition->segment.indexer.max_timestamp_offset;
-	state->marks &= (uint16_t)~STREAM_MARK_APPENDING;
 	return stream_partition_publish(partition, err);
 }
 

@@ -1,24 +1,17 @@
 #include "log/compress_pool.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
+#include "log/ring.h"
 
-enum {
-	WORKERS_MAX = 16,
-	/* Batches per thread on their way: one in work, one waiting, so that
-	 * no thread waits for the producer. */
-	JOBS_PER_WORKER = 2
-};
-
-enum job_state { JOB_FREE, JOB_WAITING, JOB_RUNNING, JOB_DONE };
+/* Batches per thread on their way: one in work and one waiting, so that no
+ * thread waits for the producer. */
+enum { JOBS_PER_WORKER = 2 };
 
 struct job {
-	enum job_state state; /* under the pool's mutex */
 	struct stream_lane *lane;
-	uint8_t *memory; /* owned: header room and records */
+	uint8_t *memory; /* owned: room for the header, then records */
 	size_t capacity;
 	struct stream_batch_build build;
 	struct stream_buf packed; /* the finished batch */
@@ -29,76 +22,28 @@ struct job {
 struct stream_compress_pool {
 	enum stream_codec codec;
 	int level;
-	unsigned workers; /* wanted */
-	unsigned started;
-	pthread_t threads[WORKERS_MAX];
-	struct stream_compressor *own; /* for batches without threads */
-	struct job *jobs;	       /* a ring */
+	struct stream_ring *ring;
+	struct job *jobs; /* by slot */
 	unsigned size;
-	unsigned first;	  /* the oldest that is not appended */
-	unsigned count;	  /* not appended */
-	unsigned waiting; /* index in the ring of the next to compress */
-	bool stop;
-	pthread_mutex_t mutex;
-	pthread_cond_t work;
-	pthread_cond_t done;
 };
 
-int
-stream_compress_pool_new(enum stream_codec codec, int level, unsigned workers,
-    struct stream_compress_pool **pool, struct stream_error *err)
+static int
+context_new(void *owner, void **context, struct stream_error *err)
 {
-	struct stream_compress_pool *new = calloc(1, sizeof(*new));
-	int status;
+	const struct stream_compress_pool *pool = owner;
+	struct stream_compressor *compressor;
+	int status =
+	    stream_compressor_new(pool->codec, pool->level, &compressor, err);
 
-	if (new == NULL)
-		return stream_fail_memory(err);
-	new->codec = codec;
-	new->level = level;
-	new->workers = workers < WORKERS_MAX ? workers : WORKERS_MAX;
-	new->size = workers > 0 ? new->workers * JOBS_PER_WORKER : 1;
-	pthread_mutex_init(&new->mutex, NULL);
-	pthread_cond_init(&new->work, NULL);
-	pthread_cond_init(&new->done, NULL);
-	new->jobs = calloc(new->size, sizeof(*new->jobs));
-	status = new->jobs != NULL
-	    ? stream_compressor_new(codec, level, &new->own, err)
-	    : stream_fail_memory(err);
-	if (status != STREAM_OK) {
-		stream_compress_pool_free(new);
-		return status;
-	}
-	*pool = new;
-	return STREAM_OK;
+	if (status == STREAM_OK)
+		*context = compressor;
+	return status;
 }
 
-void
-stream_compress_pool_free(struct stream_compress_pool *pool)
+static void
+context_free(void *context)
 {
-	if (pool == NULL)
-		return;
-	pthread_mutex_lock(&pool->mutex);
-	pool->stop = true;
-	pthread_cond_broadcast(&pool->work);
-	pthread_mutex_unlock(&pool->mutex);
-	for (unsigned i = 0; i < pool->started; i++)
-		pthread_join(pool->threads[i], NULL);
-	for (unsigned i = 0; pool->jobs != NULL && i < pool->size; i++) {
-		free(pool->jobs[i].memory);
-		stream_buf_release(&pool->jobs[i].packed);
-	}
-	stream_compressor_free(pool->own);
-	pthread_cond_destroy(&pool->done);
-	pthread_cond_destroy(&pool->work);
-	pthread_mutex_destroy(&pool->mutex);
-	free(pool->jobs);
-	free(pool);
-}
-
-bool
-stream_compress_pool_is_busy(const struct stream_compress_pool *pool)
-{
-	return pool->count > 0;
+	stream_compressor_free(context);
 }
 
 /* Records to a finished batch. */
@@ -117,99 +62,68 @@ pack(enum stream_codec codec, struct stream_compressor *compressor,
 		return status;
 	job->packed.size = STREAM_BATCH_HEADER;
 	status = stream_compress(compressor, records, &job->packed, err);
-	if (status == STREAM_OK)
-		stream_batch_build_header(&job->build, codec,
-		    job->packed.data, job->packed.size);
-	return status;
+	if (status != STREAM_OK)
+		return status;
+	stream_batch_build_header(
+	    &job->build, codec, job->packed.data, job->packed.size);
+	stream_batch_seal(job->packed.data, job->packed.size);
+	return STREAM_OK;
 }
 
-/* The next batch that nobody compresses yet, or NULL.  Mutex held. */
-static struct job *
-take_waiting(struct stream_compress_pool *pool)
-{
-	struct job *job = &pool->jobs[pool->waiting];
-
-	if (job->state != JOB_WAITING)
-		return NULL;
-	job->state = JOB_RUNNING;
-	pool->waiting = (pool->waiting + 1) % pool->size;
-	return job;
-}
-
-/* Compress one, the mutex held before and after but not during. */
 static void
-run(struct stream_compress_pool *pool, struct job *job,
-    struct stream_compressor *compressor)
+run(void *owner, void *context, unsigned slot)
 {
-	pthread_mutex_unlock(&pool->mutex);
-	job->status = pack(pool->codec, compressor, job, &job->err);
-	pthread_mutex_lock(&pool->mutex);
-	job->state = JOB_DONE;
-	pthread_cond_signal(&pool->done);
+	struct stream_compress_pool *pool = owner;
+	struct job *job = &pool->jobs[slot];
+
+	job->status = pack(pool->codec, context, job, &job->err);
 }
 
-static void *
-work(void *argument)
+int
+stream_compress_pool_new(enum stream_codec codec, int level, unsigned workers,
+    struct stream_compress_pool **pool, struct stream_error *err)
 {
-	struct stream_compress_pool *pool = argument;
-	struct stream_compressor *compressor;
+	static const struct stream_ring_work work = { .context_new = context_new,
+		.context_free = context_free, .run = run };
+	struct stream_compress_pool *new = calloc(1, sizeof(*new));
+	int status;
 
-	/* Without memory for it there is one thread less; the producer's own
-	 * compressor does the work. */
-	if (stream_compressor_new(
-		pool->codec, pool->level, &compressor, NULL) != STREAM_OK)
-		return NULL;
-	pthread_mutex_lock(&pool->mutex);
-	while (!pool->stop) {
-		struct job *job = take_waiting(pool);
-
-		if (job != NULL)
-			run(pool, job, compressor);
-		else
-			pthread_cond_wait(&pool->work, &pool->mutex);
+	if (new == NULL)
+		return stream_fail_memory(err);
+	new->codec = codec;
+	new->level = level;
+	new->size = workers > 0 ? workers * JOBS_PER_WORKER : 1;
+	new->jobs = calloc(new->size, sizeof(*new->jobs));
+	status = new->jobs != NULL
+	    ? stream_ring_new(
+		  new->size, workers, 2, &work, new, &new->ring, err)
+	    : stream_fail_memory(err);
+	if (status != STREAM_OK) {
+		stream_compress_pool_free(new);
+		return status;
 	}
-	pthread_mutex_unlock(&pool->mutex);
-	stream_compressor_free(compressor);
-	return NULL;
+	*pool = new;
+	return STREAM_OK;
 }
 
-/* A thread that does not start is one less; no failure. */
-static void
-start_threads(struct stream_compress_pool *pool)
+void
+stream_compress_pool_free(struct stream_compress_pool *pool)
 {
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	while (pool->started < pool->workers &&
-	    pthread_create(&pool->threads[pool->started], NULL, work, pool) ==
-		0)
-		pool->started++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pool->workers = pool->started;
-}
-
-/* Wait for the oldest batch, lending a hand if nobody has begun it. */
-static struct job *
-wait_first(struct stream_compress_pool *pool)
-{
-	struct job *first = &pool->jobs[pool->first];
-
-	pthread_mutex_lock(&pool->mutex);
-	while (first->state != JOB_DONE) {
-		if (first->state == JOB_WAITING)
-			run(pool, take_waiting(pool), pool->own);
-		else
-			pthread_cond_wait(&pool->done, &pool->mutex);
+	if (pool == NULL)
+		return;
+	stream_ring_free(pool->ring);
+	for (unsigned i = 0; pool->jobs != NULL && i < pool->size; i++) {
+		free(pool->jobs[i].memory);
+		stream_buf_release(&pool->jobs[i].packed);
 	}
-	pthread_mutex_unlock(&pool->mutex);
-	return first;
+	free(pool->jobs);
+	free(pool);
 }
 
 static int
 append_first(struct stream_compress_pool *pool, struct stream_error *err)
 {
-	struct job *job = wait_first(pool);
+	struct job *job = &pool->jobs[stream_ring_wait(pool->ring)];
 	int status = job->status;
 
 	if (status == STREAM_OK)
@@ -217,18 +131,14 @@ append_first(struct stream_compress_pool *pool, struct stream_error *err)
 		    job->lane, job->packed.data, job->packed.size, err);
 	else if (err != NULL)
 		*err = job->err;
-	pthread_mutex_lock(&pool->mutex);
-	job->state = JOB_FREE;
-	pthread_mutex_unlock(&pool->mutex);
-	pool->first = (pool->first + 1) % pool->size;
-	pool->count--;
+	stream_ring_pop(pool->ring);
 	return status;
 }
 
+/* The lane's open batch to the job, the job's old memory to the lane. */
 static void
-hand_over(struct stream_compress_pool *pool, struct stream_lane *lane)
+hand_over(struct job *job, struct stream_lane *lane)
 {
-	struct job *job = &pool->jobs[(pool->first + pool->count) % pool->size];
 	uint8_t *memory = job->memory;
 	size_t capacity = job->capacity;
 
@@ -239,11 +149,6 @@ hand_over(struct stream_compress_pool *pool, struct stream_lane *lane)
 	lane->memory = memory;
 	lane->capacity = capacity;
 	lane->build.count = 0;
-	pthread_mutex_lock(&pool->mutex);
-	job->state = JOB_WAITING;
-	pool->count++;
-	pthread_cond_signal(&pool->work);
-	pthread_mutex_unlock(&pool->mutex);
 }
 
 int
@@ -252,13 +157,12 @@ stream_compress_pool_submit(struct stream_compress_pool *pool,
 {
 	int status = STREAM_OK;
 
-	if (pool->count == pool->size)
+	if (stream_ring_is_full(pool->ring))
 		status = append_first(pool, err);
 	if (status != STREAM_OK)
 		return status;
-	if (pool->count > 0 && pool->started < pool->workers)
-		start_threads(pool);
-	hand_over(pool, lane);
+	hand_over(&pool->jobs[stream_ring_next(pool->ring)], lane);
+	stream_ring_put(pool->ring);
 	return STREAM_OK;
 }
 
@@ -268,7 +172,7 @@ stream_compress_pool_finish(
 {
 	int status = STREAM_OK;
 
-	while (pool->count > 0 && status == STREAM_OK)
+	while (stream_ring_count(pool->ring) > 0 && status == STREAM_OK)
 		status = append_first(pool, err);
 	return status;
 }

@@ -4,7 +4,7 @@
  * Layer log/.  A batch that is full is handed over; threads compress several
  * at once; the thread of the producer appends each when all before it are
  * appended.  Threads start when there is a second batch to compress, so that
- * one line costs none.  They block all signals.
+ * one line costs none.
  */
 #ifndef STREAM_LOG_COMPRESS_POOL_H
 #define STREAM_LOG_COMPRESS_POOL_H
@@ -34,8 +34,5 @@ int stream_compress_pool_submit(struct stream_compress_pool *pool,
 /* Wait for all batches and append them. */
 int stream_compress_pool_finish(
     struct stream_compress_pool *pool, struct stream_error *err);
-
-/* Has a batch been taken over that is not appended? */
-bool stream_compress_pool_is_busy(const struct stream_compress_pool *pool);
 
 #endif

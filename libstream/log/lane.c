@@ -29,6 +29,12 @@ stream_lane_release(struct stream_lane *lane)
 	stream_lane_init(lane, lane->rules, lane->number);
 }
 
+static uint64_t
+batch_size(const uint8_t *batch)
+{
+	return (uint64_t)stream_load32(batch + 8) + STREAM_BATCH_PREFIX;
+}
+
 void
 stream_lane_tell(
     const struct stream_lane *lane, const uint8_t *batches, size_t size)
@@ -39,15 +45,29 @@ stream_lane_tell(
 		lane->rules->appended(lane->rules->context, lane->number,
 		    (int32_t)stream_load32(batch + 57),
 		    (int64_t)stream_load64(batch));
-		at += stream_load32(batch + 8) + STREAM_BATCH_PREFIX;
+		at += batch_size(batch);
 	}
+}
+
+/* The CRCs, just before the bytes are written: with a thread that writes
+ * behind, this is its share of the work.  The pool seals what it packs. */
+static void
+seal(const struct stream_lane *lane, uint8_t *batches, size_t size)
+{
+	if (lane->rules->pool != NULL)
+		return;
+	for (size_t at = 0; at < size; at += batch_size(batches + at))
+		stream_batch_seal(batches + at, batch_size(batches + at));
 }
 
 int
 stream_lane_append(struct stream_lane *lane, uint8_t *batches, size_t size,
     size_t *put, struct stream_error *err)
 {
-	int status = stream_partition_append(
+	int status;
+
+	seal(lane, batches, size);
+	status = stream_partition_append(
 	    lane->partition, batches, size, put, err);
 
 	if (status == STREAM_OK && lane->rules->sync_each_write)

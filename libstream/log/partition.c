@@ -150,7 +150,8 @@ adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
 
 /*
  * Does the log end where the state says?  A foreign process may have appended
- * or cut.  The mark of a dead writer and another boot say no as well.
+ * or cut; a writer that died leaves more than it published.  The mark of a
+ * roll that did not end and another boot say no as well.
  */
 static int
 is_true(struct stream_partition *partition, bool *yes,
@@ -162,7 +163,7 @@ is_true(struct stream_partition *partition, bool *yes,
 
 	*yes = false;
 	if (!stream_state_is_current(state, &partition->identity) ||
-	    (state->marks & STREAM_MARK_APPENDING) != 0)
+	    (state->marks & STREAM_MARK_ROLLING) != 0)
 		return STREAM_OK;
 	*yes = state->sequence == partition->known_sequence;
 	if (!*yes)
@@ -276,11 +277,25 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
 	return STREAM_OK;
 }
 
+/* Space that was reserved is given back under the append lock only, since that
+ * cuts the file to the size that it has.  Where the lock is not to be had, the
+ * roll does it. */
+static void
+give_back(struct stream_partition *partition)
+{
+	if (stream_partition_lock(partition, NULL) != STREAM_OK)
+		return;
+	stream_segment_give_back(&partition->segment);
+	stream_partition_unlock(partition);
+}
+
 void
 stream_partition_close(struct stream_partition *partition)
 {
 	if (partition == NULL)
 		return;
+	if (partition->segment.reserved > 0)
+		give_back(partition);
 	stream_segment_close(&partition->segment);
 	if (partition->statefd >= 0)
 		close(partition->statefd);

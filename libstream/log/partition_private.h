@@ -75,7 +75,7 @@ int stream_partition_sync_locked(
     struct stream_partition *partition, struct stream_error *err);
 
 /*
- * Set the marks (STREAM_MARK_SYNCING, for a roll with _APPENDING) and publish
+ * Set the marks (STREAM_MARK_SYNCING, for a roll with _ROLLING) and publish
  * them; if a dead process left the mark of a sync, deal with what it may have
  * lost first.  Both locks held.
  */

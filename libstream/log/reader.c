@@ -17,8 +17,8 @@
 enum { LOCK_TIMEOUT_MS = 10000 };
 
 /* The state file is optional, and a reader may lack the permission. */
-static void
-open_state(struct stream_reader *reader)
+void
+stream_reader_open_state(struct stream_reader *reader)
 {
 	reader->statefd = -1;
 	if (stream_io_open(reader->dirfd, STREAM_STATE_NAME, O_RDONLY,
@@ -63,6 +63,7 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 		.watch_dir = -1,
 		.watch_state = -1,
 		.woken = true,
+		.names_changed = true,
 	};
 	if (options != NULL)
 		reader->options = *options;
@@ -92,7 +93,7 @@ start(struct stream_reader *reader, struct stream_error *err)
 	struct stream_state state;
 	int status;
 
-	open_state(reader);
+	stream_reader_open_state(reader);
 	status = stream_reader_read_state(reader, &state, err);
 	reader->takebacks = state.takebacks;
 	if (status == STREAM_OK)
@@ -134,6 +135,7 @@ stream_reader_close(struct stream_reader *reader)
 	if (reader == NULL)
 		return;
 	stream_watch_remove(reader);
+	stream_read_ahead_free(reader->ahead);
 	stream_isolation_free(reader->isolation);
 	stream_decompressor_free(reader->decompressor);
 	stream_buf_release(&reader->plain);
@@ -170,6 +172,15 @@ stream_reader_is_done(const struct stream_reader *reader)
 }
 
 bool
+stream_reader_has_buffered(const struct stream_reader *reader)
+{
+	return reader->walk.left > 0 ||
+	    stream_scan_has_buffered(&reader->scan) ||
+	    (reader->ahead != NULL &&
+		!stream_read_ahead_is_empty(reader->ahead));
+}
+
+bool
 stream_reader_is_woken(const struct stream_reader *reader)
 {
 	return reader->watch == NULL || reader->watch_file < 0 ||
@@ -201,6 +212,24 @@ unpack(struct stream_reader *reader, const uint8_t *bytes,
 	return status;
 }
 
+static int
+fail_in_batch(
+    const struct stream_reader *reader, int status, struct stream_error *err)
+{
+	stream_fail_in(err, status, "batch at offset %lld",
+	    (long long)reader->batch.info.base_offset);
+	return stream_reader_fail_at(
+	    reader, status, reader->batch.info.position, err);
+}
+
+static int
+start_walk(struct stream_reader *reader, struct stream_bytes records,
+    struct stream_error *err)
+{
+	return stream_records_start(
+	    &reader->walk, &reader->batch, records, err);
+}
+
 int
 stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
     struct stream_error *err)
@@ -209,56 +238,163 @@ stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
 	int status = unpack(reader, bytes, &records, err);
 
 	if (status == STREAM_OK)
-		status = stream_records_start(
-		    &reader->walk, &reader->batch, records, err);
+		status = start_walk(reader, records, err);
 	if (status == STREAM_OK)
 		return status;
 	reader->walk.left = 0;
-	stream_fail_in(err, status, "batch at offset %lld",
-	    (long long)reader->batch.info.base_offset);
-	return stream_reader_fail_at(
-	    reader, status, reader->batch.info.position, err);
+	return fail_in_batch(reader, status, err);
+}
+
+/* Leave a batch that was found for the next call. */
+static void
+put_back(struct stream_reader *reader, const struct stream_batch_info *info)
+{
+	reader->scan.next = info->position;
+	reader->expected = info->base_offset;
+}
+
+/*
+ * Find the next batch that has records to show, and pass those that have not.
+ * STREAM_END at the end of the log or the range, or before a transaction that
+ * is open.
+ */
+static int
+find_batch(struct stream_reader *reader, struct stream_batch *batch,
+    const uint8_t **bytes, struct stream_error *err)
+{
+	const struct stream_batch_info *info = &batch->info;
+
+	for (;;) {
+		enum stream_verdict verdict = STREAM_SHOW;
+		int status =
+		    stream_reader_next_batch(reader, batch, bytes, err);
+
+		if (status != STREAM_OK)
+			return status;
+		if (info->base_offset >= reader->end) {
+			put_back(reader, info);
+			reader->is_past_end = true;
+			return STREAM_END;
+		}
+		if (info->last_offset < reader->next ||
+		    stream_batch_is_control(info) || info->record_count == 0)
+			continue;
+		if (reader->isolation != NULL)
+			status = stream_isolation_judge(
+			    reader->isolation, info, &verdict, err);
+		if (status != STREAM_OK)
+			return status;
+		if (verdict == STREAM_SHOW)
+			return STREAM_OK;
+		if (verdict == STREAM_HIDE)
+			continue;
+		put_back(reader, info);
+		return STREAM_END;
+	}
+}
+
+/* The offset up to which all was looked at, when there is no more to give. */
+static void
+pass_to_scan(struct stream_reader *reader)
+{
+	if (reader->is_past_end)
+		reader->is_done = true;
+	if (reader->expected > reader->next)
+		reader->next = reader->expected;
+}
+
+/* Threads pay off when batch after batch is compressed. */
+static bool
+is_ahead_worth_it(
+    struct stream_reader *reader, const struct stream_batch_info *info)
+{
+	enum { ENOUGH = 4 };
+
+	if (stream_batch_codec(info) == STREAM_CODEC_NONE ||
+	    reader->options.workers == 0)
+		return false;
+	return ++reader->packed_seen >= ENOUGH;
+}
+
+/* Put batches into the ring while there is room and they are compressed.  What
+ * stops that will be found again when the ring is empty. */
+static int
+fill_ahead(struct stream_reader *reader, struct stream_error *err)
+{
+	while (!stream_read_ahead_is_full(reader->ahead)) {
+		struct stream_batch batch;
+		const uint8_t *bytes;
+		int status = find_batch(reader, &batch, &bytes, NULL);
+
+		if (status != STREAM_OK)
+			return STREAM_OK;
+		if (stream_batch_codec(&batch.info) == STREAM_CODEC_NONE) {
+			put_back(reader, &batch.info);
+			return STREAM_OK;
+		}
+		status = stream_read_ahead_put(
+		    reader->ahead, &batch, bytes, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	return STREAM_OK;
+}
+
+static int
+enter_from_ahead(struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_bytes records, packed;
+	int status = stream_read_ahead_take(
+	    reader->ahead, &reader->batch, &records, &packed, err);
+
+	if (status == STREAM_OK && records.data == NULL)
+		return stream_reader_enter(reader, packed.data, err);
+	if (status == STREAM_OK)
+		status = start_walk(reader, records, err);
+	if (status == STREAM_OK)
+		return status;
+	reader->walk.left = 0;
+	return fail_in_batch(reader, status, err);
+}
+
+static int
+enter_found(struct stream_reader *reader, struct stream_error *err)
+{
+	const uint8_t *bytes;
+	int status = find_batch(reader, &reader->batch, &bytes, err);
+
+	if (status == STREAM_END)
+		pass_to_scan(reader);
+	if (status != STREAM_OK)
+		return status;
+	if (reader->ahead == NULL &&
+	    is_ahead_worth_it(reader, &reader->batch.info))
+		status = stream_read_ahead_new(
+		    reader->options.workers, &reader->ahead, err);
+	if (status != STREAM_OK)
+		return status;
+	return stream_reader_enter(reader, bytes, err);
 }
 
 /* Find a batch with records that are wanted, and enter it. */
 static int
 enter_next(struct stream_reader *reader, struct stream_error *err)
 {
-	for (;;) {
-		enum stream_verdict verdict = STREAM_SHOW;
-		const struct stream_batch_info *info = &reader->batch.info;
-		const uint8_t *bytes;
-		int status;
+	int status;
 
-		if (reader->is_done || reader->next >= reader->end ||
-		    reader->left == 0) {
-			reader->is_done = true;
-			return STREAM_END;
-		}
-		status = stream_reader_next_batch(
-		    reader, &reader->batch, &bytes, err);
+	if (reader->is_done || reader->next >= reader->end ||
+	    reader->left == 0) {
+		reader->is_done = true;
+		return STREAM_END;
+	}
+	if (reader->ahead != NULL) {
+		status = fill_ahead(reader, err);
 		if (status != STREAM_OK)
 			return status;
-		if (info->last_offset < reader->next)
-			continue;
-		if (!stream_batch_is_control(info) &&
-		    info->base_offset < reader->end) {
-			if (reader->isolation != NULL)
-				status = stream_isolation_judge(
-				    reader->isolation, info, &verdict, err);
-			if (status != STREAM_OK)
-				return status;
-			if (verdict == STREAM_WAIT) {
-				/* Ask for it again when the log has grown. */
-				reader->scan.next = info->position;
-				reader->expected = info->base_offset;
-				return STREAM_END;
-			}
-			if (verdict == STREAM_SHOW)
-				return stream_reader_enter(reader, bytes, err);
-		}
-		reader->next = info->last_offset + 1;
+		if (!stream_read_ahead_is_empty(reader->ahead))
+			return enter_from_ahead(reader, err);
 	}
+	return enter_found(reader, err);
 }
 
 /* Of *count records from *records on, drop those outside of the range. */
@@ -295,10 +431,7 @@ give(struct stream_reader *reader, const struct stream_record **records,
 
 	if (status != STREAM_OK) {
 		reader->walk.left = 0;
-		stream_fail_in(err, status, "batch at offset %lld",
-		    (long long)info->base_offset);
-		return stream_reader_fail_at(
-		    reader, status, info->position, err);
+		return fail_in_batch(reader, status, err);
 	}
 	*records = reader->records;
 	clip(reader, records, count);

@@ -57,7 +57,7 @@ stream_reader_trusts(const struct stream_reader *reader,
 	const struct stream_view *view = &reader->view;
 
 	return stream_state_is_current(state, &reader->identity) &&
-	    (state->marks & STREAM_MARK_APPENDING) == 0 &&
+	    (state->marks & STREAM_MARK_ROLLING) == 0 &&
 	    view->count > 0 && size == state->end &&
 	    view->segments[view->count - 1].base_offset == state->active_base;
 }
@@ -92,9 +92,10 @@ check_takeback(struct stream_reader *reader, const struct stream_state *state,
 	if (state->takebacks != reader->takebacks &&
 	    state->takeback_base == stream_reader_base(reader))
 		lost = lost || state->takeback_end < at;
-	reader->takebacks = state->takebacks;
-	if (!lost)
+	if (!lost) {
+		reader->takebacks = state->takebacks;
 		return STREAM_OK;
+	}
 	return stream_fail(err, STREAM_ELOST, STREAM_POS_NONE,
 	    "%s/%s: records up to offset %lld were read and then taken back "
 	    "by a failed sync; the file was cut to %llu bytes",
@@ -115,8 +116,11 @@ look_for_newer(
 	int status;
 
 	*newer = !stream_reader_in_newest(reader);
-	if (*newer || reader->only != NULL)
+	if (*newer || reader->only != NULL ||
+	    stream_watch_may_skip_listing(reader))
 		return STREAM_OK;
+	if (reader->statefd < 0)
+		stream_reader_open_state(reader);
 	status = stream_reader_load_view(reader, err);
 	if (status != STREAM_OK)
 		return status;

@@ -17,6 +17,7 @@
 #include "file/scan.h"
 #include "file/state.h"
 #include "log/isolation.h"
+#include "log/read_ahead.h"
 #include "log/view.h"
 
 /* Records that one call gives out: few enough to stay in the first-level
@@ -55,6 +56,7 @@ struct stream_reader {
 	uint64_t limit_bytes;
 	int64_t skip;	     /* records to leave out first, for START +N */
 	int64_t left;	     /* records to give out, -1: any number */
+	bool is_past_end; /* a batch at or past end was seen */
 	bool is_done;
 	bool torn_is_noted;
 
@@ -66,12 +68,18 @@ struct stream_reader {
 	struct stream_isolation *isolation; /* NULL: show everything */
 	struct stream_record records[STREAM_READER_RECORDS];
 
+	/* Decompressing ahead: batches after this one wait in the ring, and
+	 * what stopped looking for more is told when they are given out. */
+	struct stream_read_ahead *ahead; /* NULL: not worth it so far */
+	unsigned packed_seen;		 /* compressed batches so far */
+
 	/* Waking. */
 	struct stream_watch *watch; /* NULL: none */
 	int watch_file;		    /* inotify descriptors, -1: none */
 	int watch_dir;
 	int watch_state;
 	bool woken;
+	bool names_changed; /* in the directory, since it was last listed */
 	struct stream_reader *watch_next;
 };
 
@@ -149,7 +157,8 @@ int stream_reader_log_end(
 int stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, struct stream_error *err);
 
-/* Begin to give out a batch: decompress it, start the walk. */
+/* Begin to give out a batch (its whole bytes borrowed until the walk is over):
+ * decompress it, start the walk. */
 int stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
     struct stream_error *err);
 
@@ -158,6 +167,13 @@ int64_t stream_reader_log_start(const struct stream_reader *reader);
 
 /* Follow the reader to another segment, if it is watched. */
 void stream_watch_moved(struct stream_reader *reader);
+
+/* Is the directory watched, and did no name in it change since this was asked
+ * last? */
+bool stream_watch_may_skip_listing(struct stream_reader *reader);
+
+/* Open the state file, if there is one by now. */
+void stream_reader_open_state(struct stream_reader *reader);
 
 /* Take the reader off its watch. */
 void stream_watch_remove(struct stream_reader *reader);

@@ -367,7 +367,7 @@ settle_state(struct stream_partition *partition, const struct start *start,
 	status = settle_epoch(partition, err);
 	if (status != STREAM_OK)
 		return status;
-	state->marks &= (uint16_t)~STREAM_MARK_APPENDING;
+	state->marks &= (uint16_t)~STREAM_MARK_ROLLING;
 	return stream_partition_publish(partition, err);
 }
 

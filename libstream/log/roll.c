@@ -33,7 +33,7 @@ begin_state(struct stream_state *state)
 	state->max_timestamp_ms = STREAM_NO_TIMESTAMP;
 	state->max_timestamp_offset = -1;
 	state->marks &=
-	    (uint16_t)~(STREAM_MARK_APPENDING | STREAM_MARK_SYNCING);
+	    (uint16_t)~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
 }
 
 static int
@@ -54,11 +54,12 @@ stream_partition_roll(
     struct stream_partition *partition, struct stream_error *err)
 {
 	int status = stream_partition_begin_sync(
-	    partition, STREAM_MARK_SYNCING | STREAM_MARK_APPENDING, err);
+	    partition, STREAM_MARK_SYNCING | STREAM_MARK_ROLLING, err);
 	if (status == STREAM_OK)
 		status = stream_partition_sync_locked(partition, err);
 	if (status != STREAM_OK)
 		return status;
+	stream_segment_give_back(&partition->segment);
 	status = finish_indexes(partition, err);
 	if (status == STREAM_OK)
 		status = open_new(partition, err);

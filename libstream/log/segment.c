@@ -2,12 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
 #include "file/name.h"
+
+enum {
+	/* Reserved at once: little enough to matter to no disk, and so much
+	 * that the calls cost nothing. */
+	RESERVE = 64 << 20
+};
 
 void
 stream_segment_init(struct stream_segment *segment)
@@ -17,6 +24,7 @@ stream_segment_init(struct stream_segment *segment)
 		.log = -1,
 		.index = -1,
 		.timeindex = -1,
+		.may_reserve = true,
 	};
 	stream_indexer_init(&segment->indexer, 0, 0);
 }
@@ -151,6 +159,41 @@ stream_segment_load_indexes(struct stream_segment *segment, uint64_t end,
 	*sound =
 	    is_sound(indexer, offset_entry, time_entry, end, next_offset);
 	return STREAM_OK;
+}
+
+/* A reservation must not be what fills the disk. */
+static bool
+is_disk_roomy(int fd)
+{
+	struct statvfs disk;
+
+	return fstatvfs(fd, &disk) == 0 &&
+	    disk.f_bavail > 2 * (uint64_t)RESERVE / disk.f_frsize;
+}
+
+void
+stream_segment_reserve(struct stream_segment *segment, uint64_t from,
+    uint64_t end, uint64_t most)
+{
+	uint64_t to = end + RESERVE < most ? end + RESERVE : most;
+
+	if (!segment->may_reserve || end <= segment->reserved || to < end)
+		return;
+	segment->may_reserve = is_disk_roomy(segment->log) &&
+	    fallocate(segment->log, FALLOC_FL_KEEP_SIZE, (off_t)from,
+		(off_t)(to - from)) == 0;
+	if (segment->may_reserve)
+		segment->reserved = to;
+}
+
+void
+stream_segment_give_back(struct stream_segment *segment)
+{
+	uint64_t size;
+
+	if (stream_io_size(segment->log, &size, NULL) == STREAM_OK)
+		stream_io_truncate(segment->log, size, NULL);
+	segment->reserved = 0;
 }
 
 /* Put new entries at the end of an index; what did not fit is cut off. */

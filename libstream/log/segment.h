@@ -17,6 +17,8 @@ struct stream_segment {
 	int timeindex;
 	int64_t first_timestamp_ms; /* of its first batch, -1: none or empty */
 	bool first_is_known;
+	uint64_t reserved; /* bytes of the log that have space on the disk */
+	bool may_reserve;  /* the file system has not refused it */
 	struct stream_indexer indexer;
 };
 
@@ -42,6 +44,19 @@ int stream_segment_create(
  */
 int stream_segment_load_indexes(struct stream_segment *segment, uint64_t end,
     int64_t next_offset, bool *sound, struct stream_error *err);
+
+/*
+ * Have space on the disk for a log that grows from byte from to byte end, and
+ * some more, so that what is written next need not look for it: a third faster
+ * on ext4.  The file's size stays.  most is the largest size that the log will
+ * have.  Never fails, and does nothing where the file system cannot or the
+ * disk is almost full.
+ */
+void stream_segment_reserve(struct stream_segment *segment, uint64_t from,
+    uint64_t end, uint64_t most);
+
+/* Give back what any process reserved and did not use.  Append lock held. */
+void stream_segment_give_back(struct stream_segment *segment);
 
 /*
  * Write the indexer's new entries behind the old ones and empty its buffers.

@@ -144,10 +144,15 @@ static void
 wake(struct stream_watch *watch, int number)
 {
 	for (struct stream_reader *r = watch->readers; r != NULL;
-	     r = r->watch_next)
-		if (number < 0 || r->watch_file == number ||
-		    r->watch_dir == number || r->watch_state == number)
+	     r = r->watch_next) {
+		bool names = number < 0 || r->watch_dir == number;
+
+		if (names)
+			r->names_changed = true;
+		if (names || r->watch_file == number ||
+		    r->watch_state == number)
 			r->woken = true;
+	}
 }
 
 /* Take all events; when the queue overflowed anything may have changed. */
@@ -157,7 +162,8 @@ take_events(struct stream_watch *watch)
 	_Alignas(struct inotify_event) char events[EVENTS];
 	ssize_t n;
 
-	while ((n = read(watch->fd, events, sizeof(events))) > 0)
+	do {
+		n = read(watch->fd, events, sizeof(events));
 		for (char *p = events; p < events + n;) {
 			struct inotify_event *event = (void *)p;
 
@@ -165,6 +171,7 @@ take_events(struct stream_watch *watch)
 			    event->mask & IN_Q_OVERFLOW ? -1 : event->wd);
 			p += sizeof(*event) + event->len;
 		}
+	} while (n > EVENTS / 2);
 }
 
 /* How long this wait may be, and whether its end means a look around. */
@@ -213,4 +220,13 @@ stream_watch_wait(struct stream_watch *watch, int timeout_ms,
 	if (n == 0 && looks)
 		wake(watch, -1);
 	return n > 0 || looks ? STREAM_OK : STREAM_END;
+}
+
+bool
+stream_watch_may_skip_listing(struct stream_reader *reader)
+{
+	bool may = reader->watch_dir >= 0 && !reader->names_changed;
+
+	reader->names_changed = false;
+	return may;
 }

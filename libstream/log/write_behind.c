@@ -1,23 +1,17 @@
 #include "log/write_behind.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
+#include "log/ring.h"
 
-struct stream_write_behind {
-	pthread_t thread;
-	bool is_started;
-	pthread_mutex_t mutex;
-	pthread_cond_t work;
-	pthread_cond_t done;
-	/* Under the mutex. */
-	bool stop;
-	bool is_waiting; /* a group that the thread has not finished */
-	/* The group: the thread's while is_waiting, else the caller's. */
-	struct stream_lane *lane; /* NULL: there is none */
-	uint8_t *memory;	  /* owned */
+/* Groups on their way: with more than one the two threads seldom wait for each
+ * other, which matters when groups are small. */
+enum { JOBS = 4 };
+
+struct job {
+	struct stream_lane *lane;
+	uint8_t *memory; /* owned */
 	size_t capacity;
 	size_t size;
 	size_t put; /* bytes of whole batches that are in the log */
@@ -25,17 +19,45 @@ struct stream_write_behind {
 	struct stream_error err;
 };
 
+struct stream_write_behind {
+	struct stream_ring *ring; /* with one thread, so in order */
+	bool failed;		  /* the thread's: write no more */
+	struct job jobs[JOBS];	  /* by slot */
+};
+
+static void
+run(void *owner, void *context, unsigned slot)
+{
+	struct stream_write_behind *behind = owner;
+	struct job *job = &behind->jobs[slot];
+
+	(void)context;
+	job->put = 0;
+	job->status = STREAM_OK;
+	/* What comes after records that are missing must not be written. */
+	if (behind->failed)
+		return;
+	job->status = stream_lane_append(
+	    job->lane, job->memory, job->size, &job->put, &job->err);
+	behind->failed = job->status != STREAM_OK;
+}
+
 int
 stream_write_behind_new(
     struct stream_write_behind **behind, struct stream_error *err)
 {
+	static const struct stream_ring_work work = { .one_at_a_time = true,
+		.run = run };
 	struct stream_write_behind *new = calloc(1, sizeof(*new));
+	int status;
 
 	if (new == NULL)
 		return stream_fail_memory(err);
-	pthread_mutex_init(&new->mutex, NULL);
-	pthread_cond_init(&new->work, NULL);
-	pthread_cond_init(&new->done, NULL);
+	status = stream_ring_new(JOBS, 1, 1, &work, new, &new->ring, err);
+	if (status != STREAM_OK) {
+		free(new);
+		return status;
+	}
 	*behind = new;
 	return STREAM_OK;
 }
@@ -45,82 +67,50 @@ stream_write_behind_free(struct stream_write_behind *behind)
 {
 	if (behind == NULL)
 		return;
-	pthread_mutex_lock(&behind->mutex);
-	behind->stop = true;
-	pthread_cond_signal(&behind->work);
-	pthread_mutex_unlock(&behind->mutex);
-	if (behind->is_started)
-		pthread_join(behind->thread, NULL);
-	pthread_cond_destroy(&behind->done);
-	pthread_cond_destroy(&behind->work);
-	pthread_mutex_destroy(&behind->mutex);
-	free(behind->memory);
+	stream_ring_free(behind->ring);
+	for (size_t i = 0; i < JOBS; i++)
+		free(behind->jobs[i].memory);
 	free(behind);
 }
 
-static void *
-work(void *argument)
+static int
+take_first(struct stream_write_behind *behind, struct stream_error *err)
 {
-	struct stream_write_behind *behind = argument;
+	struct job *job = &behind->jobs[stream_ring_wait(behind->ring)];
 
-	pthread_mutex_lock(&behind->mutex);
-	for (;;) {
-		while (!behind->is_waiting && !behind->stop)
-			pthread_cond_wait(&behind->work, &behind->mutex);
-		if (!behind->is_waiting)
-			break;
-		pthread_mutex_unlock(&behind->mutex);
-		behind->status = stream_lane_append(behind->lane,
-		    behind->memory, behind->size, &behind->put, &behind->err);
-		pthread_mutex_lock(&behind->mutex);
-		behind->is_waiting = false;
-		pthread_cond_signal(&behind->done);
-	}
-	pthread_mutex_unlock(&behind->mutex);
-	return NULL;
-}
-
-static void
-start(struct stream_write_behind *behind)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	behind->is_started =
-	    pthread_create(&behind->thread, NULL, work, behind) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	stream_lane_tell(job->lane, job->memory, job->put);
+	stream_ring_pop(behind->ring);
+	if (job->status != STREAM_OK && err != NULL)
+		*err = job->err;
+	return job->status;
 }
 
 int
 stream_write_behind_finish(
     struct stream_write_behind *behind, struct stream_error *err)
 {
-	struct stream_lane *lane = behind->lane;
+	int first = STREAM_OK;
 
-	if (lane == NULL)
-		return STREAM_OK;
-	pthread_mutex_lock(&behind->mutex);
-	while (behind->is_waiting)
-		pthread_cond_wait(&behind->done, &behind->mutex);
-	pthread_mutex_unlock(&behind->mutex);
-	behind->lane = NULL;
-	stream_lane_tell(lane, behind->memory, behind->put);
-	if (behind->status != STREAM_OK && err != NULL)
-		*err = behind->err;
-	return behind->status;
+	while (stream_ring_count(behind->ring) > 0) {
+		int status = take_first(
+		    behind, first == STREAM_OK ? err : NULL);
+
+		if (first == STREAM_OK)
+			first = status;
+	}
+	return first;
 }
 
 static void
-take_group(struct stream_write_behind *behind, struct stream_lane *lane)
+hand_over(struct job *job, struct stream_lane *lane)
 {
-	uint8_t *memory = behind->memory;
-	size_t capacity = behind->capacity;
+	uint8_t *memory = job->memory;
+	size_t capacity = job->capacity;
 
-	behind->lane = lane;
-	behind->memory = lane->memory;
-	behind->capacity = lane->capacity;
-	behind->size = lane->finished;
+	job->lane = lane;
+	job->memory = lane->memory;
+	job->capacity = lane->capacity;
+	job->size = lane->finished;
 	lane->memory = memory;
 	lane->capacity = capacity;
 	lane->finished = 0;
@@ -130,19 +120,13 @@ int
 stream_write_behind_submit(struct stream_write_behind *behind,
     struct stream_lane *lane, struct stream_error *err)
 {
-	int status = stream_write_behind_finish(behind, err);
+	int status = STREAM_OK;
 
+	if (stream_ring_is_full(behind->ring))
+		status = take_first(behind, err);
 	if (status != STREAM_OK)
 		return status;
-	if (!behind->is_started)
-		start(behind);
-	if (!behind->is_started) /* no thread to be had: write here */
-		return stream_lane_write(
-		    lane, lane->memory, lane->finished, err);
-	take_group(behind, lane);
-	pthread_mutex_lock(&behind->mutex);
-	behind->is_waiting = true;
-	pthread_cond_signal(&behind->work);
-	pthread_mutex_unlock(&behind->mutex);
+	hand_over(&behind->jobs[stream_ring_next(behind->ring)], lane);
+	stream_ring_put(behind->ring);
 	return STREAM_OK;
 }

@@ -2,10 +2,10 @@
  * write_behind.h - append one group while the next is encoded
  *
  * Layer log/.  Encoding and the kernel's copy each take about half of the time
- * from a file to a log; a thread for the second makes both run at once
- * (measured: 0.39 s to 0.24 s for 5 million lines).  The thread starts with
- * the first full group, so that one line costs none, and blocks all signals.
- * One group is under way at most; callbacks come from the caller's thread.
+ * from a file to a log; a thread for the second makes both run at once.  It
+ * starts with the first full group, so that one line costs none.  A few groups
+ * are under way at most, and after one that failed none is written; callbacks
+ * come from the caller's thread.
  */
 #ifndef STREAM_LOG_WRITE_BEHIND_H
 #define STREAM_LOG_WRITE_BEHIND_H
@@ -18,17 +18,19 @@ struct stream_write_behind;
 int stream_write_behind_new(
     struct stream_write_behind **behind, struct stream_error *err);
 
-/* Waits for the group under way.  NULL is allowed. */
+/* Waits for the group that is being written; drops what waits behind it.  NULL
+ * is allowed. */
 void stream_write_behind_free(struct stream_write_behind *behind);
 
 /*
- * Append the finished batches of lane, which gets other memory.  Waits for the
- * group before and tells its failure, in which case this one is not written.
+ * Append the finished batches of lane, which gets other memory.  When too many
+ * groups are under way it waits for the oldest and tells its failure; then
+ * this one is not written.
  */
 int stream_write_behind_submit(struct stream_write_behind *behind,
     struct stream_lane *lane, struct stream_error *err);
 
-/* Wait for the group under way and tell its failure. */
+/* Wait for all groups under way and tell the first failure. */
 int stream_write_behind_finish(
     struct stream_write_behind *behind, struct stream_error *err);
 

@@ -1,5 +1,6 @@
 #include "store/catalog.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,14 +43,20 @@ add(struct stream_catalog *catalog, const char *topic, int32_t partition,
 }
 
 /* A link to a directory is not a partition: see file/dir.h.  A name that has
- * just gone is none either. */
-static bool
-is_directory(int dirfd, const char *name)
+ * just gone is none either; but one that cannot be looked at is an error, or
+ * a deletion would pass it over. */
+static int
+check_directory(int dirfd, const char *name, bool *is, struct stream_error *err)
 {
 	struct stat st;
 
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*is = S_ISDIR(st.st_mode);
+	else if (errno == ENOENT)
+		*is = false;
+	else
+		return stream_fail_sys(err, "%s: cannot stat", name);
+	return STREAM_OK;
 }
 
 static int
@@ -75,11 +82,14 @@ add_matching(const struct stream_store *store, const struct stream_buf *names,
 	for (const char *name = stream_dir_next(names, NULL);
 	     name != NULL && status == STREAM_OK;
 	     name = stream_dir_next(names, name)) {
+		bool is = false;
+
 		if (!stream_partition_name_parse(name, found, &partition) ||
-		    (topic != NULL && strcmp(topic, found) != 0) ||
-		    !is_directory(store->dirfd, name))
+		    (topic != NULL && strcmp(topic, found) != 0))
 			continue;
-		status = add(catalog, found, partition, err);
+		status = check_directory(store->dirfd, name, &is, err);
+		if (status == STREAM_OK && is)
+			status = add(catalog, found, partition, err);
 	}
 	return status;
 }

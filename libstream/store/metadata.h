@@ -1,7 +1,7 @@
 /*
  * metadata.h - partition.metadata, by which Kafka knows a partition's topic
  *
- * Layer store/.  SPEC section 7.  "version: 0\ntopic_id: ID", without a
+ * Layer store/.  SPEC section 6.1.  "version: 0\ntopic_id: ID", without a
  * newline at the end.
  */
 #ifndef STREAM_STORE_METADATA_H

@@ -10,6 +10,7 @@
 #include "file/checkpoint.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "file/state.h"
 #include "log/partition.h"
 #include "store/layout.h"
 #include "store/metadata.h"
@@ -24,22 +25,42 @@ enum { MOMENT_MS = 20 };
 
 /* --- a creation ---------------------------------------------------------- */
 
-/* Only what this creation made is taken back: a directory of that name which
- * someone put there since has another id, or none. */
-static bool
-is_of_creation(const struct stream_change *change, const char *name,
-    const struct stream_intent *intent)
+static int
+has_id(int dirfd, const char *id, bool *has, struct stream_error *err)
 {
-	char id[STREAM_TOPIC_ID_SIZE];
-	bool same = false;
-	int fd;
+	char found[STREAM_TOPIC_ID_SIZE];
+	int status = stream_metadata_load(dirfd, found, err);
 
-	if (stream_dir_open(change->store->dirfd, name, &fd, NULL) != STREAM_OK)
-		return false;
-	if (stream_metadata_load(fd, id, NULL) == STREAM_OK)
-		same = strcmp(id, intent->token) == 0;
+	if (status == STREAM_ENOENT || status == STREAM_ECORRUPT)
+		*has = false;
+	else if (status == STREAM_OK)
+		*has = strcmp(found, id) == 0;
+	else
+		return status;
+	return STREAM_OK;
+}
+
+/*
+ * Only what this creation made is taken back: a directory of that name which
+ * someone put there since has another id, or none.  One that cannot be looked
+ * at is an error: without its intent it would count as a foreign topic.
+ */
+static int
+is_of_creation(const struct stream_change *change, const char *name,
+    const struct stream_intent *intent, bool *is, struct stream_error *err)
+{
+	int fd;
+	int status = stream_dir_open(change->store->dirfd, name, &fd, err);
+
+	*is = false;
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	status = has_id(fd, intent->token, is, err);
 	close(fd);
-	return same;
+	return status == STREAM_OK ? STREAM_OK
+				   : stream_fail_in(err, status, "%s", name);
 }
 
 /*
@@ -53,10 +74,13 @@ take_back(const struct stream_change *change,
     struct stream_error *err)
 {
 	char name[STREAM_PARTITION_NAME_SIZE];
+	bool is = false;
 	int status =
 	    stream_partition_name_put(intent->topic, partition, name, err);
 
-	if (status != STREAM_OK || !is_of_creation(change, name, intent))
+	if (status == STREAM_OK)
+		status = is_of_creation(change, name, intent, &is, err);
+	if (status != STREAM_OK || !is)
 		return status;
 	status = stream_dir_remove_all(change->build, name, err);
 	if (status != STREAM_OK)
@@ -183,6 +207,46 @@ set_all_aside(const struct stream_change *change,
 }
 
 static int
+remove_content(int dirfd, struct stream_error *err)
+{
+	struct stream_buf names;
+	int status;
+
+	stream_buf_init(&names);
+	status = stream_dir_list(dirfd, &names, err);
+	for (const char *name = stream_dir_next(&names, NULL);
+	     name != NULL && status == STREAM_OK;
+	     name = stream_dir_next(&names, name))
+		if (strcmp(name, STREAM_STATE_NAME) != 0)
+			status = stream_dir_remove_all(dirfd, name, err);
+	stream_buf_release(&names);
+	return status;
+}
+
+/*
+ * The state goes last, since it holds the mark.  A writer that opened the
+ * directory before it was set aside then finds the mark or, in a state that it
+ * makes anew, a partition without a log; never a log without the mark.
+ */
+static int
+remove_partition(const struct stream_change *change, const char *name,
+    struct stream_error *err)
+{
+	int root = change->store->dirfd;
+	int fd;
+	int status = stream_dir_open(root, name, &fd, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	status = remove_content(fd, err);
+	close(fd);
+	return status == STREAM_OK ? stream_dir_remove_all(root, name, err)
+				   : status;
+}
+
+static int
 remove_all(const struct stream_change *change,
     const struct stream_intent *intent, struct stream_error *err)
 {
@@ -191,8 +255,7 @@ remove_all(const struct stream_change *change,
 
 	for (size_t i = 0; i < intent->count && status == STREAM_OK; i++) {
 		put_deleted_name(intent, intent->partitions[i], deleted);
-		status =
-		    stream_dir_remove_all(change->store->dirfd, deleted, err);
+		status = remove_partition(change, deleted, err);
 	}
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(change->store->dirfd, err);

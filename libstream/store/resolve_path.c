@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -43,30 +44,60 @@ identify(const char *path, struct identity *identity, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/*
- * What the store around a partition knows of it.  Whatever is wrong there, a
- * path leads to the records: the partition then counts as foreign.
- */
-static void
-ask_store(const struct identity *identity, struct stream_place *place)
+/* Not permitted, missing, damaged: nothing that is wrong around a partition
+ * keeps a path from leading to its records.  A system that fails does, since
+ * what is not known then could hide or show the wrong ones. */
+static bool
+is_no_answer(int status, const struct stream_error *err)
+{
+	return status == STREAM_ENOENT || status == STREAM_ECORRUPT ||
+	       status == STREAM_ENEWER ||
+	       (status == STREAM_EIO && err->sys == EACCES);
+}
+
+/* What the store around the partition knows of it; without an answer it
+ * counts as foreign. */
+static int
+ask_open_store(const struct stream_store *store,
+    const struct identity *identity, struct stream_place *place,
+    struct stream_error *err)
 {
 	struct stream_topic_settings settings;
-	struct stream_store *store;
+	int status =
+	    stream_topic_load_settings(store, identity->topic, &settings, err);
 
-	place->has_gaps = true;
-	if (!identity->is_known || stream_store_open(identity->store_path, 0, 0,
-				       &store, NULL) != STREAM_OK)
-		return;
-	if (stream_topic_load_settings(
-		store, identity->topic, &settings, NULL) == STREAM_OK &&
-	    identity->partition < settings.partitions) {
+	if (status == STREAM_OK && identity->partition < settings.partitions) {
 		place->is_ours = true;
 		place->has_gaps = settings.has_gaps;
+	} else if (status != STREAM_OK && !is_no_answer(status, err)) {
+		return status;
 	}
-	if (stream_store_log_start(store, identity->topic, identity->partition,
-		&place->log_start_offset, NULL) != STREAM_OK)
-		place->log_start_offset = 0;
-	stream_store_close(store);
+	status = stream_store_log_start(store, identity->topic,
+	    identity->partition, &place->log_start_offset, err);
+	return is_no_answer(status, err) ? STREAM_OK : status;
+}
+
+static int
+ask_store(const struct identity *identity, struct stream_place *place,
+    struct stream_error *err)
+{
+	struct stream_store *store;
+	struct stream_error why;
+	int status;
+
+	place->has_gaps = true;
+	if (!identity->is_known)
+		return STREAM_OK;
+	status = stream_store_open(identity->store_path, 0, 0, &store, &why);
+	if (status == STREAM_OK) {
+		status = ask_open_store(store, identity, place, &why);
+		stream_store_close(store);
+	} else if (is_no_answer(status, &why)) {
+		status = STREAM_OK;
+	}
+	if (status != STREAM_OK && err != NULL)
+		*err = why;
+	return status;
 }
 
 /* A single file is looked at as it is, so the log start hides nothing. */
@@ -86,10 +117,11 @@ add_partition(struct stream_places *places, const char *path,
 	place.topic = identity.topic;
 	place.partition = identity.partition;
 	place.store_path = identity.store_path;
-	ask_store(&identity, &place);
+	status = ask_store(&identity, &place, err);
 	if (segment != NULL)
 		place.log_start_offset = 0;
-	status = stream_places_add_copy(places, &place, err);
+	if (status == STREAM_OK)
+		status = stream_places_add_copy(places, &place, err);
 	free(identity.store_path);
 	return status;
 }

@@ -242,6 +242,25 @@ stream_store_open_partition(const struct stream_store *store, const char *topic,
 }
 
 int
+stream_store_check_partition(const struct stream_store *store,
+    const char *topic, int32_t partition, int dirfd, struct stream_error *err)
+{
+	char name[STREAM_PARTITION_NAME_SIZE];
+	struct stat ours, named;
+	int status = stream_partition_name_put(topic, partition, name, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (fstat(dirfd, &ours) != 0 ||
+	    fstatat(store->dirfd, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
+		return stream_fail_sys(err, "%s: cannot stat", name);
+	if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+	    "%s: the partition was deleted", name);
+}
+
+int
 stream_store_log_start(const struct stream_store *store, const char *topic,
     int32_t partition, int64_t *offset, struct stream_error *err)
 {

@@ -41,10 +41,19 @@ int stream_partition_name_put(
 
 /*
  * Open a partition's directory.  The caller closes *dirfd.  STREAM_ENOENT
- * when it is missing, STREAM_EIO when it is a symbolic link.
+ * when it is missing or not a directory, a symbolic link among those.
  */
 int stream_store_open_partition(const struct stream_store *store,
     const char *topic, int32_t partition, int *dirfd, struct stream_error *err);
+
+/*
+ * Is dirfd still the directory of that partition?  A writer asks once it has
+ * the partition's state open: a directory that is being removed by then could
+ * otherwise get a new state, without the deleted mark, and a new log.
+ * STREAM_ENOENT when it is not, STREAM_EIO.
+ */
+int stream_store_check_partition(const struct stream_store *store,
+    const char *topic, int32_t partition, int dirfd, struct stream_error *err);
 
 /*
  * Where the partition starts by the store's checkpoint file; 0 when that has

@@ -10,6 +10,9 @@
 
 #define LOCK_NAME "lock"
 
+/* How often the lock file may be found replaced. */
+enum { TRIES = 10 };
+
 static int
 open_and_lock(int own, int timeout_ms, int *fd, struct stream_error *err)
 {
@@ -29,15 +32,18 @@ open_and_lock(int own, int timeout_ms, int *fd, struct stream_error *err)
  * process may have made a new one: then two files are called the lock, and
  * ours is the wrong one.
  */
-static bool
-is_still_the_lock(const struct stream_store *store, int fd)
+static int
+check_still_the_lock(const struct stream_store *store, int fd, bool *is,
+    struct stream_error *err)
 {
 	struct stat ours, named;
 
-	return fstat(fd, &ours) == 0 &&
-	       fstatat(store->dirfd, STREAM_OWN_DIR "/" LOCK_NAME, &named,
-		   AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+	if (fstat(fd, &ours) != 0)
+		return stream_fail_sys(err, "%s: cannot stat", LOCK_NAME);
+	*is = fstatat(store->dirfd, STREAM_OWN_DIR "/" LOCK_NAME, &named,
+		  AT_SYMLINK_NOFOLLOW) == 0 &&
+	      ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+	return STREAM_OK;
 }
 
 static int
@@ -65,18 +71,24 @@ stream_store_lock(struct stream_store *store, int timeout_ms, int *lock_fd,
 	if ((store->flags & STREAM_STORE_WRITE) == 0)
 		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
 		    "%s: not opened for writing", store->path);
-	for (;;) {
+	for (int tries = 0; tries < TRIES; tries++) {
+		bool is = false;
 		int fd;
 		int status = lock_once(store, timeout_ms, &fd, err);
 
 		if (status != STREAM_OK)
 			return status;
-		if (is_still_the_lock(store, fd)) {
+		status = check_still_the_lock(store, fd, &is, err);
+		if (is) {
 			*lock_fd = fd;
 			return STREAM_OK;
 		}
 		close(fd);
+		if (status != STREAM_OK)
+			return status;
 	}
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%s/%s is replaced again and again", STREAM_OWN_DIR, LOCK_NAME);
 }
 
 void

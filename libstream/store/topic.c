@@ -7,6 +7,7 @@
 #include <stream/parse.h>
 
 #include "base/fail.h"
+#include "file/dir.h"
 #include "store/layout.h"
 #include "store/metadata.h"
 #include "store/recover.h"
@@ -113,6 +114,28 @@ read_id(const struct stream_store *store, const char *name, int32_t partition,
 	close(fd);
 }
 
+/* The partitions that are there now, whatever the listing saw. */
+static int
+keep_present(const struct stream_store *store, struct stream_topic *topic,
+    const struct stream_catalog_item *items, size_t count,
+    struct stream_error *err)
+{
+	char name[STREAM_PARTITION_NAME_SIZE];
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
+		bool has = false;
+
+		status = stream_partition_name_put(
+		    items[i].topic, items[i].partition, name, err);
+		if (status == STREAM_OK)
+			status = stream_dir_has(store->dirfd, name, &has, err);
+		if (has)
+			topic->numbers[topic->count++] = items[i].partition;
+	}
+	return status;
+}
+
 static int
 make_foreign(const struct stream_store *store, const char *name,
     const struct stream_catalog_item *items, size_t count,
@@ -123,26 +146,48 @@ make_foreign(const struct stream_store *store, const char *name,
 
 	if (status != STREAM_OK)
 		return status;
-	made->numbers = calloc(count, sizeof(*made->numbers));
-	if (made->numbers == NULL) {
-		free(made);
-		return stream_fail_memory(err);
-	}
-	for (size_t i = 0; i < count; i++)
-		made->numbers[i] = items[i].partition;
-	made->count = count;
-	made->settings.has_gaps = true;
 	strcpy(made->settings.topic, name);
-	read_id(store, name, made->numbers[0], made->settings.id);
+	made->settings.has_gaps = true;
 	stream_topic_config_init(&made->settings.config);
+	made->numbers = calloc(count, sizeof(*made->numbers));
+	if (made->numbers == NULL)
+		status = stream_fail_memory(err);
+	else
+		status = keep_present(store, made, items, count, err);
+	if (status == STREAM_OK && made->count == 0)
+		status = STREAM_ENOENT;
+	if (status != STREAM_OK) {
+		stream_topic_free(made);
+		return status;
+	}
+	read_id(store, name, made->numbers[0], made->settings.id);
 	*topic = made;
 	return STREAM_OK;
 }
 
 /*
- * The directory was listed before the settings were looked for again: a topic
- * that was being created meanwhile is either still behind its intent or has
- * its settings by now, and is not taken for a foreign one.
+ * Is it one of ours after all?  STREAM_OK and the topic, STREAM_ENOENT when an
+ * intent hides it, STREAM_END when there is neither settings nor intent.
+ */
+static int
+find_known(const struct stream_store *store, const char *name,
+    struct stream_topic **topic, struct stream_error *err)
+{
+	int hidden = stream_topic_check_visible(store, name, false, err);
+	int status;
+
+	if (hidden != STREAM_OK && hidden != STREAM_ENOENT)
+		return hidden;
+	status = find_ours(store, name, topic, err);
+	if (status != STREAM_ENOENT)
+		return status;
+	return hidden == STREAM_OK ? STREAM_END : STREAM_ENOENT;
+}
+
+/*
+ * A directory of ours has settings or an intent beside it at every moment.  A
+ * foreign one is told from one that is just being made or deleted by looking
+ * for these, then for the directory, and then for these again.
  */
 static int
 find_foreign(const struct stream_store *store, const char *name,
@@ -150,22 +195,26 @@ find_foreign(const struct stream_store *store, const char *name,
     struct stream_error *err)
 {
 	const struct stream_catalog_item *items;
+	struct stream_topic *foreign;
 	size_t count;
 	int status;
 
 	items = stream_catalog_find(catalog, name, &count);
 	if (count == 0)
 		return STREAM_ENOENT;
-	status = stream_topic_check_visible(store, name, false, err);
-	if (status == STREAM_OK || status == STREAM_ENOENT) {
-		int again = find_ours(store, name, topic, err);
-
-		if (again != STREAM_ENOENT)
-			return again;
-	}
+	status = find_known(store, name, topic, err);
+	if (status != STREAM_END)
+		return status;
+	status = make_foreign(store, name, items, count, &foreign, err);
 	if (status != STREAM_OK)
 		return status;
-	return make_foreign(store, name, items, count, topic, err);
+	status = find_known(store, name, topic, err);
+	if (status != STREAM_END) {
+		stream_topic_free(foreign);
+		return status;
+	}
+	*topic = foreign;
+	return STREAM_OK;
 }
 
 static int

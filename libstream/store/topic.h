@@ -3,8 +3,8 @@
  *
  * Layer store/.
  *
- * A topic's state is in three places, written in a fixed order (create.c,
- * delete.c) and read here in the opposite one, so that no lock is needed:
+ * A topic's state is in three places, which create.c and delete.c write in a
+ * fixed order, so that it can be read without a lock:
  *
  *   partitions  settings  intent   the topic is
  *   any         yes       none     there, ours

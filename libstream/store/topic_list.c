@@ -79,23 +79,26 @@ has_document(const struct stream_buf *names, const char *topic)
 }
 
 /*
- * An intent that cannot be read hides its topic: it says that something was
- * begun, and one file should not keep the others from being listed.  So does
- * one that has gone since: what it was for is done or undone, and what the
- * listing saw is old.
+ * A topic with settings, also one without a directory: to hide it would hide
+ * that its partitions are lost.  An intent that is damaged hides its topic: it
+ * says that something was begun, and one file should not keep the others from
+ * being listed.
  */
-static bool
-is_visible(const struct stream_topic_list *list,
-    const struct findings *findings, const char *topic, bool has_settings)
+static int
+add_if_visible(struct stream_topic_list *list, const struct findings *findings,
+    const char *topic, struct stream_error *err)
 {
-	if (!has_document(&findings->intents, topic))
-		return true;
-	return has_settings && stream_topic_check_visible(
-				   list->store, topic, true, NULL) == STREAM_OK;
+	int status = STREAM_OK;
+
+	if (has_document(&findings->intents, topic))
+		status =
+		    stream_topic_check_visible(list->store, topic, true, err);
+	if (status == STREAM_OK)
+		return add_name(list, topic, err);
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
 }
 
-/* A topic without a directory of its own: the settings say that it is
- * there, and to hide it would hide that its partitions are lost. */
 static int
 add_settled(struct stream_topic_list *list, const struct findings *findings,
     struct stream_error *err)
@@ -106,31 +109,47 @@ add_settled(struct stream_topic_list *list, const struct findings *findings,
 	for (const char *name = stream_dir_next(&findings->settings, NULL);
 	     name != NULL && status == STREAM_OK;
 	     name = stream_dir_next(&findings->settings, name))
-		if (stream_layout_is_document(name, topic) &&
-		    is_visible(list, findings, topic, true))
-			status = add_name(list, topic, err);
+		if (stream_layout_is_document(name, topic))
+			status = add_if_visible(list, findings, topic, err);
 	return status;
 }
 
-/* Foreign topics: those that have directories and no settings.  The catalog
- * is sorted, so a topic's partitions follow one another. */
+/* A topic without settings needs the longer look of stream_topic_find, since
+ * it may just be made or deleted. */
+static int
+add_if_found(
+    struct stream_topic_list *list, const char *topic, struct stream_error *err)
+{
+	struct stream_topic *found;
+	int status =
+	    stream_topic_find(list->store, topic, &list->catalog, &found, err);
+
+	if (status == STREAM_OK) {
+		stream_topic_free(found);
+		return add_name(list, topic, err);
+	}
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
+}
+
+/* Directories without settings.  The catalog is sorted, so a topic's
+ * partitions follow one another. */
 static int
 add_foreign(struct stream_topic_list *list, const struct findings *findings,
     struct stream_error *err)
 {
-	const char *last = NULL;
+	const char *last = "";
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < list->catalog.count && status == STREAM_OK;
 	     i++) {
 		const char *topic = list->catalog.items[i].topic;
 
-		if (last != NULL && strcmp(last, topic) == 0)
+		if (strcmp(last, topic) == 0)
 			continue;
 		last = topic;
-		if (!has_document(&findings->settings, topic) &&
-		    is_visible(list, findings, topic, false))
-			status = add_name(list, topic, err);
+		if (!has_document(&findings->settings, topic))
+			status = add_if_found(list, topic, err);
 	}
 	return status;
 }

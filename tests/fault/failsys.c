@@ -5,7 +5,8 @@
  *	    [-s BYTES] [-l] -- COMMAND...
  *
  * A call that is failed is not carried out (close is: it never leaves the
- * descriptor open) and returns ERROR, a name or a number.
+ * descriptor open) and returns ERROR, a name or a number; brk, which returns
+ * no errors, leaves the break where it is.
  *	-d DIR	match from the first call that names a path under DIR on
  *	-y	match these calls only; default: all that failsys knows
  *	-n N	act at the Nth match; without it only count
@@ -24,7 +25,7 @@
 
 #include "trace.h"
 
-enum kind { PLAIN, WRITES, WRITES_VECTOR, SYNCS, CLOSES, LOCKS };
+enum kind { PLAIN, WRITES, WRITES_VECTOR, SYNCS, CLOSES, LOCKS, BREAKS };
 
 struct call {
 	const char *name;
@@ -87,7 +88,7 @@ static const struct call calls[] = {
     {"getrandom", SYS_getrandom, PLAIN},
     {"mmap", SYS_mmap, PLAIN},
     {"mremap", SYS_mremap, PLAIN},
-    {"brk", SYS_brk, PLAIN},
+    {"brk", SYS_brk, BREAKS},
 };
 
 enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
@@ -119,6 +120,7 @@ struct fail {
 struct undo {
 	bool set_result;
 	bool set_count; /* the register that was made smaller, put back */
+	bool set_break; /* the same for brk's */
 	bool note_sync;
 	uint64_t count;
 	uint64_t iov_size;
@@ -237,11 +239,15 @@ fail_call(struct tracee *t, const struct call *call)
 	struct user_regs_struct regs;
 	struct undo *undo = t->data;
 
-	undo->set_result = true;
+	undo->set_break = call->kind == BREAKS;
+	undo->set_result = call->kind != BREAKS;
 	if (call->kind == CLOSES)
 		return;
 	get_registers(t->tid, &regs);
-	regs.orig_rax = (unsigned long long)-1;
+	if (call->kind == BREAKS)
+		regs.rdi = 0; /* asks where it is */
+	else
+		regs.orig_rax = (unsigned long long)-1;
 	set_registers(t->tid, &regs);
 }
 
@@ -382,13 +388,15 @@ at_exit(struct fail *fail, struct tracee *t, int64_t result)
 
 	if (undo->note_sync && !undo->set_result && result == 0)
 		note_synced(fail, t->tid, t->args[0], true);
-	if (!undo->set_result && !undo->set_count)
+	if (!undo->set_result && !undo->set_count && !undo->set_break)
 		return;
 	get_registers(t->tid, &regs);
 	if (undo->set_result)
 		regs.rax = (unsigned long long)-(long long)fail->error;
 	if (undo->set_count)
 		regs.rdx = undo->count;
+	if (undo->set_break)
+		regs.rdi = t->args[0];
 	if (undo->iov_size != 0)
 		set_iov_size(t, undo->iov_size);
 	set_registers(t->tid, &regs);

@@ -103,6 +103,11 @@ full() {
     python fail.py append-many sync
 }
 
+@test "T7 I2 P1 P4: a failed sync in an append of several writes" {
+    python fail.py append-long sync
+    python fail.py append-zstd sync
+}
+
 @test "T7 I2 P1 P4: a failed sync in appends that roll" {
     python fail.py roll sync
 }

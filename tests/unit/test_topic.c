@@ -1,5 +1,6 @@
 /* Stores and topics: what is opened, made, listed, changed and deleted. */
 #include "file/lock.h"
+#include "store/store.h"
 #include "topic_dir.h"
 
 /* --- opening a store ----------------------------------------------------- */
@@ -354,6 +355,29 @@ a_deleted_topic_leaves_nothing(void **state)
 }
 
 static void
+a_directory_that_lost_its_name_is_no_partition(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_store *store;
+	int fd;
+
+	assert_int_equal(create(dir, "t", 1), STREAM_OK);
+	store = open_store(dir, STREAM_STORE_WRITE);
+	assert_int_equal(
+	    stream_store_open_partition(store, "t", 0, &fd, NULL), STREAM_OK);
+	assert_int_equal(
+	    stream_store_check_partition(store, "t", 0, fd, NULL), STREAM_OK);
+	assert_int_equal(stream_topic_delete(store, "t", NULL), STREAM_OK);
+	assert_int_equal(stream_store_check_partition(store, "t", 0, fd, NULL),
+	    STREAM_ENOENT);
+	assert_int_equal(create(dir, "t", 1), STREAM_OK);
+	assert_int_equal(stream_store_check_partition(store, "t", 0, fd, NULL),
+	    STREAM_ENOENT);
+	close(fd);
+	stream_store_close(store);
+}
+
+static void
 a_foreign_topic_can_be_deleted(void **state)
 {
 	const struct temp_dir *dir = *state;
@@ -444,6 +468,7 @@ main(void)
 	    IN_DIR(settings_change_together_or_not_at_all),
 	    IN_DIR(a_store_open_for_reading_is_not_changed),
 	    IN_DIR(a_deleted_topic_leaves_nothing),
+	    IN_DIR(a_directory_that_lost_its_name_is_no_partition),
 	    IN_DIR(a_foreign_topic_can_be_deleted),
 	    IN_DIR(a_topic_with_damaged_settings_is_listed_and_can_be_deleted),
 	    IN_DIR(a_creation_that_fails_leaves_nothing),

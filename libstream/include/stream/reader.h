@@ -79,6 +79,10 @@ int stream_reader_read(struct stream_reader *reader,
 /* When following: no record can come any more, the range has been read. */
 bool stream_reader_is_done(const struct stream_reader *reader);
 
+/* Has it more in memory, so that the next read is cheap?  One who prints as
+ * records come writes out what it has when not. */
+bool stream_reader_has_buffered(const struct stream_reader *reader);
+
 /* The offset of the next record that could be read. */
 int64_t stream_reader_position(const struct stream_reader *reader);
 

@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# What the documents say is so: examples run and print what stands there,
+# options are those that there are, and the specification names its vectors.
+
+load helper
+
+setup() {
+    strm_setup
+    SOURCE=${STRM_SOURCE_DIR:-$(realpath "$BATS_TEST_DIRNAME/../..")}
+    BUILD=${STRM_BUILD:-$SOURCE/build}
+    MAN=$SOURCE/man
+}
+
+docs() {
+    "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/docs.py" "$@"
+}
+
+examples_run() {
+    run -0 docs examples "$1"
+    [[ ${lines[-1]} == *" commands" ]]
+}
+
+@test "the examples of README.md run and give what they say" {
+    examples_run "$SOURCE/README.md"
+}
+
+@test "the examples of strm(1) run and give what they say" {
+    examples_run "$MAN/strm.1"
+}
+
+@test "the examples of strm(7) run and give what they say" {
+    examples_run "$MAN/strm.7"
+}
+
+@test "the examples of strm-produce(1) run and give what they say" {
+    examples_run "$MAN/strm-produce.1"
+}
+
+@test "the examples of strm-consume(1) run and give what they say" {
+    examples_run "$MAN/strm-consume.1"
+}
+
+@test "the examples of strm-tail(1) run and give what they say" {
+    examples_run "$MAN/strm-tail.1"
+}
+
+@test "the examples of strm-topic(1) run and give what they say" {
+    examples_run "$MAN/strm-topic.1"
+}
+
+@test "the program of libstream(3) compiles against the library and runs" {
+    local libraries flags
+
+    docs program "$MAN/libstream.3" >example.c
+    libraries=$(sed -n 's/^Libs.private: //p' "$BUILD/libstream.pc")
+    # The flags are those of the library: a sanitized one needs them too.
+    flags="-std=gnu17 -Wall -Wextra -Wconversion -Wshadow -Werror ${CFLAGS-}"
+    # shellcheck disable=SC2086  # words
+    "${CC:-cc}" $flags -I"$SOURCE/libstream/include" -o example example.c \
+        "$BUILD/libstream.a" $libraries
+    run -0 ./example new-store
+    [ "$output" = $'0 en hello\n1 fr bonjour' ]
+    run -0 ./example new-store
+    [ "$output" = $'2 en hello\n3 fr bonjour' ]
+    run -1 ./example example.c
+    [[ $output == "example: "* ]]
+}
+
+@test "strm(1) lists every command and the options of strm" {
+    run -0 docs commands "$MAN/strm.1"
+    run -0 docs options "$MAN/strm.1"
+    [ -z "$output" ]
+}
+
+@test "each command has a page with exactly its options" {
+    for command in produce consume tail; do
+        run docs options "$MAN/strm-$command.1" "$command"
+        [ "$status" -eq 0 ] && [ -z "$output" ] || {
+            echo "$output"
+            return 1
+        }
+    done
+}
+
+@test "strm-topic(1) has exactly the options of each sub-command" {
+    for command in create ls describe alter rm; do
+        run docs options "$MAN/strm-topic.1" topic "$command"
+        [ "$status" -eq 0 ] && [ -z "$output" ] || {
+            echo "$output"
+            return 1
+        }
+    done
+}
+
+@test "the specification names each vector" {
+    cd "$SOURCE/format/vectors"
+    run -0 docs ids ../SPEC.md varint.txt crc32c.txt murmur2.txt record.txt \
+        batch.txt codec.txt index.txt lookup.txt
+}
+
+@test "the batch of the specification is what strm writes" {
+    docs dump "$SOURCE/format/SPEC.md" '### 3.4' >expected
+    strm topic create orders
+    printf 'u1\t{"n":1}\nu2\t\n' |
+        strm produce -K '\t' -Z -H src=web --timestamp 2026-01-01T00:00:00Z \
+            orders
+    od -An -v -tx1 "$STRM_DIR/orders-0/00000000000000000000.log" |
+        sed 's/^ //' >found
+    diff expected found
+}
+
+@test "the index entries of the specification are what strm writes" {
+    local base=$STRM_DIR/orders-0/00000000000000000000
+
+    strm topic create orders --set segment.bytes=400 \
+        --set index.interval.bytes=100
+    printf 'u1\t{"n":1}\nu2\t\n' |
+        strm produce -K '\t' -Z -H src=web --timestamp 2026-01-01T00:00:00Z \
+            orders
+    for i in 1 2 3 4 5; do
+        echo "line $i" |
+            strm produce --timestamp "2026-01-01T00:00:0${i}Z" orders
+    done
+    docs dump "$SOURCE/format/SPEC.md" 'Example: two entries' >expected
+    docs dump "$SOURCE/format/SPEC.md" 'And the first of its' >>expected
+    {
+        od -An -v -tx1 "$base.index"
+        od -An -v -tx1 -N 12 "$base.timeindex"
+    } | sed 's/^ //' >found
+    diff expected found
+}

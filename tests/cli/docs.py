@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+"""Hold the documents to what strm does.
+
+    docs.py examples FILE       run the examples of a manual page or README
+    docs.py program FILE        print the example program of a manual page
+    docs.py options FILE COMMAND...
+                                compare a page's options with --cli-dump
+    docs.py commands FILE       compare the list of commands with --cli-dump
+    docs.py ids SPEC FILE...    every id of a vector file stands in SPEC
+    docs.py dump SPEC HEADING   print the first hex dump below a heading
+
+What differs goes to standard output; then the exit status is 1.
+"""
+import difflib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+# --- examples ---------------------------------------------------------------
+
+
+def mdoc_text(line):
+    """A line of a literal display as mandoc prints it."""
+    for escape, text in ((r"\&", ""), (r"\-", "-"), (r"\(dq", '"')):
+        line = line.replace(escape, text)
+    return line.replace(r"\e", "\\")
+
+
+def blocks_of_page(lines):
+    """The literal displays of the section EXAMPLES."""
+    section, block = "", None
+    for line in lines:
+        if line.startswith(".Sh "):
+            section = line[4:]
+        elif line.startswith(".Bd -literal") and section == "EXAMPLES":
+            block = []
+        elif line == ".Ed" and block is not None:
+            yield block
+            block = None
+        elif block is not None:
+            block.append(mdoc_text(line))
+
+
+def blocks_of_markdown(lines):
+    """What stands between ```console and ```."""
+    block = None
+    for line in lines:
+        if line == "```console":
+            block = []
+        elif line == "```" and block is not None:
+            yield block
+            block = None
+        elif block is not None:
+            block.append(line)
+
+
+def commands_of(block):
+    """A list of [command, expected output] of a block that begins with $."""
+    commands = []
+    if not block or not block[0].startswith("$ "):
+        return commands
+    for line in block:
+        if line.startswith("$ "):
+            commands.append([line[2:], ""])
+        elif line.startswith("> ") and not commands[-1][1]:
+            commands[-1][0] += "\n" + line[2:]
+        else:
+            commands[-1][1] += line + "\n"
+    return commands
+
+
+MARK = "\001"
+
+
+def run_commands(commands, directory):
+    """The output and the status of each, all in one shell."""
+    script = "".join(
+        "%s\n_s=$?; printf '%s%%d%s' $_s; (exit $_s)\n" % (c[0], MARK, MARK)
+        for c in commands
+    )
+    path = os.path.join(directory, ".script")
+    with open(path, "w") as file:
+        file.write(script)
+    environment = dict(os.environ, STRM_DIR=os.path.join(directory, "store"))
+    os.mkdir(environment["STRM_DIR"])
+    done = subprocess.run(
+        ["bash", path],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+    )
+    parts = done.stdout.decode().split(MARK)
+    return list(zip(parts[0::2], (int(s) for s in parts[1::2])))
+
+
+def is_status(commands, i):
+    return i < len(commands) and commands[i][0].startswith("echo $?")
+
+
+def examples(path):
+    with open(path) as file:
+        lines = file.read().splitlines()
+    markdown = path.endswith(".md")
+    blocks = (blocks_of_markdown if markdown else blocks_of_page)(lines)
+    commands = [c for block in blocks for c in commands_of(block)]
+    if not commands:
+        print("%s: no examples" % path)
+        return 1
+    with tempfile.TemporaryDirectory() as directory:
+        results = run_commands(commands, directory)
+    wrong = len(results) != len(commands)
+    for i, (output, status) in enumerate(results):
+        command, expected = commands[i]
+        if status != 0 and not is_status(commands, i + 1):
+            print("%s: exit %d: %s" % (path, status, command))
+            wrong = True
+        if output != expected:
+            wrong = True
+            print("%s: $ %s" % (path, command))
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    expected.splitlines(True),
+                    output.splitlines(True),
+                    "the document",
+                    "what it prints",
+                )
+            )
+    print("%d commands" % len(commands))
+    return int(wrong)
+
+
+# --- the example program ----------------------------------------------------
+
+
+def program(path):
+    with open(path) as file:
+        text = file.read()
+    found = re.search(
+        r'^\.\\" example\.c begins\n\.Bd -literal\n(.*?)^\.Ed\n'
+        r'\.\\" example\.c ends\n',
+        text,
+        re.M | re.S,
+    )
+    if found is None:
+        print("%s: no example program" % path)
+        return 1
+    for line in found.group(1).splitlines():
+        print(mdoc_text(line))
+    return 0
+
+
+# --- options ----------------------------------------------------------------
+
+OPTION = re.compile(
+    r"^ {5}(?:-(\S)(?: (\S+))?, )?--([a-z-]+)(?:=(\S+))?(?: {2,}.*)?$"
+)
+NO_LETTER, NO_ARGUMENT = "-", "-"
+
+
+def options_of_page(path):
+    """{heading: {(letter, long form, argument)}} of the description."""
+    rendered = subprocess.run(
+        ["mandoc", "-T", "ascii", "-O", "width=300", path],
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode()
+    options, section, heading = {}, "", ""
+    for line in re.sub(".\b", "", rendered).splitlines():
+        if re.match(r"\S", line):
+            section, heading = line, ""
+        elif re.match(r" {3}\S", line):
+            heading = line.strip()
+        found = OPTION.match(line)
+        if found is None or section != "DESCRIPTION":
+            continue
+        letter, with_letter, name, argument = found.groups()
+        if letter is not None and with_letter != argument:
+            print("%s: -%s and --%s differ" % (path, letter, name))
+        options.setdefault(heading, set()).add(
+            (letter or NO_LETTER, name, argument or NO_ARGUMENT)
+        )
+    return options
+
+
+def dump_of(words):
+    """The fields of each line that strm WORDS --cli-dump prints."""
+    output = subprocess.run(
+        ["strm", *words, "--cli-dump"], stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
+    return [line.split("\t") for line in output.splitlines()]
+
+
+def options_of_strm(words):
+    return {
+        (letter, name, argument)
+        for _, letter, name, argument, kind, _ in dump_of(words)
+        if kind not in ("arguments", "command")
+    }
+
+
+def show(what, options):
+    for letter, name, argument in sorted(options):
+        print("%s: -%s --%s %s" % (what, letter, name, argument))
+
+
+def options(path, *words):
+    page = options_of_page(path)
+    ours = set(page.get("", set()))
+    if " ".join(words) in page:  # a sub-command's own, and all that share
+        ours |= page[" ".join(words)] | page["All of them"]
+    theirs = options_of_strm(words)
+    show("only in " + path, ours - theirs)
+    show("only in strm " + " ".join(words), theirs - ours)
+    return int(ours != theirs)
+
+
+def commands(path):
+    """Every command, and sub-command, has its .It Cm in the list."""
+    with open(path) as file:
+        listed = set(re.findall(r"^\.It Cm ([a-z ]+)$", file.read(), re.M))
+    real = set()
+    for _, _, name, _, kind, _ in dump_of([]):
+        if kind != "command":
+            continue
+        below = [d[2] for d in dump_of([name]) if d[4] == "command"]
+        real |= {name + " " + b for b in below} or {name}
+    for name in sorted(listed ^ real):
+        print("only in one of %s and strm: %s" % (path, name))
+    return int(listed != real)
+
+
+# --- the specification ------------------------------------------------------
+
+
+def ids(spec, *paths):
+    with open(spec) as file:
+        words = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", file.read()))
+    count = missing = 0
+    for path in paths:
+        with open(path) as file:
+            rows = [l.split()[0] for l in file if not l.startswith("#")]
+        count += len(rows)
+        for row in rows:
+            if row not in words:
+                print("%s: %s is not in %s" % (path, row, spec))
+                missing += 1
+    return int(missing > 0 or count == 0)
+
+
+def dump(spec, heading):
+    with open(spec) as file:
+        text = file.read()
+    at = text.index("\n%s" % heading)
+    found = re.search(r"^0{8}:( [0-9a-f]{2})+\n([0-9a-f]{8}:.*\n)*", text[at:], re.M)
+    for line in found.group(0).splitlines():
+        print(line.split(": ")[1])
+    return 0
+
+
+COMMANDS = {
+    "examples": examples,
+    "program": program,
+    "options": options,
+    "commands": commands,
+    "ids": ids,
+    "dump": dump,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
