@@ -27,7 +27,7 @@ OURS := $(STD) $(WARN) $(HARDEN) -pthread
 # zstd, lz4, snappy (with libstdc++), zlib and jansson would double the time
 # that strm takes to start.  Debian has no static ISA-L.
 STATIC_LIBS := -Wl,-Bstatic -lzstd -llz4 -lsnappy -lstdc++ -lz -ljansson \
-	-Wl,-Bdynamic
+	-Wl,-Bdynamic -static-libgcc
 SHARED_LIBS := -lzstd -llz4 -lsnappy -lz -ljansson -lisal
 LINK := -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
 
@@ -66,6 +66,7 @@ $(O)/%.o: %.c Makefile
 	$(Q)$(CC) $(OURS) $(INC) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 $(LIB_OBJ): INC := -Ilibstream -Ilibstream/include
+$(CMD_OBJ): VERSION
 $(CMD_OBJ): INC := -Icmd -Ilibstream/include -DSTRM_VERSION='"$(VERSION)"'
 
 $(O)/libstream.a: $(LIB_OBJ)
@@ -81,11 +82,15 @@ $(O)/libstream.so.$(SOVERSION): $(LIB_OBJ) libstream/libstream.map
 $(O)/libstream.so: $(O)/libstream.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@
 
-$(O)/libstream.pc: libstream/libstream.pc.in VERSION Makefile
+# Looked at each time: `make` and `make install` may be told other prefixes.
+$(O)/libstream.pc: libstream/libstream.pc.in FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' $< > $@
+		-e 's|@VERSION@|$(VERSION)|' $< > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+FORCE:
 
 $(O)/strm: $(CMD_OBJ) $(O)/libstream.a
 	$(say) LD $@

@@ -82,8 +82,7 @@ static const struct cli_option options[] = {
 	"bytes of records in a batch (default 64KiB, with a codec 512KiB)"},
     {0, "ack", NULL, CLI_FLAG, offsetof(struct produce_opts, ack),
 	"print partition and offset of each record once durable"},
-    {0, "timestamp", "TIME", CLI_TEXT,
-	offsetof(struct produce_opts, timestamp),
+    {0, "timestamp", "TIME", CLI_TEXT, offsetof(struct produce_opts, timestamp),
 	"the timestamp of every record; \"none\" for none (default now)"},
     {0, "too-large", "stop|skip", CLI_CHOICE,
 	offsetof(struct produce_opts, too_large),
@@ -130,11 +129,12 @@ struct producing {
 	struct stream_producer *producer;
 	struct cli_input input;
 	struct stream_jsonl_reader *json;
-	struct produce_ack *ack;      /* NULL: not asked for */
+	struct produce_ack *ack;     /* NULL: not asked for */
 	struct stream_bytes key;     /* -k */
 	struct stream_record record; /* key and value change, headers stay, the
 					timestamp follows the clock */
-	uint8_t *headers;	      /* owned: encoded */
+	uint8_t *headers;            /* owned: encoded */
+	uint8_t *joined; /* owned: headers of a JSON line, then those */
 	bool stamp_now;
 	int64_t unwritten_since_ms; /* steady; -1: nothing unwritten */
 	int64_t unsynced_since_ms;
@@ -152,11 +152,30 @@ clock_ms(clockid_t clock)
 
 /* ---- the command line --------------------------------------------------- */
 
+/* Options that exclude each other, or would be without effect. */
+static int
+check_options(const struct produce_opts *opts, struct stream_error *err)
+{
+	bool delimiter = opts->delimiter.data != NULL;
+
+	if (opts->nul && delimiter)
+		return cli_fail(
+		    err, STREAM_EUSAGE, "-D and -0 exclude each other");
+	if (opts->json &&
+	    (opts->nul || delimiter || opts->key_delimiter.data != NULL))
+		return cli_fail(err, STREAM_EUSAGE,
+		    "-K, -D and -0 are for text; -J says it all");
+	if (opts->batch_bytes == 0)
+		return cli_fail(
+		    err, STREAM_EUSAGE, "--batch-bytes cannot be 0");
+	return STREAM_OK;
+}
+
 static int
 parse_sync(const char *text, bool ack, struct sync_rule *rule,
     struct stream_error *err)
 {
-	*rule = (struct sync_rule){ .at_exit = true, .each_write = ack };
+	*rule = (struct sync_rule){.at_exit = true, .each_write = ack};
 	if (text == NULL) {
 		rule->every_ms = ack ? 0 : 1000;
 		return STREAM_OK;
@@ -196,6 +215,9 @@ parse_codec(const char *text, struct stream_producer_options *how,
 		    "no codec \"%s\": none, gzip, snappy, lz4 or zstd", text);
 	if (colon == NULL)
 		return STREAM_OK;
+	if (how->codec == STREAM_CODEC_NONE)
+		return cli_fail(
+		    err, STREAM_EUSAGE, "codec none takes no level");
 	if (stream_parse_int(colon + 1, -1000000, 1000000, &level, err) !=
 	    STREAM_OK)
 		return STREAM_EUSAGE;
@@ -230,12 +252,11 @@ parse_headers(struct producing *p, struct stream_error *err)
 			size_t name = strcspn(text, "=");
 			bool has_value = text[name] == '=';
 
-			header.name = (struct stream_bytes){
-				(const uint8_t *)text, name };
-			header.value = (struct stream_bytes){ has_value
-				    ? (const uint8_t *)text + name + 1
-				    : NULL,
-				has_value ? strlen(text + name + 1) : 0 };
+			header.name =
+			    (struct stream_bytes){(const uint8_t *)text, name};
+			header.value = (struct stream_bytes){
+			    has_value ? (const uint8_t *)text + name + 1 : NULL,
+			    has_value ? strlen(text + name + 1) : 0};
 			if (pass == 0)
 				size += stream_header_size(&header);
 			else
@@ -244,7 +265,7 @@ parse_headers(struct producing *p, struct stream_error *err)
 		if (pass == 0 && (p->headers = at = malloc(size + 1)) == NULL)
 			return cli_fail(err, STREAM_ENOMEM, "out of memory");
 	}
-	p->record.headers = (struct stream_bytes){ p->headers, size };
+	p->record.headers = (struct stream_bytes){p->headers, size};
 	p->record.header_count = (uint32_t)list->count;
 	return STREAM_OK;
 }
@@ -260,16 +281,26 @@ parse_topic(struct producing *p, char *word, const char **topic,
 	if (status != STREAM_OK)
 		return status;
 	p->partition = (int32_t)p->opts.partition;
-	if (address.is_path || address.range.from.kind != STREAM_POINT_NONE ||
-	    address.range.to.kind != STREAM_POINT_NONE)
+	if (p->opts.partition < STREAM_PARTITION_BY_KEY ||
+	    p->opts.partition > INT32_MAX)
+		status = cli_fail(err, STREAM_EUSAGE,
+		    "%" PRId64 " is not a partition", p->opts.partition);
+	else if (address.is_path ||
+		 address.range.from.kind != STREAM_POINT_NONE ||
+		 address.range.to.kind != STREAM_POINT_NONE)
 		status = cli_fail(err, STREAM_EUSAGE,
 		    "\"%s\": give TOPIC or TOPIC:PARTITION (the store is -C)",
 		    word);
 	else if (address.span_count > 1 ||
-	    (address.span_count == 1 &&
-		address.spans[0].first != address.spans[0].last))
+		 (address.span_count == 1 &&
+		     address.spans[0].first != address.spans[0].last))
+		status = cli_fail(
+		    err, STREAM_EUSAGE, "\"%s\": one partition at most", word);
+	else if (address.span_count == 1 && p->partition >= 0 &&
+		 p->partition != address.spans[0].first)
 		status = cli_fail(err, STREAM_EUSAGE,
-		    "\"%s\": one partition at most", word);
+		    "\"%s\" and -p %" PRId32 " contradict each other", word,
+		    p->partition);
 	else if (address.span_count == 1)
 		p->partition = address.spans[0].first;
 	word[strcspn(word, ":@")] = '\0';
@@ -333,12 +364,13 @@ static int
 open_producer(struct producing *p, const char *name, struct stream_error *err)
 {
 	struct stream_producer_options how = {
-		.batch_bytes = (size_t)p->opts.batch_bytes,
-		.sync_each_write = p->sync.each_write,
-		.workers = processors(),
-		.appended = p->ack != NULL ? appended : NULL,
-		.note = note,
-		.context = p,
+	    .batch_bytes =
+		p->opts.batch_bytes < 0 ? 0 : (size_t)p->opts.batch_bytes,
+	    .sync_each_write = p->sync.each_write,
+	    .workers = processors(),
+	    .appended = p->ack != NULL ? appended : NULL,
+	    .note = note,
+	    .context = p,
 	};
 	struct stream_topic *topic = NULL;
 	int status = parse_codec(p->opts.codec, &how, err);
@@ -367,9 +399,9 @@ open_input(struct producing *p, char *const *files, size_t count,
 	int status = STREAM_OK;
 
 	if (p->opts.nul)
-		delimiter = (struct stream_bytes){ nul, 1 };
+		delimiter = (struct stream_bytes){nul, 1};
 	else if (delimiter.data == NULL || p->opts.json)
-		delimiter = (struct stream_bytes){ newline, 1 };
+		delimiter = (struct stream_bytes){newline, 1};
 	if (p->opts.json)
 		status = stream_jsonl_reader_new(&p->json, err);
 	if (status != STREAM_OK)
@@ -435,6 +467,25 @@ split_key(struct producing *p, struct stream_bytes line)
 	record->value.size = line.size - record->key.size - delimiter.size;
 }
 
+/* The headers of -H after those that the record brings. */
+static int
+add_headers(
+    struct producing *p, struct stream_record *record, struct stream_error *err)
+{
+	struct stream_bytes own = record->headers, more = p->record.headers;
+	uint8_t *joined = realloc(p->joined, own.size + more.size);
+
+	if (joined == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	p->joined = joined;
+	if (own.size > 0)
+		memcpy(joined, own.data, own.size);
+	memcpy(joined + own.size, more.data, more.size);
+	record->headers = (struct stream_bytes){joined, own.size + more.size};
+	record->header_count += p->record.header_count;
+	return STREAM_OK;
+}
+
 /* What the line says, where the options say nothing else. */
 static int
 send_json(
@@ -448,10 +499,10 @@ send_json(
 		return status;
 	if (!line.has_timestamp || !p->stamp_now)
 		line.record.timestamp_ms = p->record.timestamp_ms;
-	if (line.record.header_count == 0) {
-		line.record.headers = p->record.headers;
-		line.record.header_count = p->record.header_count;
-	}
+	if (p->record.header_count != 0)
+		status = add_headers(p, &line.record, err);
+	if (status != STREAM_OK)
+		return status;
 	if (p->key.data != NULL)
 		line.record.key = p->key;
 	if (partition == STREAM_PARTITION_BY_KEY && line.partition >= 0)
@@ -502,9 +553,9 @@ time_left(const struct producing *p)
 		due_ms = p->unsynced_since_ms + p->sync.every_ms;
 	if (due_ms == INT64_MAX)
 		return -1;
-	return due_ms <= now_ms ? 0
-	    : due_ms - now_ms > 1000000 ? 1000000
-					: (int)(due_ms - now_ms);
+	return due_ms <= now_ms            ? 0
+	       : due_ms - now_ms > 1000000 ? 1000000
+					   : (int)(due_ms - now_ms);
 }
 
 /* What is due by the clock. */
@@ -547,18 +598,15 @@ fail_at_record(struct producing *p, int status, struct stream_error *err)
 	if (status != STREAM_EUSAGE && status != STREAM_ETOOBIG)
 		return status;
 	memcpy(inner, err->text, sizeof(inner));
-	return cli_fail(err, (enum stream_status)status, "%s: line %" PRIu64
-	    ": %s", cli_input_name(&p->input), cli_input_number(&p->input),
-	    inner);
+	return cli_fail(err, (enum stream_status)status,
+	    "%s: line %" PRIu64 ": %s", cli_input_name(&p->input),
+	    cli_input_number(&p->input), inner);
 }
 
 static int
 refused(struct producing *p, int status, struct stream_error *err)
 {
-	if (status != STREAM_ETOOBIG)
-		return fail_at_record(p, status, err);
-	status = fail_at_record(p, status, err);
-	if (p->opts.too_large != TOO_LARGE_SKIP)
+	if (status != STREAM_ETOOBIG || p->opts.too_large != TOO_LARGE_SKIP)
 		return status;
 	cli_report(NULL, err);
 	p->skipped++;
@@ -578,7 +626,7 @@ take_record(
 		status = send(p, p->partition, &p->record, err);
 	}
 	if (status != STREAM_OK)
-		return refused(p, status, err);
+		return refused(p, fail_at_record(p, status, err), err);
 	note_unwritten(p);
 	return p->sync.each_record ? sync_all(p, err) : STREAM_OK;
 }
@@ -646,7 +694,7 @@ static bool
 is_input_fault(int status)
 {
 	return status == STREAM_EUSAGE || status == STREAM_ETOOBIG ||
-	    status == STREAM_END || status == STREAM_EINTR;
+	       status == STREAM_END || status == STREAM_EINTR;
 }
 
 /* Write and sync what was taken, whatever ended the input. */
@@ -683,6 +731,7 @@ release(struct producing *p)
 	stream_jsonl_reader_free(p->json);
 	cli_input_close(&p->input);
 	free(p->headers);
+	free(p->joined);
 	cli_release(&produce_command, &p->opts);
 }
 
@@ -690,8 +739,10 @@ static int
 prepare(struct producing *p, int count, char *args[], struct stream_error *err)
 {
 	const char *topic;
-	int status = parse_sync(p->opts.sync, p->opts.ack, &p->sync, err);
+	int status = check_options(&p->opts, err);
 
+	if (status == STREAM_OK)
+		status = parse_sync(p->opts.sync, p->opts.ack, &p->sync, err);
 	if (status == STREAM_OK)
 		status = parse_timestamp(p, err);
 	if (status == STREAM_OK)
@@ -708,7 +759,7 @@ prepare(struct producing *p, int count, char *args[], struct stream_error *err)
 		status = open_input(p, args + 1, (size_t)count - 1, err);
 	if (p->opts.key != NULL)
 		p->key = (struct stream_bytes){
-			(const uint8_t *)p->opts.key, strlen(p->opts.key) };
+		    (const uint8_t *)p->opts.key, strlen(p->opts.key)};
 	return status;
 }
 
@@ -716,12 +767,13 @@ static enum cli_exit
 run_produce(struct cli_context *context, int argc, char *argv[])
 {
 	struct producing p = {
-		.context = context,
-		.opts = { .partition = STREAM_PARTITION_BY_KEY,
-			.lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS },
-		.input = { .fd = -1 },
-		.unwritten_since_ms = -1,
-		.unsynced_since_ms = -1,
+	    .context = context,
+	    .opts = {.partition = STREAM_PARTITION_BY_KEY,
+		.batch_bytes = -1,
+		.lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS},
+	    .input = {.fd = -1},
+	    .unwritten_since_ms = -1,
+	    .unsynced_since_ms = -1,
 	};
 	struct stream_error err;
 	enum cli_exit code;

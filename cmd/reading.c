@@ -99,12 +99,12 @@ options_for(struct run *run, struct stream_range range)
 {
 	const struct reading_opts *opts = run->reading->opts;
 	struct stream_reader_options options = {
-		.range = range,
-		.max_batch_bytes = (size_t)opts->max_batch_bytes,
-		.lock_timeout_ms = (int)opts->lock_timeout_ms,
-		.workers = processors(),
-		.note = note,
-		.note_context = run,
+	    .range = range,
+	    .max_batch_bytes = (size_t)opts->max_batch_bytes,
+	    .lock_timeout_ms = (int)opts->lock_timeout_ms,
+	    .workers = processors(),
+	    .note = note,
+	    .note_context = run,
 	};
 
 	if (opts->follow)
@@ -117,7 +117,7 @@ options_for(struct run *run, struct stream_range range)
 		options.flags |= STREAM_READER_UNCOMMITTED;
 	if (range.from.kind == STREAM_POINT_NONE && run->reading->last >= 0)
 		options.range.from = (struct stream_point){
-			STREAM_POINT_LAST, run->reading->last };
+		    STREAM_POINT_LAST, run->reading->last};
 	return options;
 }
 
@@ -127,8 +127,8 @@ add_source(struct run *run, const struct stream_place *place,
 {
 	struct stream_reader_options options = options_for(run, range);
 	struct source *source;
-	void *bigger = realloc(
-	    run->sources, (run->count + 1) * sizeof(*run->sources));
+	void *bigger =
+	    realloc(run->sources, (run->count + 1) * sizeof(*run->sources));
 	int status;
 
 	if (bigger == NULL)
@@ -138,8 +138,8 @@ add_source(struct run *run, const struct stream_place *place,
 	status = stream_origin_init(
 	    &source->origin, place->topic, place->partition, err);
 	if (status == STREAM_OK)
-		status = stream_reader_open(
-		    place, &options, &source->reader, err);
+		status =
+		    stream_reader_open(place, &options, &source->reader, err);
 	if (status != STREAM_OK)
 		return status;
 	run->count++;
@@ -162,8 +162,8 @@ parse_address(const struct run *run, const char *word,
 	    reading->offset != NULL ? reading->offset : "");
 
 	if (n >= (int)sizeof(text))
-		return cli_fail(err, STREAM_EUSAGE, "\"%.60s...\": too long",
-		    word);
+		return cli_fail(
+		    err, STREAM_EUSAGE, "\"%.60s...\": too long", word);
 	return stream_address_parse(text, now_ms(), address, err);
 }
 
@@ -180,7 +180,7 @@ static int
 add_address(struct run *run, const char *word, struct stream_error *err)
 {
 	struct stream_address address;
-	struct stream_places places = { 0 };
+	struct stream_places places = {0};
 	int status = parse_address(run, word, &address, err);
 
 	if (status != STREAM_OK)
@@ -188,11 +188,10 @@ add_address(struct run *run, const char *word, struct stream_error *err)
 	if (!address.is_path)
 		status = open_store(run, err);
 	if (status == STREAM_OK)
-		status = stream_address_resolve(
-		    &address, run->store, &places, err);
+		status =
+		    stream_address_resolve(&address, run->store, &places, err);
 	for (size_t i = 0; status == STREAM_OK && i < places.count; i++)
-		status = add_source(
-		    run, &places.items[i], address.range, err);
+		status = add_source(run, &places.items[i], address.range, err);
 	stream_places_release(&places);
 	stream_address_release(&address);
 	return status;
@@ -212,8 +211,8 @@ drain(struct run *run, struct source *source, struct stream_error *err)
 		    source->reader, &records, &count, err)) == STREAM_OK) {
 		if (run->left >= 0 && count > (uint64_t)run->left)
 			count = (size_t)run->left;
-		status = printing_put(run->printing, &run->out,
-		    &source->origin, records, count, err);
+		status = printing_put(run->printing, &run->out, &source->origin,
+		    records, count, err);
 		if (status != STREAM_OK)
 			return status;
 		if (run->left >= 0)
@@ -249,16 +248,10 @@ print_all(struct run *run, struct stream_error *err)
 static int
 wait_for_more(struct run *run, struct stream_error *err)
 {
-	sigset_t mask;
-	int status = STREAM_EINTR;
-
 	/* Also look at the far end of the output: a reader that left ends
 	 * this as it ends tail -F, not only at the next record. */
-	if (cli_signals_hold(&mask))
-		status = stream_watch_wait(
-		    run->watch, -1, &mask, STDOUT_FILENO, err);
-	cli_signals_let_go(&mask);
-	return status;
+	return stream_watch_wait(
+	    run->watch, -1, cli_signals_fd(), STDOUT_FILENO, err);
 }
 
 /* In order of arrival: whoever was woken is read; then wait. */
@@ -296,17 +289,16 @@ open_output(struct run *run, struct stream_error *err)
 {
 	const struct reading_opts *opts = run->reading->opts;
 	struct printing_opts how = {
-		.format = opts->format,
-		.json = opts->json,
-		.key_delimiter = opts->key_delimiter,
-		.delimiter = opts->delimiter,
-		.nul = opts->nul,
+	    .format = opts->format,
+	    .json = opts->json,
+	    .key_delimiter = opts->key_delimiter,
+	    .delimiter = opts->delimiter,
+	    .nul = opts->nul,
 	};
 	int status = printing_new(&how, &run->printing, err);
 
 	if (status == STREAM_OK)
-		status =
-		    cli_out_open(&run->out, STDOUT_FILENO, opts->raw, err);
+		status = cli_out_open(&run->out, STDOUT_FILENO, opts->raw, err);
 	return status;
 }
 
@@ -348,15 +340,20 @@ conclude(struct run *run, int status, struct stream_error *err)
 	enum cli_exit code = CLI_DONE;
 	struct stream_error lost;
 	int flushed = STREAM_OK;
+	bool failed = status != STREAM_END && status != STREAM_OK &&
+		      !cli_out_failed(&run->out);
 
 	if (run->out.data != NULL)
 		flushed = cli_out_close(&run->out, &lost);
 	if ((status == STREAM_EIO && err->sys == EPIPE) ||
 	    (flushed == STREAM_EIO && lost.sys == EPIPE))
 		cli_signals_die(SIGPIPE);
-	if (status != STREAM_END && status != STREAM_OK)
+	if (failed)
 		code = cli_report(NULL, err);
-	if (flushed != STREAM_OK && (status == STREAM_END || status == STREAM_OK))
+	/* Nothing is wrong with the command line: the data are not for us. */
+	if (failed && err->status == STREAM_ETOOBIG)
+		code = CLI_DAMAGED;
+	if (!failed && flushed != STREAM_OK)
 		code = cli_report("standard output", &lost);
 	return code;
 }
@@ -366,11 +363,11 @@ reading_run(struct cli_context *context, const struct reading *reading,
     char *const *addresses, int count)
 {
 	struct run run = {
-		.context = context,
-		.reading = reading,
-		.left = reading->limit,
+	    .context = context,
+	    .reading = reading,
+	    .left = reading->limit,
 	};
-	struct stream_error err = { 0 };
+	struct stream_error err = {0};
 	enum cli_exit code;
 	int status = open_all(&run, addresses, count, &err);
 

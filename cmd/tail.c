@@ -13,7 +13,7 @@ struct tail_opts {
 };
 
 static const struct cli_option options[] = {
-    {'n', "lines", "N", CLI_COUNT, offsetof(struct tail_opts, count),
+    {'n', "count", "N", CLI_COUNT, offsetof(struct tail_opts, count),
 	"begin with the last N records of each partition (default 10)"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };

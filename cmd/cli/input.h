@@ -29,7 +29,8 @@
 
 enum cli_input_result {
 	CLI_INPUT_RECORD,      /* *record holds the next one */
-	CLI_INPUT_IDLE,        /* a read would block: flush, then wait */
+	CLI_INPUT_IDLE,        /* a read would block, as far as is known: flush,
+				  then cli_input_wait() */
 	CLI_INPUT_END,         /* all files are read */
 	CLI_INPUT_TOO_BIG,     /* a record over the limit; *err names it.  The
 				  next call goes on after it */

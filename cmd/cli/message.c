@@ -82,6 +82,8 @@ say(const char *subject, const char *format, va_list args)
 enum cli_exit
 cli_report(const char *subject, const struct stream_error *err)
 {
+	if (err->status == STREAM_EINTR)
+		return cli_status(err->status);
 	return cli_complain(cli_status(err->status), subject, "%s", err->text);
 }
 

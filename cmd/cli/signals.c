@@ -1,10 +1,13 @@
 #include "cli/signals.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * The second signal kills only when it comes so much later than the first:
@@ -19,6 +22,7 @@ enum { STOPS = sizeof(stops) / sizeof(stops[0]) };
 
 /* The one flag of the tools.  The time is used by the handler alone. */
 static volatile sig_atomic_t stop_signal;
+static int wake[2] = {-1, -1}; /* a pipe, see the header */
 static int64_t stop_time_ms;
 
 static int64_t
@@ -38,6 +42,9 @@ on_stop(int signo)
 	if (stop_signal == 0) {
 		stop_time_ms = now_ms();
 		stop_signal = signo;
+		/* One byte into an empty pipe cannot fail. */
+		if (write(wake[1], "", 1) < 0)
+			errno = saved;
 	} else if (now_ms() - stop_time_ms >= SECOND_AFTER_MS) {
 		signal(signo, SIG_DFL);
 		raise(signo); /* comes when this handler returns */
@@ -58,6 +65,10 @@ cli_signals_init(void)
 {
 	struct sigaction action = {.sa_handler = on_stop}, before;
 
+	/* Without descriptors to spare a wait is still interrupted, but for
+	 * a signal that comes just before it. */
+	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+		wake[0] = wake[1] = -1;
 	stop_set(&action.sa_mask);
 	for (size_t i = 0; i < STOPS; i++) {
 		if (sigaction(stops[i], NULL, &before) == 0 &&
@@ -99,39 +110,29 @@ cli_signals_ignore_pipe(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-bool
-cli_signals_hold(sigset_t *wait_mask)
+int
+cli_signals_fd(void)
 {
-	sigset_t set;
-
-	stop_set(&set);
-	sigprocmask(SIG_BLOCK, &set, wait_mask);
-	return stop_signal == 0;
-}
-
-void
-cli_signals_let_go(const sigset_t *wait_mask)
-{
-	sigprocmask(SIG_SETMASK, wait_mask, NULL);
+	return wake[0];
 }
 
 int
 cli_signals_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-	const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
-	    .tv_nsec = timeout_ms % 1000 * 1000000L};
-	int n = -1, sys = EINTR;
+	struct pollfd all[CLI_SIGNALS_POLL_MOST + 1];
+	int n;
 
-	do {
-		sigset_t mask;
-
-		if (cli_signals_hold(&mask)) {
-			n = ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout,
-			    &mask);
-			sys = errno;
-		}
-		cli_signals_let_go(&mask);
-	} while (n < 0 && sys == EINTR && stop_signal == 0);
-	errno = sys;
-	return n;
+	assert(count <= CLI_SIGNALS_POLL_MOST);
+	for (nfds_t i = 0; i < count; i++)
+		all[i] = fds[i];
+	all[count] = (struct pollfd){.fd = wake[0], .events = POLLIN};
+	do
+		n = poll(all, count + 1, timeout_ms);
+	while (n < 0 && errno == EINTR && stop_signal == 0);
+	for (nfds_t i = 0; i < count; i++)
+		fds[i].revents = all[i].revents;
+	if (stop_signal == 0)
+		return n;
+	errno = EINTR;
+	return -1;
 }

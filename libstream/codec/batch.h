@@ -40,6 +40,10 @@ enum {
  */
 #define STREAM_BATCH_CAP_DEFAULT ((size_t)64 << 20)
 
+/* The largest batch that there can be: whoever cuts logs must know it for one,
+ * whatever readers take.  For memory the size of the file is the bound then. */
+#define STREAM_BATCH_CAP_MOST ((size_t)INT32_MAX + STREAM_BATCH_PREFIX)
+
 struct stream_batch {
 	struct stream_batch_info info;
 	int64_t base_timestamp_ms; /* the delete horizon if that bit is set */

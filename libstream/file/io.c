@@ -150,11 +150,12 @@ stream_io_truncate(int fd, uint64_t size, struct stream_error *err)
 int
 stream_io_size(int fd, uint64_t *size, struct stream_error *err)
 {
-	struct stat st;
+	/* Cheaper than fstat(2), and nothing here uses the file offset. */
+	off_t end = lseek(fd, 0, SEEK_END);
 
-	if (fstat(fd, &st) != 0)
-		return stream_fail_sys(err, "cannot stat");
-	*size = (uint64_t)st.st_size;
+	if (end < 0)
+		return stream_fail_sys(err, "cannot find the file's size");
+	*size = (uint64_t)end;
 	return STREAM_OK;
 }
 

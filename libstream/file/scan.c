@@ -32,6 +32,7 @@ stream_scan_move(struct stream_scan *scan, int fd, uint64_t position)
 	scan->next = position;
 	scan->base = position;
 	scan->buf.size = 0;
+	scan->saw_end = false;
 }
 
 /* Bytes of the buffer from the next batch on. */
@@ -76,8 +77,10 @@ fill(struct stream_scan *scan, size_t need, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = stream_io_read_some_at(scan->fd, scan->buf.data,
 		    need, want, scan->next, &got, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
 		scan->buf.size = got;
+		scan->saw_end = got < want;
+	}
 	return status;
 }
 

@@ -26,6 +26,7 @@ struct stream_scan {
 	size_t block;	  /* bytes to ask for at once */
 	struct stream_buf buf;
 	size_t short_of;  /* what a torn batch lacks at least */
+	bool saw_end;	  /* the last read came to the end of the file */
 };
 
 /* Blocks that are read at once.  Whole batches: enough to make the calls cheap,

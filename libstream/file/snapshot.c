@@ -119,10 +119,11 @@ stream_snapshot_find(int dirfd, int64_t offset, int64_t *at,
 			break;
 		}
 		status = load(dirfd, *at, entries, count, err);
-		if (status == STREAM_OK || status == STREAM_ENOMEM ||
-		    status == STREAM_EIO)
+		if (status == STREAM_OK || status == STREAM_ENOMEM)
 			break;
-		most = *at - 1; /* a bad one counts as none */
+		/* A bad one counts as none, and so does one that cannot be
+		 * read: it only saves a walk over the log. */
+		most = *at - 1;
 		status = STREAM_OK;
 	}
 	stream_buf_release(&names);

@@ -34,7 +34,8 @@ int stream_snapshot_parse(struct stream_bytes bytes,
 /*
  * Load the newest sound snapshot at or below offset from the partition dirfd.
  * *at is the offset that it describes.  Gives *entries; free().
- * STREAM_ENOENT when there is none; STREAM_EIO, STREAM_ENOMEM.
+ * STREAM_ENOENT when there is none; STREAM_EIO when the directory cannot be
+ * listed; STREAM_ENOMEM.
  */
 int stream_snapshot_find(int dirfd, int64_t offset, int64_t *at,
     struct stream_snapshot_entry **entries, size_t *count,

@@ -18,6 +18,7 @@
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
+#include "log/epochs_rebuild.h"
 #include "log/partition_private.h"
 
 /* Whoever writes this much at once will write more; for lines that trickle in
@@ -191,6 +192,11 @@ begin_epoch(struct stream_partition *partition, struct stream_error *err)
 	status = stream_epochs_last(partition->dirfd, &last, NULL);
 	if (status == STREAM_OK)
 		return STREAM_OK;
+	/* Of a log that has batches already, they say what belongs in it. */
+	status = stream_epochs_rebuild(partition->dirfd, err);
+	if (status != STREAM_OK ||
+	    stream_epochs_last(partition->dirfd, &last, NULL) == STREAM_OK)
+		return status;
 	first.epoch = partition->state.leader_epoch;
 	return stream_epochs_save(partition->dirfd, &first, 1, err);
 }
@@ -222,8 +228,10 @@ write_run(struct stream_partition *partition, const struct run *run,
 	int status = begin_epoch(partition, err);
 
 	*done = 0;
-	if (status != STREAM_OK)
+	if (status != STREAM_OK) {
+		forget_plan(partition, run);
 		return status;
+	}
 	if (run->size >= BULK)
 		stream_segment_reserve(&partition->segment, state->end,
 		    state->end + run->size,

@@ -35,7 +35,7 @@ walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
 	int status;
 
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
-	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 	    STREAM_OK) {
 		status = add_batch(epochs, &batch.info, err);

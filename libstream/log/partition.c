@@ -57,17 +57,23 @@ is_still_there(
 	return STREAM_OK;
 }
 
-/* The directory itself may have been removed or renamed to its deleted name;
- * a new state file must not be made in what is left of it. */
+/* The directory may have been removed, or the state file as the first of its
+ * files: then that still has its mark.  A new state file must not be made in
+ * what is left. */
 static int
 check_directory(
     const struct stream_partition *partition, struct stream_error *err)
 {
+	struct stream_state state;
 	struct stat st;
+	int status = stream_state_read(
+	    partition->statefd, &partition->identity, &state, err);
 
+	if (status != STREAM_OK)
+		return status;
 	if (fstat(partition->dirfd, &st) != 0)
 		return stream_fail_sys(err, "cannot stat the directory");
-	if (st.st_nlink == 0)
+	if (st.st_nlink == 0 || (state.marks & STREAM_MARK_DELETED) != 0)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the partition was deleted");
 	return STREAM_OK;
@@ -84,13 +90,21 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 		    STREAM_LOCK_EXCLUSIVE, byte, 1,
 		    partition->config.lock_timeout_ms, err);
 
-		if (status == STREAM_OK)
-			status = is_still_there(partition, &there, err);
-		if (status != STREAM_OK || there)
+		if (status != STREAM_OK)
 			return status;
-		status = check_directory(partition, err);
+		status = is_still_there(partition, &there, err);
+		if (status == STREAM_OK && there)
+			return STREAM_OK;
+		if (status == STREAM_OK)
+			status = check_directory(partition, err);
+		stream_lock_drop(partition->statefd, byte, 1);
 		if (status == STREAM_OK)
 			status = open_state(partition, err);
+		/* The lock that is taken first went with the old file. */
+		if (status == STREAM_OK && partition->holds_sync)
+			status = stream_lock_take(partition->statefd,
+			    STREAM_LOCK_EXCLUSIVE, STREAM_LOCK_SYNC, 1,
+			    partition->config.lock_timeout_ms, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -217,13 +231,17 @@ int
 stream_partition_lock_sync(
     struct stream_partition *partition, struct stream_error *err)
 {
-	return lock_byte(partition, STREAM_LOCK_SYNC, err);
+	int status = lock_byte(partition, STREAM_LOCK_SYNC, err);
+
+	partition->holds_sync = status == STREAM_OK;
+	return status;
 }
 
 void
 stream_partition_unlock_sync(struct stream_partition *partition)
 {
 	stream_lock_drop(partition->statefd, STREAM_LOCK_SYNC, 1);
+	partition->holds_sync = false;
 }
 
 int

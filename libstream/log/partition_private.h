@@ -25,6 +25,7 @@ struct stream_partition {
 	int64_t dirty_base;	/* segment of the last such bytes */
 	uint64_t dirty_end;	/* where they end in it */
 	uint64_t dirty_takebacks; /* state.takebacks when they were written */
+	bool holds_sync; /* between lock_sync and unlock_sync */
 	/* A cut that failed: nothing more is appended by this handle. */
 	bool poisoned;
 };

@@ -251,6 +251,7 @@ put_back(struct stream_reader *reader, const struct stream_batch_info *info)
 {
 	reader->scan.next = info->position;
 	reader->expected = info->base_offset;
+	reader->has_last = false;
 }
 
 /*

@@ -78,6 +78,7 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	reader->fd = fd;
 	reader->index = index;
 	reader->closed_once = false;
+	reader->has_last = false;
 	stream_scan_move(&reader->scan, fd, position);
 	stream_watch_moved(reader);
 	return STREAM_OK;
@@ -247,6 +248,70 @@ at_limit(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 	return stream_reader_stopped(reader, STREAM_END, go_on, err);
 }
 
+/*
+ * One who follows and has read to the end of the file need not look again
+ * before something happens to it: the watch was set before the read.  Every
+ * call that a reader makes after it has shown a line delays the next.
+ */
+static bool
+is_asleep(const struct stream_reader *reader)
+{
+	return reader->watch != NULL && reader->watch_file >= 0 &&
+	    reader->watch_dir >= 0 && !reader->woken &&
+	    !reader->names_changed && reader->scan.saw_end &&
+	    !stream_scan_has_buffered(&reader->scan);
+}
+
+/* Batches up to this size are read again together with what follows them,
+ * which costs nothing; for larger ones the state is asked. */
+enum { LAST_MOST = 4096 };
+
+/* Does the batch that was read last still stand before the scan's place? */
+static bool
+is_last_there(struct stream_reader *reader)
+{
+	uint64_t at = reader->scan.next;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	bool there;
+
+	if (!reader->has_last || at - reader->last_position > LAST_MOST)
+		return false;
+	stream_scan_move(&reader->scan, reader->fd, reader->last_position);
+	there = stream_scan_next(&reader->scan, &batch, &bytes, NULL) ==
+		STREAM_OK &&
+	    memcmp(bytes, reader->last_header, STREAM_BATCH_HEADER) == 0;
+	if (!there)
+		stream_scan_move(&reader->scan, reader->fd, at);
+	return there;
+}
+
+/* Woken: before anything new is shown, see that what was shown is there. */
+static int
+wake_up(struct stream_reader *reader, struct stream_error *err)
+{
+	if (reader->watch == NULL || !reader->woken)
+		return STREAM_OK;
+	reader->woken = false;
+	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
+		return STREAM_OK;
+	return stream_reader_check_takeback(reader, err);
+}
+
+/* Only one who follows comes back to see whether it is still there. */
+static void
+remember(struct stream_reader *reader, const struct stream_batch *batch,
+    const uint8_t *bytes)
+{
+	if (reader->watch == NULL || batch->info.size > LAST_MOST)
+		reader->has_last = false;
+	else {
+		reader->has_last = true;
+		reader->last_position = batch->info.position;
+		memcpy(reader->last_header, bytes, STREAM_BATCH_HEADER);
+	}
+}
+
 int
 stream_reader_next_batch(struct stream_reader *reader,
     struct stream_batch *batch, const uint8_t **bytes,
@@ -258,13 +323,20 @@ stream_reader_next_batch(struct stream_reader *reader,
 		bool go_on = false;
 		int status;
 
+		if (is_asleep(reader))
+			return STREAM_END;
+		status = wake_up(reader, err);
+		if (status != STREAM_OK)
+			return status;
 		if (is_at_limit(reader)) {
 			status = at_limit(reader, &go_on, err);
 		} else {
 			status =
 			    stream_scan_next(&reader->scan, batch, bytes, err);
-			if (status == STREAM_OK)
+			if (status == STREAM_OK) {
+				remember(reader, batch, *bytes);
 				return check_chain(reader, batch, err);
+			}
 			status =
 			    stream_reader_stopped(reader, status, &go_on, err);
 		}

@@ -78,17 +78,12 @@ durable_end(
  * there now, if anything, is not what it read.
  */
 static int
-check_takeback(struct stream_reader *reader, const struct stream_state *state,
-    struct stream_error *err)
+compare_takeback(struct stream_reader *reader,
+    const struct stream_state *state, uint64_t size, struct stream_error *err)
 {
 	uint64_t at = reader->scan.next;
-	uint64_t size;
-	bool lost;
-	int status = stream_io_size(reader->fd, &size, err);
+	bool lost = size < at;
 
-	if (status != STREAM_OK)
-		return status;
-	lost = size < at;
 	if (state->takebacks != reader->takebacks &&
 	    state->takeback_base == stream_reader_base(reader))
 		lost = lost || state->takeback_end < at;
@@ -133,6 +128,18 @@ look_for_newer(
 }
 
 int
+stream_reader_check_takeback(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	int status = stream_reader_read_state(reader, &state, err);
+
+	if (status != STREAM_OK || state.takebacks == reader->takebacks)
+		return status;
+	return compare_takeback(reader, &state, UINT64_MAX, err);
+}
+
+int
 stream_reader_check_durable(
     struct stream_reader *reader, struct stream_error *err)
 {
@@ -156,13 +163,16 @@ static int
 at_end(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 {
 	struct stream_state state;
+	uint64_t size;
 	bool newer;
 	int status = STREAM_OK;
 
 	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0) {
 		status = stream_reader_read_state(reader, &state, err);
 		if (status == STREAM_OK)
-			status = check_takeback(reader, &state, err);
+			status = stream_io_size(reader->fd, &size, err);
+		if (status == STREAM_OK)
+			status = compare_takeback(reader, &state, size, err);
 	}
 	if (status == STREAM_OK)
 		status = stream_reader_check_durable(reader, err);

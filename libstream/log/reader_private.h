@@ -46,6 +46,10 @@ struct stream_reader {
 	int fd;	      /* its log, -1: none open */
 	char log_name[STREAM_NAME_SIZE];
 	struct stream_scan scan;
+	/* The batch before scan.next, if it was read from this segment. */
+	bool has_last;
+	uint64_t last_position;
+	uint8_t last_header[STREAM_BATCH_HEADER];
 	int64_t next;	  /* offset of the next record to give out */
 	int64_t expected; /* base offset of the next batch; -1: any */
 	bool closed_once; /* a newer segment exists; this one was read again */
@@ -128,6 +132,10 @@ int stream_reader_next_batch(struct stream_reader *reader,
  */
 int stream_reader_stopped(struct stream_reader *reader, int status,
     bool *advance, struct stream_error *err);
+
+/* STREAM_ELOST when a failed sync took back what this reader has passed. */
+int stream_reader_check_takeback(
+    struct stream_reader *reader, struct stream_error *err);
 
 /* The newest segment must not be shorter than what was made durable. */
 int stream_reader_check_durable(

@@ -96,6 +96,7 @@ struct start {
 	uint64_t position;
 	int64_t next_offset;
 	uint64_t durable_end;
+	bool durable_is_known;
 };
 
 /*
@@ -118,6 +119,7 @@ choose_start(struct stream_partition *partition, int64_t base,
 	if (state->sequence == 0 || state->active_base != base)
 		return STREAM_OK;
 	start->durable_end = state->durable_end;
+	start->durable_is_known = true;
 	if (size < state->durable_end)
 		return stream_fail(err, STREAM_ECORRUPT, size,
 		    "%020lld.log: has %llu bytes, though %llu were made "
@@ -238,31 +240,76 @@ set_aside(struct stream_partition *partition, int64_t offset, uint64_t from,
 	int fd = -1;
 	int status;
 
-	snprintf(name, sizeof(name), ".strm-cut-%lld", (long long)offset);
-	for (int i = 1; fd < 0; i++) {
+	for (int i = 0; fd < 0; i++) {
+		size_t n = (size_t)snprintf(name, sizeof(name),
+		    ".strm-cut-%lld", (long long)offset);
+
+		if (i > 0)
+			snprintf(name + n, sizeof(name) - n, ".%d", i);
 		fd = openat(partition->dirfd, name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (fd < 0 && errno != EEXIST)
 			return stream_fail_sys(err, "%s: cannot create", name);
-		snprintf(name, sizeof(name), ".strm-cut-%lld.%d",
-		    (long long)offset, i);
 	}
 	status = copy_aside(partition, fd, from, err);
 	close(fd);
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(partition->dirfd, err);
+	else /* or a full disk would fill with pieces of it */
+		unlinkat(partition->dirfd, name, 0);
 	return status;
 }
 
+/*
+ * Cut, and sync the cut.  That sync can fail for bytes of the dead writer's that
+ * are kept, so the mark of a sync stands meanwhile: whoever comes after a
+ * failure looks at them again before it believes them.
+ */
 static int
-cut(struct stream_partition *partition, uint64_t position,
+cut(struct stream_partition *partition, const struct start *start,
     struct stream_error *err)
 {
-	int status =
-	    stream_io_truncate(partition->segment.log, position, err);
+	struct stream_state marked = partition->state;
+	int status;
 
+	marked.active_base = partition->segment.base_offset;
+	marked.next_offset = partition->segment.base_offset;
+	marked.end = 0;
+	marked.last_position = -1;
+	marked.durable_end = start->durable_end;
+	marked.marks |= STREAM_MARK_SYNCING;
+	status = stream_state_write(
+	    partition->statefd, &partition->identity, &marked, err);
+	if (status != STREAM_OK)
+		return status;
+	partition->state.sequence = marked.sequence;
+	status = stream_io_truncate(
+	    partition->segment.log, start->position, err);
 	if (status == STREAM_OK)
 		status = stream_io_sync(partition->segment.log, err);
+	return status;
+}
+
+/*
+ * Nothing says how much of the log is on the disk: the state was lost, or the
+ * log is a broker's.  Were nothing taken for durable, a sync that fails later
+ * would take all of it back, so make it durable now.  If that fails, the cache
+ * must not go on showing what the disk does not hold.
+ */
+static int
+settle_durable(struct stream_partition *partition, struct start *start,
+    struct stream_error *err)
+{
+	int status;
+
+	if (start->durable_is_known || start->position == 0)
+		return STREAM_OK;
+	status = stream_io_sync(partition->segment.log, err);
+	if (status == STREAM_OK)
+		start->durable_end = start->position;
+	else
+		posix_fadvise(
+		    partition->segment.log, 0, 0, POSIX_FADV_DONTNEED);
 	return status;
 }
 
@@ -282,6 +329,22 @@ refuse(const struct stream_partition *partition, enum stream_tail tail,
 	    (unsigned long long)position);
 }
 
+/* A batch can be as large as can be; but a length that is hardly ever true has
+ * its bytes set aside, not just cut. */
+static int
+judge_tail(struct stream_partition *partition, const struct start *start,
+    enum stream_tail *tail, struct stream_error *err)
+{
+	int log = partition->segment.log;
+	int status = stream_tail_judge(log, start->position,
+	    start->next_offset, STREAM_BATCH_CAP_MOST, tail, err);
+
+	if (status != STREAM_OK || *tail != STREAM_TAIL_TORN)
+		return status;
+	return stream_tail_judge(log, start->position, start->next_offset,
+	    STREAM_BATCH_CAP_DEFAULT, tail, err);
+}
+
 /* What stands behind the last good batch, and what to do with it. */
 static int
 settle_tail(struct stream_partition *partition, const struct start *start,
@@ -290,8 +353,7 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 	uint64_t position = start->position;
 	enum stream_tail tail;
 	uint64_t size;
-	int status = stream_tail_judge(partition->segment.log, position,
-	    start->next_offset, STREAM_BATCH_CAP_DEFAULT, &tail, err);
+	int status = judge_tail(partition, start, &tail, err);
 
 	if (status == STREAM_OK)
 		status = stream_io_size(partition->segment.log, &size, err);
@@ -305,7 +367,7 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 		status = set_aside(
 		    partition, start->next_offset, position, err);
 	if (status == STREAM_OK)
-		status = cut(partition, position, err);
+		status = cut(partition, start, err);
 	if (status == STREAM_OK)
 		stream_partition_note(partition,
 		    tail == STREAM_TAIL_BAD
@@ -332,7 +394,13 @@ settle_epoch(struct stream_partition *partition, struct stream_error *err)
 		return status;
 	if (partition->state.leader_epoch < 0)
 		partition->state.leader_epoch = 0;
-	return stream_epochs_rebuild(partition->dirfd, err);
+	status = stream_epochs_rebuild(partition->dirfd, err);
+	/* Batches of closed segments may have a later one than was walked. */
+	if (status == STREAM_OK &&
+	    stream_epochs_last(partition->dirfd, &last, NULL) == STREAM_OK &&
+	    last.epoch > partition->state.leader_epoch)
+		partition->state.leader_epoch = last.epoch;
+	return status;
 }
 
 static int
@@ -383,11 +451,16 @@ recover_from(struct stream_partition *partition, struct start *start,
 	if (status != STREAM_OK)
 		return status;
 	stream_scan_init(&scan, partition->segment.log, start->position,
-	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_BLOCK);
-	status = walk(partition, &scan, start, err);
+	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
+	status =
+	    stream_io_size(partition->segment.log, &scan.limit, err);
+	if (status == STREAM_OK)
+		status = walk(partition, &scan, start, err);
 	stream_scan_release(&scan);
 	if (status == STREAM_OK)
 		status = settle_tail(partition, start, err);
+	if (status == STREAM_OK)
+		status = settle_durable(partition, start, err);
 	if (status == STREAM_OK)
 		status = settle_indexes(partition, from_start, err);
 	if (status == STREAM_OK)
@@ -433,9 +506,8 @@ open_newest(struct stream_partition *partition, struct stream_error *err)
 	    partition->config.index_interval_bytes, err);
 }
 
-int
-stream_partition_recover(
-    struct stream_partition *partition, struct stream_error *err)
+static int
+recover(struct stream_partition *partition, struct stream_error *err)
 {
 	struct start start;
 	int status = open_newest(partition, err);
@@ -447,12 +519,19 @@ stream_partition_recover(
 		status = recover_from(partition, &start, err);
 	if (status != STREAM_END)
 		return status;
-	start = (struct start){
-		.next_offset = partition->segment.base_offset,
-		.durable_end = partition->state.active_base ==
-			partition->segment.base_offset
-		    ? partition->state.durable_end
-		    : 0,
-	};
+	start.position = 0;
+	start.next_offset = partition->segment.base_offset;
 	return recover_from(partition, &start, err);
+}
+
+int
+stream_partition_recover(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status = recover(partition, err);
+
+	/* What the handle knows may be half of it. */
+	if (status != STREAM_OK)
+		partition->known_sequence = 0;
+	return status;
 }

@@ -11,10 +11,13 @@
 
 #include "base/fail.h"
 #include "file/io.h"
+#include "file/scan.h"
 #include "log/partition_private.h"
 
-/* Bytes that are written again at once. */
-enum { REWRITE = 1 << 16 };
+enum {
+	REWRITE = 1 << 16, /* bytes that are written again at once */
+	PAGE = 1 << 16	   /* the largest page of any Linux */
+};
 
 /* Were this handle's unsynced bytes below the cut?  Only the last cut is
  * known, so with more than one since, they may be gone. */
@@ -28,6 +31,18 @@ survived(const struct stream_partition *partition)
 	return partition->dirty_base < state->takeback_base ||
 	    (partition->dirty_base == state->takeback_base &&
 		partition->dirty_end <= state->takeback_end);
+}
+
+/* Learn from the log again what the state says of the segment. */
+static int
+walk_again(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+
+	state->end = 0;
+	state->last_position = -1;
+	state->next_offset = state->active_base;
+	return stream_partition_recover(partition, err);
 }
 
 int
@@ -49,31 +64,39 @@ stream_partition_check_takeback(
 }
 
 /*
- * Cut to the durable end.  The offset there is not in the state, so the
- * segment is walked again; what is below the durable end is whole.
+ * Cut the log to byte to, where a batch ends, and unset marks.  The counter is
+ * raised and published before: if this process dies in between, others must not
+ * take a log that was cut for one that was never longer.  The offset there is
+ * not in the state, so the segment is walked again.
  */
 static int
-take_back(struct stream_partition *partition, uint64_t to,
+cut_to(struct stream_partition *partition, uint64_t to, uint16_t marks,
     struct stream_error *err)
 {
 	struct stream_state *state = &partition->state;
-	int status = stream_io_truncate(partition->segment.log, to, err);
+	int status;
 
-	if (status != STREAM_OK) {
-		partition->poisoned = true;
-		return status;
-	}
-	state->end = 0;
-	state->last_position = -1;
-	state->next_offset = state->active_base;
 	state->takebacks++;
 	state->takeback_base = state->active_base;
 	state->takeback_end = to;
-	state->marks &= (uint16_t)~STREAM_MARK_SYNCING;
-	status = stream_partition_recover(partition, err);
+	status = stream_partition_publish(partition, err);
+	if (status == STREAM_OK)
+		status = stream_io_truncate(partition->segment.log, to, err);
+	if (status == STREAM_OK) {
+		state->marks &= (uint16_t)~marks;
+		status = walk_again(partition, err);
+	}
 	if (status != STREAM_OK)
 		partition->poisoned = true;
 	return status;
+}
+
+/* What stands past the durable end may be on the disk or not. */
+static int
+take_back(struct stream_partition *partition, struct stream_error *err)
+{
+	return cut_to(partition, partition->state.durable_end,
+	    STREAM_MARK_SYNCING, err);
 }
 
 int
@@ -89,7 +112,7 @@ stream_partition_sync_locked(
 		state->durable_end = end;
 		return STREAM_OK;
 	}
-	take_back(partition, state->durable_end, NULL);
+	take_back(partition, NULL);
 	partition->dirty = false;
 	if (err != NULL)
 		*err = cause;
@@ -124,32 +147,51 @@ rewrite(struct stream_partition *partition, uint64_t from, uint64_t to,
 	return STREAM_OK;
 }
 
+/* The end of the whole batches that follow byte from. */
+static int
+find_whole(struct stream_partition *partition, uint64_t from, uint64_t *end,
+    struct stream_error *err)
+{
+	struct stream_scan scan;
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_init(&scan, partition->segment.log, from,
+	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
+	scan.limit = partition->state.end;
+	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
+	    STREAM_OK)
+		;
+	*end = scan.next;
+	stream_scan_release(&scan);
+	return status == STREAM_END || status == STREAM_ETORN ||
+		status == STREAM_ECORRUPT
+	    ? STREAM_OK
+	    : status;
+}
+
 /*
  * The mark of a sync whose holder is dead: it may have failed.  Drop what the
- * cache only believes, see what is really there, and write that again.  Both
- * locks held.
+ * cache only believes, see what is really there, cut what is not whole or
+ * stands behind that, and write the rest again.  Both locks held.
  */
 static int
 redo_dead_sync(struct stream_partition *partition, struct stream_error *err)
 {
 	struct stream_state *state = &partition->state;
 	uint64_t durable = state->durable_end;
-	uint64_t end = state->end;
+	uint64_t end;
 	int status;
 
-	posix_fadvise(partition->segment.log, (off_t)durable, 0,
-	    POSIX_FADV_DONTNEED);
-	state->end = 0;
-	state->last_position = -1;
-	status = stream_partition_recover(partition, err);
-	if (status != STREAM_OK)
-		return status;
-	if (state->end < end) {
-		state->takebacks++;
-		state->takeback_base = state->active_base;
-		state->takeback_end = state->end;
-		status = stream_partition_publish(partition, err);
-	}
+	/* The kernel drops whole pages only, so begin where one does. */
+	posix_fadvise(partition->segment.log, (off_t)(durable - durable % PAGE),
+	    0, POSIX_FADV_DONTNEED);
+	status = find_whole(partition, durable, &end, err);
+	if (status == STREAM_OK && end < state->end)
+		status = cut_to(partition, end, 0, err);
+	else if (status == STREAM_OK)
+		status = walk_again(partition, err);
 	if (status == STREAM_OK)
 		status = rewrite(partition, durable, state->end, err);
 	return status;
@@ -183,9 +225,16 @@ is_needed(const struct stream_partition *partition)
 	    state->durable_end < partition->dirty_end;
 }
 
+/* What a sync covers, as it stood when it began. */
+struct cover {
+	int64_t base; /* of the segment */
+	uint64_t durable_end;
+	uint64_t end;
+};
+
 /* With the sync lock: is there still something to do?  If so, mark it. */
 static int
-prepare(struct stream_partition *partition, bool *needed, uint64_t *end,
+prepare(struct stream_partition *partition, bool *needed, struct cover *cover,
     struct stream_error *err)
 {
 	const struct stream_state *state = &partition->state;
@@ -202,14 +251,35 @@ prepare(struct stream_partition *partition, bool *needed, uint64_t *end,
 		    partition, STREAM_MARK_SYNCING, err);
 	if (status == STREAM_OK)
 		status = stream_partition_check_takeback(partition, err);
-	*end = state->end;
+	*cover = (struct cover){ state->active_base, state->durable_end,
+		state->end };
 	stream_partition_unlock(partition);
 	return status;
 }
 
-/* Tell the others: durable up to end, or taken back. */
 static int
-conclude(struct stream_partition *partition, uint64_t end,
+fail_sync(struct stream_partition *partition,
+    const struct stream_error *failure, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+
+	take_back(partition, NULL);
+	partition->dirty = false;
+	if (err != NULL)
+		*err = *failure;
+	return stream_fail_in(err, failure->status,
+	    "%020lld.log: records after the last successful sync are taken "
+	    "back, the log ends at offset %lld",
+	    (long long)state->active_base, (long long)state->next_offset);
+}
+
+/*
+ * Tell the others: durable up to the end, or taken back.  If someone removed
+ * the state file meanwhile, the state was rebuilt and knows of nothing durable;
+ * this sync does.
+ */
+static int
+conclude(struct stream_partition *partition, const struct cover *cover,
     const struct stream_error *failure, struct stream_error *err)
 {
 	struct stream_state *state = &partition->state;
@@ -217,20 +287,18 @@ conclude(struct stream_partition *partition, uint64_t end,
 
 	if (status != STREAM_OK)
 		return status;
+	if (state->active_base == cover->base) {
+		uint64_t durable =
+		    failure == NULL ? cover->end : cover->durable_end;
+
+		if (durable > state->durable_end && durable <= state->end)
+			state->durable_end = durable;
+	}
 	if (failure == NULL) {
-		state->durable_end = end;
 		state->marks &= (uint16_t)~STREAM_MARK_SYNCING;
 		status = stream_partition_publish(partition, err);
 	} else {
-		take_back(partition, state->durable_end, NULL);
-		partition->dirty = false;
-		if (err != NULL)
-			*err = *failure;
-		status = stream_fail_in(err, failure->status,
-		    "%020lld.log: records after the last successful sync are "
-		    "taken back, the log ends at offset %lld",
-		    (long long)state->active_base,
-		    (long long)state->next_offset);
+		status = fail_sync(partition, failure, err);
 	}
 	stream_partition_unlock(partition);
 	return status;
@@ -245,15 +313,15 @@ static int
 sync_under_lock(struct stream_partition *partition, struct stream_error *err)
 {
 	struct stream_error failure;
-	uint64_t end;
+	struct cover cover;
 	bool needed;
-	int status = prepare(partition, &needed, &end, err);
+	int status = prepare(partition, &needed, &cover, err);
 
 	if (status != STREAM_OK || !needed)
 		return status;
 	status = stream_io_sync(partition->segment.log, &failure);
-	return conclude(
-	    partition, end, status == STREAM_OK ? NULL : &failure, err);
+	return conclude(partition, &cover,
+	    status == STREAM_OK ? NULL : &failure, err);
 }
 
 int

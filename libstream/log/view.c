@@ -99,7 +99,7 @@ raise_to_end(const struct stream_view *view, size_t index, int dirfd,
 	if (status != STREAM_OK)
 		return status;
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
-	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 	    STREAM_OK)
 		if (batch.info.last_offset >= *end)

@@ -183,39 +183,32 @@ wait_ms(const struct stream_watch *watch, int timeout_ms, bool *looks)
 	return *looks ? LOOK_EVERY_MS : timeout_ms;
 }
 
-static int
-poll_once(struct stream_watch *watch, int timeout_ms, const sigset_t *mask,
-    int other_fd, struct pollfd *fds)
-{
-	struct timespec timeout = { .tv_sec = timeout_ms / 1000,
-		.tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
-
-	/* A negative descriptor is left out by poll(2); no events still
-	 * reports POLLERR and POLLHUP. */
-	fds[0] = (struct pollfd){ .fd = watch->fd, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = other_fd };
-	return ppoll(fds, 2, timeout_ms < 0 ? NULL : &timeout, mask);
-}
+enum { FD_EVENTS, FD_STOP, FD_OTHER, FDS };
 
 int
-stream_watch_wait(struct stream_watch *watch, int timeout_ms,
-    const sigset_t *mask, int other_fd, struct stream_error *err)
+stream_watch_wait(struct stream_watch *watch, int timeout_ms, int stop_fd,
+    int other_fd, struct stream_error *err)
 {
-	struct pollfd fds[2];
+	/* A negative descriptor is left out by poll(2); no events still
+	 * reports POLLERR and POLLHUP. */
+	struct pollfd fds[FDS] = {
+		[FD_EVENTS] = { .fd = watch->fd, .events = POLLIN },
+		[FD_STOP] = { .fd = stop_fd, .events = POLLIN },
+		[FD_OTHER] = { .fd = other_fd },
+	};
 	bool looks;
-	int n = poll_once(
-	    watch, wait_ms(watch, timeout_ms, &looks), mask, other_fd, fds);
+	int n = poll(fds, FDS, wait_ms(watch, timeout_ms, &looks));
 
-	if (n < 0 && errno == EINTR)
+	if ((n < 0 && errno == EINTR) || (n > 0 && fds[FD_STOP].revents != 0))
 		return stream_fail(err, STREAM_EINTR, STREAM_POS_NONE,
 		    "interrupted while waiting for records");
 	if (n < 0)
 		return stream_fail_sys(err, "cannot wait");
-	if (n > 0 && (fds[1].revents & (POLLERR | POLLNVAL)) != 0) {
+	if (n > 0 && (fds[FD_OTHER].revents & (POLLERR | POLLNVAL)) != 0) {
 		errno = EPIPE;
 		return stream_fail_sys(err, "nobody reads the output");
 	}
-	if (n > 0 && fds[0].revents != 0)
+	if (n > 0 && fds[FD_EVENTS].revents != 0)
 		take_events(watch);
 	if (n == 0 && looks)
 		wake(watch, -1);

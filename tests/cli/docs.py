@@ -8,6 +8,7 @@
     docs.py commands FILE       compare the list of commands with --cli-dump
     docs.py ids SPEC FILE...    every id of a vector file stands in SPEC
     docs.py dump SPEC HEADING   print the first hex dump below a heading
+    docs.py map README DIR...   every source file stands in the map
 
 What differs goes to standard output; then the exit status is 1.
 """
@@ -211,7 +212,7 @@ def show(what, options):
 def options(path, *words):
     page = options_of_page(path)
     ours = set(page.get("", set()))
-    if " ".join(words) in page:  # a sub-command's own, and all that share
+    if words and " ".join(words) in page:  # a sub-command's own, and all that share
         ours |= page[" ".join(words)] | page["All of them"]
     theirs = options_of_strm(words)
     show("only in " + path, ours - theirs)
@@ -262,6 +263,29 @@ def dump(spec, heading):
     return 0
 
 
+# --- the map ----------------------------------------------------------------
+
+
+def map_names(readme, *directories):
+    """In the paragraph that begins with **NAME/**, as `stem`."""
+    with open(readme) as file:
+        paragraphs = file.read().split("\n\n")
+    wrong = 0
+    for directory in directories:
+        head = "**%s/**" % os.path.basename(directory)
+        text = "".join(p for p in paragraphs if p.startswith(head))
+        named = set(re.findall("`([a-z0-9_]+)`", text))
+        there = {
+            name.rsplit(".", 1)[0]
+            for name in os.listdir(directory)
+            if name.endswith((".c", ".h"))
+        }
+        for stem in sorted(named ^ there):
+            print("only in one of %s and %s: %s" % (readme, directory, stem))
+            wrong += 1
+    return int(wrong > 0)
+
+
 COMMANDS = {
     "examples": examples,
     "program": program,
@@ -269,6 +293,7 @@ COMMANDS = {
     "commands": commands,
     "ids": ids,
     "dump": dump,
+    "map": map_names,
 }
 
 if __name__ == "__main__":

@@ -44,11 +44,22 @@ holds() {
     [ "$(<"$1")" = "$2" ]
 }
 
-# start COMMAND...: run it in the background, $! is its id.  What is started
-# ends with the test at the latest.
+# start COMMAND...: run a program (a function would be a shell of its own) in the
+# background, $! is its id.  It ends with the test at the latest.
 start() {
     "$@" 3>&- &
     started+=("$!")
+}
+
+# ends CODE ID: wait for what was started, which ends with that status.
+ends() {
+    local code=0
+
+    wait "$2" || code=$?
+    [ "$code" -eq "$1" ] || {
+        echo "status $code, not $1"
+        return 1
+    }
 }
 
 # feed COMMAND...: start it with a pipe as its standard input, which is written
@@ -63,20 +74,46 @@ feed() {
 teardown() {
     local id
 
+    # The shell tells of what was killed.
+    exec 2>/dev/null
     for id in "${started[@]}"; do
-        kill -KILL "$id" 2>/dev/null || :
+        kill -KILL "$id" 2>/dev/null && wait "$id"
     done
+    :
 }
 
 # Hold the store's lock as a Kafka broker does, until the test ends.
 broker_lock() {
-    start python -c '
+    start "${PYTHON:-/usr/bin/python3}" -c '
 import fcntl, sys, time
 file = open(sys.argv[1], "a+")
 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 print("held", flush=True)
 time.sleep(60)' "$STRM_DIR/.lock" >broker
     eventually holds broker held
+}
+
+# append_lock TOPIC PARTITION, sync_lock: hold a lock of writers, byte 0 or 1 of
+# the state file, until the test ends or $holder is killed.
+append_lock() {
+    state_lock 0 "$@"
+}
+
+sync_lock() {
+    state_lock 1 "$@"
+}
+
+state_lock() {
+    start "${PYTHON:-/usr/bin/python3}" -c '
+import fcntl, struct, sys, time
+file = open(sys.argv[2], "r+b")
+lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, int(sys.argv[1]), 1, 0)
+fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+print("held", flush=True)
+time.sleep(60)' "$1" "$STRM_DIR/$2-$3/.strm-state" >holder
+    # shellcheck disable=SC2034  # for the caller
+    holder=$!
+    eventually holds holder held
 }
 
 # signalled SIGNAL INPUT COMMAND...: start it with INPUT in its standard input,

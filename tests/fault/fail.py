@@ -91,7 +91,7 @@ def errors(operation):
     matches = run_once(operation)
     require(len(matches) > 5, 'only', matches, 'matched')
     hits = sum(attempt(operation, matches, at, *case)
-               for turn, at in enumerate(points(len(matches), 30))
+               for turn, at in enumerate(points(len(matches), 24))
                for case in error_cases(matches[at - 1], turn))
     return f'{hits} failures in {len(matches)} calls'
 
@@ -101,7 +101,7 @@ def short(operation):
     cases = [['-s', size] + then for size in ('1', '30', '100', '-1')
              for then in ([], ['-e', 'ENOSPC'], ['-e', 'EIO', '-k'])]
     hits = 0
-    for turn, at in enumerate(points(len(matches), 10)):
+    for turn, at in enumerate(points(len(matches), 8)):
         for case in cases if LONG else [cases[turn * 5 % len(cases)],
                                         cases[(turn * 5 + 7) % len(cases)]]:
             hits += attempt(operation, matches, at, '-y', WRITES, *case)
@@ -112,7 +112,7 @@ def sync(operation):
     matches = run_once(operation, '-y', SYNCS)
     require(matches, 'nothing is synced')
     hits = sum(attempt(operation, matches, at, '-y', SYNCS, '-e', error, *more)
-               for at in points(len(matches), 6)
+               for at in points(len(matches), 4)
                for error in (('EIO', 'ENOSPC') if LONG else ('EIO',))
                for more in ([], ['-l'], ['-l', '-k']))
     return f'{hits} failures at {len(matches)} syncs'

@@ -31,7 +31,7 @@ def sweep_all(operation):
     stops = run_once(operation, '-c')[1]
     require(stops > 10, 'only', stops, 'stops: was anything traced?')
     kills = 0
-    for stop in points(stops, 24):
+    for stop in points(stops, 16):
         try:
             kills += run_once(operation, str(stop))[0]
         except CheckError as error:

@@ -179,4 +179,7 @@ def main(mode):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except CheckError as fault:
+        sys.exit(f'{sys.argv[1]}: {fault}')

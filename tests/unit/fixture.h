@@ -281,7 +281,7 @@ fx_expect_same(
 static inline struct temp_dir *
 fx_dir(void)
 {
-	void *dir;
+	void *dir = NULL;
 
 	assert_int_equal(temp_dir_set_up(&dir), 0);
 	return dir;

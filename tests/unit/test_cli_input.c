@@ -119,12 +119,17 @@ check_cut(const struct cut_row *row, size_t piece)
 		size_t n = size - at < piece ? size - at : piece;
 
 		feed(fd, row->input + at, n);
+		if (in.fd >= 0) /* opened by the first look */
+			assert_int_equal(
+			    cli_input_wait(&in, -1), CLI_INPUT_READY);
 		while (note_next(&in, got, sizeof(got)))
 			;
 		assert_int_equal(got[strlen(got) - 1], '.');
 		got[strlen(got) - 1] = '\0';
 	}
 	close(fd);
+	if (in.fd >= 0)
+		assert_int_equal(cli_input_wait(&in, -1), CLI_INPUT_READY);
 	while (note_next(&in, got, sizeof(got)))
 		;
 	if (strcmp(got, row->want) != 0)
@@ -317,12 +322,14 @@ an_empty_pipe_is_idle_until_the_timeout(void **state)
 	assert_false(note_next(&in, got, sizeof(got)));
 	assert_int_equal(cli_input_wait(&in, 10), CLI_INPUT_TIMEOUT);
 	feed(fd, "a\nb", 3);
-	assert_int_equal(cli_input_wait(&in, -1), CLI_INPUT_READY);
+	if (in.fd >= 0)
+		assert_int_equal(cli_input_wait(&in, -1), CLI_INPUT_READY);
 	assert_true(note_next(&in, got, sizeof(got)));
 	assert_false(note_next(&in, got, sizeof(got)));
 	assert_string_equal(got, ".<a>.");
 	close(fd);
-	assert_int_equal(cli_input_wait(&in, -1), CLI_INPUT_READY);
+	if (in.fd >= 0)
+		assert_int_equal(cli_input_wait(&in, -1), CLI_INPUT_READY);
 	assert_true(note_next(&in, got, sizeof(got)));
 	assert_string_equal(got, ".<a>.<b>");
 	cli_input_close(&in);

@@ -162,15 +162,13 @@ stop_while_waiting(void)
 static int
 stop_in_the_gap(void)
 {
-	sigset_t mask;
+	struct pollfd fd;
 
 	cli_signals_init();
-	if (!cli_signals_hold(&mask))
-		return NOT_AS_WANTED;
 	raise(SIGTERM);
-	if (ppoll(NULL, 0, NULL, &mask) != -1 || errno != EINTR)
+	fd = (struct pollfd){.fd = cli_signals_fd(), .events = POLLIN};
+	if (poll(&fd, 1, -1) != 1)
 		return NOT_AS_WANTED;
-	cli_signals_let_go(&mask);
 	return cli_signals_pending() == SIGTERM ? AS_WANTED : NOT_AS_WANTED;
 }
 

@@ -3,9 +3,10 @@
 #include "file/scan.h"
 #include "fixture.h"
 #include "log/indexer.h"
+#include "noise.h"
 #include "vectors.h"
 
-enum { ROWS = 18, NAMES = 2 };
+enum { ROWS = 18 };
 
 /* The batches of a segment, by plain walking. */
 struct plain {
@@ -34,8 +35,8 @@ walk(const struct temp_dir *dir, int64_t base)
 	stream_scan_init(&scan, plain.fd, 0, STREAM_SCAN_WHOLE,
 	    STREAM_BATCH_CAP_DEFAULT, 1 << 16);
 	while (stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK) {
-		plain.infos = realloc(plain.infos,
-		    (plain.count + 1) * sizeof(*plain.infos));
+		plain.infos = realloc(
+		    plain.infos, (plain.count + 1) * sizeof(*plain.infos));
 		plain.infos[plain.count++] = batch.info;
 	}
 	stream_scan_release(&scan);
@@ -52,8 +53,8 @@ drop(struct plain *plain)
 static struct stream_index_source
 source_of(const struct plain *plain)
 {
-	return (struct stream_index_source){plain->dirfd, plain->log,
-	    plain->fd, plain->base, STREAM_BATCH_CAP_DEFAULT};
+	return (struct stream_index_source){plain->dirfd, plain->log, plain->fd,
+	    plain->base, STREAM_BATCH_CAP_DEFAULT};
 }
 
 /* The number of the batch that starts at this byte. */
@@ -78,13 +79,12 @@ check_offset(const struct plain *plain, int64_t target)
 	uint64_t position = 1;
 	size_t want = 0;
 
-	while (want < plain->count &&
-	       plain->infos[want].last_offset < target)
+	while (want < plain->count && plain->infos[want].last_offset < target)
 		want++;
 	stream_index_find(&source, target, &position);
 	if (batch_at(plain, position) > want)
-		fail_msg("offset %lld: byte %llu is too far",
-		    (long long)target, (unsigned long long)position);
+		fail_msg("offset %lld: byte %llu is too far", (long long)target,
+		    (unsigned long long)position);
 }
 
 static void
@@ -154,11 +154,12 @@ make(const struct temp_dir *dir, int n, bool sorted)
 	for (int i = 0; i < n; i++) {
 		struct fx_batch one = {.base = offset,
 		    .count = 1 + i % 3,
-		    .time_ms = T0 + (sorted ? i * 10 : fx_random(&seed) % 400),
+		    .time_ms = T0 + (sorted ? i * 10
+					    : (int64_t)fx_random(&seed) % 400),
 		    .value_size = fx_random(&seed) % 300};
 
 		fx_add(&log, one);
-		offset += one.count + fx_random(&seed) % 5;
+		offset += one.count + (int64_t)fx_random(&seed) % 5;
 	}
 	fx_put(dir, "00000000000000001000.log", log.data, log.size);
 	stream_buf_release(&log);
@@ -177,41 +178,209 @@ make(const struct temp_dir *dir, int n, bool sorted)
 static void
 lookups_answer_as_the_vectors_say(void **state)
 {
+	static const char name[] = "00000000000000000100.log";
 	const struct temp_dir *dir = *state;
 	struct vectors *rows = vectors_open("lookup.txt");
 	int fd = -1;
 
-	while (vectors_take(rows, 4)) {
-		struct stream_index_source source = {dir->fd,
-		    "00000000000000000100.log", fd, 100, 1 << 20};
+	while (vectors_take(rows, 5)) {
+		struct stream_index_source source = {
+		    dir->fd, name, fd, 100, 1 << 20};
 		uint64_t position = 7;
 		size_t size;
 		uint8_t *bytes = vectors_bytes(rows->words[2], &size);
 
 		if (vectors_is(rows, "log")) {
-			fx_put(dir, "00000000000000000100.log", bytes, size);
-			fd = openat(
-			    dir->fd, "00000000000000000100.log", O_RDONLY);
-		} else {
-			fx_put(dir, "00000000000000000100.index", bytes,
-			    size);
-			stream_index_find(&source,
-			    strtoll(rows->words[2 + 1], NULL, 10), &position);
-			if (position != strtoull(rows->words[4 - 1] +
-						     strlen(rows->words[3]) +
-						     0,
-					    NULL, 10) &&
-			    false)
-				fail();
+			fx_put(dir, name, bytes, size);
+			fd = openat(dir->fd, name, O_RDONLY);
+			free(bytes);
+			continue;
 		}
+		fx_put(dir, "00000000000000000100.index", bytes, size);
+		stream_index_find(
+		    &source, strtoll(rows->words[3], NULL, 10), &position);
+		if (position != strtoull(rows->words[4], NULL, 10))
+			fail_msg("%s: %llu", rows->words[0],
+			    (unsigned long long)position);
 		free(bytes);
 	}
 	close(fd);
 	vectors_close(rows, ROWS);
 }
 
+/* A sound index is used: no walk is longer than its interval and two batches.
+ */
+static void
+a_sound_index_makes_walks_short(void **state)
+{
+	struct plain plain = make(*state, 300, true);
+	struct stream_index_source source = source_of(&plain);
+
+	check_all(&plain, 1);
+	for (size_t i = 0; i < plain.count; i++) {
+		const struct stream_batch_info *info = &plain.infos[i];
+		uint64_t position;
+
+		stream_index_find(&source, info->last_offset, &position);
+		assert_true(info->position - position < 500 + 2 * 1200);
+		stream_index_find_time(
+		    &source, info->max_timestamp_ms, &position);
+		assert_true(info->position - position < 500 + 2 * 1200);
+		stream_index_find_before(&source, info->position + info->size,
+		    info->size, &position);
+		assert_true(info->position - position < 500 + 2 * 1200);
+	}
+	drop(&plain);
+}
+
+static void
+check_under_noise(const struct temp_dir *dir, struct plain *plain, int rounds)
+{
+	struct stream_buf index, times;
+	uint32_t seed = 1;
+
+	fx_get(dir, plain->index, &index);
+	fx_get(dir, plain->timeindex, &times);
+	for (size_t i = 0; i < COUNT(noises) * (size_t)rounds; i++) {
+		size_t which = i % COUNT(noises);
+
+		disturb(dir, plain->index, 8, which, &seed);
+		disturb(dir, plain->timeindex, 12, which, &seed);
+		check_all(plain, 5);
+		fx_put(dir, plain->index, index.data, index.size);
+		fx_put(dir, plain->timeindex, times.data, times.size);
+	}
+	stream_buf_release(&index);
+	stream_buf_release(&times);
+}
+
+static void
+noise_changes_no_answer(void **state)
+{
+	for (int sorted = 0; sorted < 2; sorted++) {
+		struct plain plain = make(*state, 150, sorted != 0);
+
+		check_under_noise(*state, &plain, 6);
+		drop(&plain);
+	}
+}
+
+/* In a log whose times go back, an entry may name a real batch with its real
+ * time and still hide a later time before it. */
+static void
+an_entry_that_names_a_later_equal_time_is_not_believed(void **state)
+{
+	static const int64_t times[] = {100, 900, 100, 300, 200, 100};
+	const struct temp_dir *dir = *state;
+	struct plain plain;
+	struct stream_buf log;
+
+	stream_buf_init(&log);
+	for (size_t i = 0; i < COUNT(times); i++)
+		fx_add(&log,
+		    (struct fx_batch){.base = (int64_t)i, .time_ms = times[i]});
+	fx_put(dir, LOG_0, log.data, log.size);
+	stream_buf_release(&log);
+	plain = walk(dir, 0);
+	for (uint32_t named = 0; named < COUNT(times); named++) {
+		uint8_t entry[12];
+
+		stream_store64(entry, (uint64_t)times[named]);
+		stream_store32(entry + 8, named);
+		fx_put(dir, TIMEINDEX_0, entry, sizeof(entry));
+		for (int64_t t = 50; t < 1000; t += 50)
+			check_time(&plain, t);
+	}
+	drop(&plain);
+}
+
+/* Names that are no files, and files that are not there. */
+static void
+what_is_no_index_file_is_none(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct plain plain = make(dir, 40, true);
+
+	fx_remove(dir, plain.index);
+	fx_remove(dir, plain.timeindex);
+	check_all(&plain, 1);
+	temp_dir_make(dir, plain.index);
+	assert_int_equal(mkfifoat(dir->fd, plain.timeindex, 0600), 0);
+	check_all(&plain, 1);
+	drop(&plain);
+}
+
+/* "N.log.swap" goes with "N.index.swap". */
+static void
+the_index_of_a_swap_is_its_own(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct plain plain = make(dir, 100, true);
+	struct stream_index_source source = source_of(&plain);
+	uint64_t position;
+
+	source.log_name = "00000000000000001000.log.swap";
+	renameat(
+	    dir->fd, plain.index, dir->fd, "00000000000000001000.index.swap");
+	stream_index_find(&source, plain.infos[99].base_offset, &position);
+	assert_true(position > 0);
+	stream_index_find_time(
+	    &source, plain.infos[99].max_timestamp_ms, &position);
+	assert_int_equal(position, 0);
+	drop(&plain);
+}
+
+/* Kafka's own indexes, of several batches an append too, and those with slots
+ * that are not used. */
+static void
+golden_segments_are_found_in(void **state)
+{
+	static const char *const names[] = {"plain", "zstd", "gzip", "lz4",
+	    "idempotent", "transactions", "logappendtime", "ooo-timestamps",
+	    "no-timestamp", "time-roll", "multi-batch-append", "compacted",
+	    "delete-horizon", "corrupt-index", "missing-index", "unclean",
+	    "torn-tail", "bad-crc", "edge"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct temp_dir *dir = fx_dir();
+		bool is_here = fx_golden(names[i], dir);
+		DIR *list = opendir(dir->path);
+
+		for (struct dirent *e = readdir(list); is_here && e != NULL;
+		     e = readdir(list)) {
+			struct stream_name name;
+			struct plain plain;
+
+			if (!stream_name_parse(e->d_name, &name) ||
+			    name.kind != STREAM_NAME_LOG)
+				continue;
+			plain = walk(dir, name.base_offset);
+			check_all(&plain, 1 + plain.count / 100);
+			drop(&plain);
+		}
+		closedir(list);
+		fx_drop(dir);
+		if (!is_here)
+			skip();
+	}
+}
+
 int
 main(void)
 {
-	return 0;
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown( \
+	    name, temp_dir_set_up, temp_dir_tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(lookups_answer_as_the_vectors_say),
+	    TEST(a_sound_index_makes_walks_short),
+	    TEST(noise_changes_no_answer),
+	    TEST(an_entry_that_names_a_later_equal_time_is_not_believed),
+	    TEST(what_is_no_index_file_is_none),
+	    TEST(the_index_of_a_swap_is_its_own),
+	    TEST(golden_segments_are_found_in),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ each_step(int steps, void (*build)(const struct temp_dir *, int),
     void (*check)(const struct temp_dir *, int))
 {
 	for (int step = 0; step < steps; step++) {
-		void *state;
+		void *state = NULL;
 
 		assert_int_equal(temp_dir_set_up(&state), 0);
 		build(state, step);

@@ -8,7 +8,6 @@
 #ifndef STREAM_READER_H
 #define STREAM_READER_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -107,18 +106,18 @@ int stream_watch_add(struct stream_watch *watch, struct stream_reader *reader,
 
 /*
  * Wait until something happened to a watched reader, at most timeout_ms (-1:
- * for ever).  mask, if not NULL, is the signal mask while waiting, as in
- * ppoll(2).  other_fd, if not -1, ends the wait too when the far end of it is
- * closed (a pipe whose reader went away).
+ * for ever).  stop_fd, if not -1, ends the wait when it is readable: a pipe
+ * that a signal handler writes to.  other_fd, if not -1, ends it when its far
+ * end is closed (a pipe whose reader went away).
  *
  * STREAM_OK     something may be there to read
  * STREAM_END    the time passed
- * STREAM_EINTR  a signal came
- * STREAM_EIO    *other_fd* was closed at its far end (sys is EPIPE), or the
+ * STREAM_EINTR  a signal came, or stop_fd is readable
+ * STREAM_EIO    other_fd was closed at its far end (sys is EPIPE), or the
  *               wait failed
  */
-int stream_watch_wait(struct stream_watch *watch, int timeout_ms,
-    const sigset_t *mask, int other_fd, struct stream_error *err);
+int stream_watch_wait(struct stream_watch *watch, int timeout_ms, int stop_fd,
+    int other_fd, struct stream_error *err);
 
 /* Did something happen to this reader since it last returned STREAM_END?
  * True also when that cannot be known. */

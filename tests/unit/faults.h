@@ -1,0 +1,166 @@
+/*
+ * faults.h - system calls that fail when a test says so
+ *
+ * The functions stand here in place of libc's; a test includes this in its one
+ * file.  Nothing fails until fault_plan is called.
+ */
+#ifndef FAULTS_H
+#define FAULTS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum fault_call {
+	FAULT_PWRITE,
+	FAULT_FTRUNCATE,
+	FAULT_FDATASYNC,
+	FAULT_FSYNC,
+	FAULT_FADVISE,
+	FAULT_CALLS
+};
+
+struct fault {
+	const char *suffix; /* of the file's name; NULL: any file */
+	int after;          /* calls that still go through */
+	int times;          /* calls that then fail; 0: none */
+	int error;
+	size_t most; /* bytes that a write takes before it fails */
+	/* Called instead of failing when it is not NULL. */
+	void (*instead)(void *context, int fd);
+	void *context;
+	int calls; /* on files of that name, counted all the time */
+};
+
+static struct fault faults[FAULT_CALLS];
+
+/* Added to what the clock says. */
+static int64_t fault_clock_ms;
+
+static inline void
+fault_clear(void)
+{
+	memset(faults, 0, sizeof(faults));
+	fault_clock_ms = 0;
+}
+
+static inline void
+fault_plan(enum fault_call call, struct fault fault)
+{
+	faults[call] = fault;
+}
+
+static inline bool
+fault_is_of(const struct fault *fault, int fd)
+{
+	char link[64], path[4096];
+	ssize_t n;
+	size_t suffix;
+
+	if (fault->suffix == NULL)
+		return true;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	suffix = strlen(fault->suffix);
+	return n >= (ssize_t)suffix &&
+	       memcmp(path + n - suffix, fault->suffix, suffix) == 0;
+}
+
+/* Does this call fail?  errno is set if so. */
+static inline bool
+fault_hits(enum fault_call call, int fd)
+{
+	struct fault *fault = &faults[call];
+
+	if (!fault_is_of(fault, fd))
+		return false;
+	fault->calls++;
+	if (fault->times == 0 || fault->after-- > 0)
+		return false;
+	fault->after = 0;
+	fault->times--;
+	if (fault->instead != NULL) {
+		fault->instead(fault->context, fd);
+		return false;
+	}
+	errno = fault->error;
+	return true;
+}
+
+ssize_t
+pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+	if (fault_hits(FAULT_PWRITE, fd)) {
+		size_t some = faults[FAULT_PWRITE].most;
+		ssize_t put;
+
+		if (some == 0)
+			return -1;
+		/* A short count now, and the failure with the next call. */
+		put = (ssize_t)syscall(
+		    SYS_pwrite64, fd, bytes, some < n ? some : n, at);
+		faults[FAULT_PWRITE].most = 0;
+		faults[FAULT_PWRITE].times++;
+		return put;
+	}
+	return (ssize_t)syscall(SYS_pwrite64, fd, bytes, n, at);
+}
+
+int
+ftruncate(int fd, off_t size)
+{
+	if (fault_hits(FAULT_FTRUNCATE, fd))
+		return -1;
+	return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+int
+fdatasync(int fd)
+{
+	if (fault_hits(FAULT_FDATASYNC, fd))
+		return -1;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int
+fsync(int fd)
+{
+	if (fault_hits(FAULT_FSYNC, fd))
+		return -1;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int
+posix_fadvise(int fd, off_t from, off_t length, int advice)
+{
+	if (fault_hits(FAULT_FADVISE, fd))
+		return errno;
+	return (int)syscall(SYS_fadvise64, fd, from, length, advice);
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_REALTIME) {
+		now->tv_sec += (time_t)(fault_clock_ms / 1000);
+		now->tv_nsec += (long)(fault_clock_ms % 1000) * 1000000;
+		if (now->tv_nsec >= 1000000000) {
+			now->tv_sec++;
+			now->tv_nsec -= 1000000000;
+		} else if (now->tv_nsec < 0) {
+			now->tv_sec--;
+			now->tv_nsec += 1000000000;
+		}
+	}
+	return r;
+}
+
+#endif
