@@ -138,6 +138,7 @@ struct producing {
 	bool stamp_now;
 	int64_t unwritten_since_ms; /* steady; -1: nothing unwritten */
 	int64_t unsynced_since_ms;
+	uint64_t taken;	  /* records */
 	uint64_t skipped;
 };
 
@@ -627,6 +628,7 @@ take_record(
 	}
 	if (status != STREAM_OK)
 		return refused(p, fail_at_record(p, status, err), err);
+	p->taken++;
 	note_unwritten(p);
 	return p->sync.each_record ? sync_all(p, err) : STREAM_OK;
 }
@@ -719,6 +721,10 @@ end(struct producing *p, int status, struct stream_error *err)
 		code = cli_first(code, cli_report(NULL, err));
 	if (p->skipped > 0)
 		code = cli_first(code, CLI_PARTLY);
+	if (p->context->verbose)
+		cli_note(p->context, NULL,
+		    "%" PRIu64 " records taken, %" PRIu64 " skipped",
+		    p->taken, p->skipped);
 	return code;
 }
 

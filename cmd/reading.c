@@ -65,6 +65,7 @@ struct run {
 	struct cli_out out;
 	struct printing *printing;
 	int64_t left; /* records still to print, -1: any number */
+	uint64_t printed;
 };
 
 static void
@@ -215,6 +216,7 @@ drain(struct run *run, struct source *source, struct stream_error *err)
 		    records, count, err);
 		if (status != STREAM_OK)
 			return status;
+		run->printed += count;
 		if (run->left >= 0)
 			run->left -= (int64_t)count;
 		if (run->left == 0)
@@ -355,6 +357,9 @@ conclude(struct run *run, int status, struct stream_error *err)
 		code = CLI_DAMAGED;
 	if (!failed && flushed != STREAM_OK)
 		code = cli_report("standard output", &lost);
+	if (run->context->verbose)
+		cli_note(run->context, NULL, "%llu records printed",
+		    (unsigned long long)run->printed);
 	return code;
 }
 

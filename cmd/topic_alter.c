@@ -26,7 +26,7 @@ static enum cli_exit run_alter(
 
 const struct cli_command topic_alter_command = {
     .name = "topic alter",
-    .args = "NAME",
+    .args = "TOPIC",
     .summary = "Change the settings of a topic.",
     .least = 1,
     .most = 1,

@@ -17,7 +17,7 @@ static enum cli_exit run_describe(
 
 const struct cli_command topic_describe_command = {
     .name = "topic describe",
-    .args = "NAME...",
+    .args = "TOPIC...",
     .summary = "Tell all about topics: partitions, offsets, settings.",
     .least = 1,
     .most = CLI_MANY,

@@ -25,7 +25,7 @@ static enum cli_exit run_rm(
 
 const struct cli_command topic_rm_command = {
     .name = "topic rm",
-    .args = "NAME...",
+    .args = "TOPIC...",
     .summary = "Delete topics with their records.",
     .least = 1,
     .most = CLI_MANY,

@@ -38,8 +38,8 @@ stream_batch_measure(const uint8_t *bytes, size_t n, size_t cap,
 		    LENGTH_LEAST);
 	if ((size_t)length + STREAM_BATCH_PREFIX > cap)
 		return stream_fail(err, STREAM_ECORRUPT, AT_LENGTH,
-		    "batch of %zu bytes is over the limit of %zu "
-		    "(--max-batch-bytes)",
+		    "a batch length of %zu bytes is damage, or more than the "
+		    "limit of %zu (--max-batch-bytes)",
 		    (size_t)length + STREAM_BATCH_PREFIX, cap);
 	*size = (uint64_t)length + STREAM_BATCH_PREFIX;
 	return STREAM_OK;

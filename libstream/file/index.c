@@ -143,7 +143,8 @@ stream_index_find(const struct stream_index_source *source, int64_t target,
 	if (i > 0 && read_entry(&entries, i - 1, entry) &&
 	    find_batch(source, stream_load32(entry + 4), &batch) &&
 	    batch.info.base_offset >= source->base_offset &&
-	    batch.info.base_offset <= target)
+	    batch.info.base_offset <=
+		source->base_offset + (int64_t)stream_load32(entry))
 		*position = stream_load32(entry + 4);
 	close(entries.fd);
 }

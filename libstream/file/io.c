@@ -159,15 +159,21 @@ stream_io_size(int fd, uint64_t *size, struct stream_error *err)
 	return STREAM_OK;
 }
 
-int
-stream_io_sync_dir(int dirfd, struct stream_error *err)
+static int
+sync_whole(int fd)
 {
 	int r;
 
 	do
-		r = fsync(dirfd);
+		r = fsync(fd);
 	while (r != 0 && errno == EINTR);
-	return r == 0 ? STREAM_OK
+	return r;
+}
+
+int
+stream_io_sync_dir(int dirfd, struct stream_error *err)
+{
+	return sync_whole(dirfd) == 0 ? STREAM_OK
 		      : stream_fail_sys(err, "cannot sync the directory");
 }
 
@@ -207,7 +213,8 @@ stream_io_load(int dirfd, const char *name, size_t limit,
 	return status;
 }
 
-/* A name that nobody can guess and create before us (reliability 3.4). */
+/* A name that nobody can guess and make first in a directory that others may
+ * write to. */
 static int
 make_temporary_name(char name[static 32], struct stream_error *err)
 {
@@ -227,7 +234,7 @@ fill(int fd, struct stream_bytes bytes, struct stream_error *err)
 	int status =
 	    stream_io_write_at(fd, bytes.data, bytes.size, 0, NULL, err);
 
-	if (status == STREAM_OK && fsync(fd) != 0)
+	if (status == STREAM_OK && sync_whole(fd) != 0)
 		status = stream_fail_sys(err, "sync failed");
 	if (close(fd) != 0 && status == STREAM_OK)
 		status = stream_fail_sys(err, "close failed");

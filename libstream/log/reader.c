@@ -98,6 +98,11 @@ start(struct stream_reader *reader, struct stream_error *err)
 	reader->takebacks = state.takebacks;
 	if (status == STREAM_OK)
 		status = stream_reader_load_view(reader, err);
+	if (status == STREAM_OK && reader->view.count == 0 &&
+	    state.next_offset > 0)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s: no segment is left, though offset %lld was reached",
+		    reader->name, (long long)state.next_offset);
 	if (status == STREAM_OK)
 		status = stream_reader_seek(reader, err);
 	if (status == STREAM_OK)

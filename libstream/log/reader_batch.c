@@ -312,13 +312,35 @@ remember(struct stream_reader *reader, const struct stream_batch *batch,
 	}
 }
 
+/* There was no segment yet: is there one by now? */
+static int
+find_first_segment(struct stream_reader *reader, struct stream_error *err)
+{
+	int status;
+
+	if ((reader->options.flags & STREAM_READER_FOLLOW) == 0 ||
+	    stream_watch_may_skip_listing(reader))
+		return STREAM_END;
+	reader->woken = false;
+	status = stream_reader_load_view(reader, err);
+	if (status == STREAM_OK && reader->view.count == 0)
+		return STREAM_END;
+	if (status == STREAM_OK)
+		status = stream_reader_go_to(reader, reader->next, err);
+	return status;
+}
+
 int
 stream_reader_next_batch(struct stream_reader *reader,
     struct stream_batch *batch, const uint8_t **bytes,
     struct stream_error *err)
 {
-	if (reader->view.count == 0)
-		return STREAM_END;
+	if (reader->view.count == 0) {
+		int status = find_first_segment(reader, err);
+
+		if (status != STREAM_OK)
+			return status;
+	}
 	for (;;) {
 		bool go_on = false;
 		int status;

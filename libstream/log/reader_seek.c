@@ -104,12 +104,14 @@ stream_reader_log_end(
 	return status;
 }
 
-/* The first record of this batch at or after the time. */
+/* The first record of this batch at or after the time, of those that the log
+ * start leaves to see. */
 static int
 find_in_batch(struct stream_reader *reader, const uint8_t *bytes,
     int64_t timestamp_ms, int64_t *offset, bool *found,
     struct stream_error *err)
 {
+	int64_t start = stream_reader_log_start(reader);
 	size_t count;
 	int status = stream_reader_enter(reader, bytes, err);
 
@@ -117,7 +119,8 @@ find_in_batch(struct stream_reader *reader, const uint8_t *bytes,
 		status = stream_records_take(&reader->walk, reader->records,
 		    STREAM_READER_RECORDS, &count, err);
 		for (size_t i = 0; status == STREAM_OK && i < count; i++)
-			if (reader->records[i].timestamp_ms >= timestamp_ms) {
+			if (reader->records[i].timestamp_ms >= timestamp_ms &&
+			    reader->records[i].offset >= start) {
 				*offset = reader->records[i].offset;
 				*found = true;
 				break;
@@ -127,43 +130,82 @@ find_in_batch(struct stream_reader *reader, const uint8_t *bytes,
 	return status;
 }
 
-/* In the segment that is open. */
+/* May this batch hold the first record at or after the time? */
+static bool
+reaches(const struct stream_reader *reader, int64_t timestamp_ms)
+{
+	const struct stream_batch_info *info = &reader->batch.info;
+
+	return info->max_timestamp_ms >= timestamp_ms &&
+	    info->last_offset >= stream_reader_log_start(reader) &&
+	    !stream_batch_is_control(info);
+}
+
+/*
+ * In the segment that is open, from a batch on.  *next is the offset after the
+ * batches that were passed.  STREAM_END when none of them has the record, and
+ * what else ends the walk.
+ */
+static int
+walk_to_time(struct stream_reader *reader, uint64_t position,
+    int64_t timestamp_ms, int64_t *next, int64_t *offset,
+    struct stream_error *err)
+{
+	struct stream_scan headers;
+	const uint8_t *bytes;
+	bool found = false;
+	int status = STREAM_OK;
+
+	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
+	    reader->options.max_batch_bytes, STREAM_SCAN_SMALL_BLOCK);
+	while (status == STREAM_OK && !found) {
+		status = stream_scan_next(
+		    &headers, &reader->batch, &bytes, err);
+		if (status == STREAM_OK && reaches(reader, timestamp_ms)) {
+			stream_scan_move(&reader->scan, reader->fd,
+			    reader->batch.info.position);
+			status = stream_scan_next(
+			    &reader->scan, &reader->batch, &bytes, err);
+			if (status == STREAM_OK)
+				status = find_in_batch(reader, bytes,
+				    timestamp_ms, offset, &found, err);
+		}
+		if (status == STREAM_OK)
+			*next = reader->batch.info.last_offset + 1;
+	}
+	stream_scan_release(&headers);
+	return status;
+}
+
+/*
+ * In the segment that is open.  Where it is damaged nobody can tell what was
+ * there, so that is where reading begins, and is told; but the end of the
+ * newest one may just be under way.
+ */
 static int
 find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, bool *found, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
-	struct stream_scan headers;
+	int64_t next = -1;
 	uint64_t position;
 	int status;
 
 	stream_index_find_time(&source, timestamp_ms, &position);
-	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
-	    source.cap, STREAM_SCAN_SMALL_BLOCK);
-	while (!*found) {
-		const uint8_t *bytes;
-
-		status = stream_scan_next(
-		    &headers, &reader->batch, &bytes, err);
-		if (status != STREAM_OK)
-			break;
-		if (reader->batch.info.max_timestamp_ms < timestamp_ms ||
-		    stream_batch_is_control(&reader->batch.info))
-			continue;
-		stream_scan_move(&reader->scan, reader->fd,
-		    reader->batch.info.position);
-		status = stream_scan_next(
-		    &reader->scan, &reader->batch, &bytes, err);
-		if (status == STREAM_OK)
-			status = find_in_batch(reader, bytes, timestamp_ms,
-			    offset, found, err);
-		if (status != STREAM_OK)
-			break;
-	}
-	stream_scan_release(&headers);
-	/* What ends the segment early is told when it is read. */
-	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
-							       : STREAM_OK;
+	status = walk_to_time(
+	    reader, position, timestamp_ms, &next, offset, err);
+	*found = status == STREAM_OK;
+	if (status == STREAM_OK || status == STREAM_EIO ||
+	    status == STREAM_ENOMEM)
+		return status;
+	if (status == STREAM_END ||
+	    (status == STREAM_ETORN && stream_reader_in_newest(reader)))
+		return STREAM_OK;
+	if (next < 0 && position > 0)
+		walk_to_time(reader, 0, INT64_MAX, &next, offset, NULL);
+	*offset = next < 0 ? stream_reader_base(reader) : next;
+	*found = true;
+	return STREAM_OK;
 }
 
 int
@@ -228,10 +270,10 @@ check_offset(struct stream_reader *reader, bool is_end, int64_t *offset,
 	return STREAM_OK;
 }
 
-/* How many records that would be shown stand at or after an offset? */
+/* A reader of the same log from an offset on, up to the end. */
 static int
-count_from(const struct stream_reader *reader, int64_t offset, int64_t *count,
-    struct stream_error *err)
+open_counter(const struct stream_reader *reader, int64_t offset,
+    struct stream_reader **counter, struct stream_error *err)
 {
 	struct stream_reader_source source = {
 		.dirfd = fcntl(reader->dirfd, F_DUPFD_CLOEXEC, 0),
@@ -242,12 +284,7 @@ count_from(const struct stream_reader *reader, int64_t offset, int64_t *count,
 		.dense = reader->dense,
 	};
 	struct stream_reader_options options = reader->options;
-	struct stream_reader *counter;
-	const struct stream_record *records;
-	size_t some;
-	int status;
 
-	*count = 0;
 	if (source.dirfd < 0)
 		return stream_fail_sys(err, "%s: cannot open", reader->name);
 	options.range = (struct stream_range){ .from = { STREAM_POINT_OFFSET,
@@ -255,12 +292,30 @@ count_from(const struct stream_reader *reader, int64_t offset, int64_t *count,
 	options.flags &= (unsigned)~STREAM_READER_FOLLOW;
 	options.flags |= STREAM_READER_CLAMP;
 	options.note = NULL;
-	status = stream_reader_open_source(&source, &options, &counter, err);
+	return stream_reader_open_source(&source, &options, counter, err);
+}
+
+/* How many records that would be shown stand at or after an offset?  Stops at
+ * most, and then *offset is that of the record after so many. */
+static int
+count_from(const struct stream_reader *reader, int64_t most, int64_t *offset,
+    int64_t *count, struct stream_error *err)
+{
+	const struct stream_record *records;
+	struct stream_reader *counter;
+	size_t some;
+	int status = open_counter(reader, *offset, &counter, err);
+
+	*count = 0;
 	if (status != STREAM_OK)
 		return status;
-	while ((status = stream_reader_read(
-		    counter, &records, &some, err)) == STREAM_OK)
+	while (*count <= most &&
+	    (status = stream_reader_read(counter, &records, &some, err)) ==
+		STREAM_OK) {
+		if ((int64_t)some > most - *count)
+			*offset = records[most - *count].offset;
 		*count += (int64_t)some;
+	}
 	stream_reader_close(counter);
 	return status == STREAM_END ? STREAM_OK : status;
 }
@@ -296,12 +351,14 @@ offset_before_end(struct stream_reader *reader, uint64_t bytes,
 
 /*
  * The last n records where offsets have gaps, or records are hidden: count
- * from further and further back until there are enough.
+ * from further and further back until there are enough.  Then *skip of the
+ * records at and after *offset are too many.
  */
 static int
 find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
-    struct stream_error *err)
+    int64_t *skip, struct stream_error *err)
 {
+	int64_t start = stream_reader_log_start(reader);
 	uint64_t bytes = LAST_FIRST;
 	size_t index = reader->view.count - 1;
 	int64_t count = 0;
@@ -314,17 +371,20 @@ find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
 		if (status == STREAM_OK)
 			status = offset_before_end(
 			    reader, bytes, offset, &whole, err);
+		if (status == STREAM_OK && *offset < start)
+			*offset = start;
 		if (status == STREAM_OK)
-			status = count_from(reader, *offset, &count, err);
+			status = count_from(
+			    reader, INT64_MAX, offset, &count, err);
 		if (status != STREAM_OK)
 			return status;
-		if (count >= n || (whole && index == 0))
+		if (count >= n || *offset == start || (whole && index == 0))
 			break;
 		if (whole)
 			index--;
 		bytes = whole ? LAST_FIRST : bytes * LAST_FACTOR;
 	}
-	reader->skip = count > n ? count - n : 0;
+	*skip = count > n ? count - n : 0;
 	return STREAM_OK;
 }
 
@@ -333,15 +393,20 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
     int64_t *offset, struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
-	int64_t end;
+	int64_t end, skip, count;
 	int status = stream_reader_log_end(reader, &end, err);
 
 	if (status != STREAM_OK)
 		return status;
-	if (!reader->dense && n > 0 && !is_end && reader->view.count > 0)
-		return find_last(reader, n, offset, err);
 	*offset = end - start < n ? start : end - n;
-	return STREAM_OK;
+	if (reader->dense || n == 0 || reader->view.count == 0)
+		return STREAM_OK;
+	status = find_last(reader, n, offset, &skip, err);
+	if (status == STREAM_OK && is_end)
+		return count_from(reader, skip, offset, &count, err);
+	if (status == STREAM_OK)
+		reader->skip = skip;
+	return status;
 }
 
 static int

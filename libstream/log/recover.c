@@ -5,8 +5,8 @@
  * writer that died, or contradicted by the log.  SPEC section 10 says what may
  * be cut: a torn tail, and a last batch that is wrong and not provably durable
  * (set aside first).  Everything else that is wrong is left as it is, and
- * nothing is written until someone has looked (P4 of the promises: never
- * "repaired" by deleting what follows).
+ * nothing is written until someone has looked: a log is never "repaired" by
+ * deleting what follows the damage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,27 +46,24 @@ stream_partition_last_batch_agrees(
     struct stream_partition *partition, bool *agrees, struct stream_error *err)
 {
 	const struct stream_state *state = &partition->state;
-	uint64_t at = (uint64_t)state->last_position;
-	uint8_t header[STREAM_BATCH_HEADER];
+	struct stream_scan scan;
 	struct stream_batch batch;
-	uint64_t size;
-	size_t got;
+	const uint8_t *bytes;
 	int status;
 
 	*agrees = state->end == 0;
 	if (state->last_position < 0 || state->end == 0)
 		return STREAM_OK;
-	status = stream_io_read_at(
-	    partition->segment.log, header, sizeof(header), at, &got, err);
-	if (status != STREAM_OK || got < sizeof(header))
-		return status;
-	*agrees = stream_batch_measure(header, sizeof(header), INT32_MAX, &size,
-		      NULL) == STREAM_OK &&
-	    stream_batch_parse(header, (size_t)size, &batch, NULL) ==
-		STREAM_OK &&
-	    at + size == state->end &&
+	/* With its CRC: nothing may be appended behind a bad batch. */
+	stream_scan_init(&scan, partition->segment.log,
+	    (uint64_t)state->last_position, STREAM_SCAN_WHOLE,
+	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	status = stream_scan_next(&scan, &batch, &bytes, err);
+	*agrees = status == STREAM_OK && scan.next == state->end &&
 	    batch.info.last_offset + 1 == state->next_offset;
-	return STREAM_OK;
+	stream_scan_release(&scan);
+	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
+							       : STREAM_OK;
 }
 
 /*

@@ -221,11 +221,13 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 	if (status == STREAM_OK)
 		status = stream_partition_open(
 		    lane->dirfd, &config, &lane->partition, err);
+	/* Its topic may have been deleted since the directory was opened. */
+	if (status == STREAM_OK)
+		status = stream_store_check_partition(producer->store,
+		    producer->topic, lane->number, lane->dirfd, err);
 	if (status == STREAM_OK)
 		return STREAM_OK;
-	if (lane->dirfd >= 0)
-		close(lane->dirfd);
-	lane->dirfd = -1;
+	stream_lane_release(lane);
 	return stream_fail_in(
 	    err, status, "%s-%d", producer->topic, lane->number);
 }

@@ -4,7 +4,7 @@
     truncate.py {copy-cut | copy-zero | copy-zeros | copy-garbage | in-place}
 
 copy-*: a copy of the store, where no durable end is known: consume prints
-exactly the whole batches before the cut and exits as reliability rules say
+exactly the whole batches before the cut and exits as SPEC section 10 says
 (0 for a torn tail, 3 for a bad last batch or damage); where the tail is torn
 or bad, the next append continues there, and what was bad is set aside.
 in-place: the durable end is known: everything below it is damage, exit 3 for

@@ -32,8 +32,9 @@ struct fault {
 	int times;          /* calls that then fail; 0: none */
 	int error;
 	size_t most; /* bytes that a write takes before it fails */
-	/* Called instead of failing when it is not NULL. */
-	void (*instead)(void *context, int fd);
+	/* Called first when it is not NULL; then nothing fails if error is 0.
+	 */
+	void (*hook)(void *context, int fd);
 	void *context;
 	int calls; /* on files of that name, counted all the time */
 };
@@ -42,6 +43,9 @@ static struct fault faults[FAULT_CALLS];
 
 /* Added to what the clock says. */
 static int64_t fault_clock_ms;
+
+/* Where the last posix_fadvise began. */
+static off_t fault_advised_from;
 
 static inline void
 fault_clear(void)
@@ -85,12 +89,10 @@ fault_hits(enum fault_call call, int fd)
 		return false;
 	fault->after = 0;
 	fault->times--;
-	if (fault->instead != NULL) {
-		fault->instead(fault->context, fd);
-		return false;
-	}
+	if (fault->hook != NULL)
+		fault->hook(fault->context, fd);
 	errno = fault->error;
-	return true;
+	return fault->error != 0;
 }
 
 ssize_t
@@ -139,6 +141,7 @@ fsync(int fd)
 int
 posix_fadvise(int fd, off_t from, off_t length, int advice)
 {
+	fault_advised_from = from;
 	if (fault_hits(FAULT_FADVISE, fd))
 		return errno;
 	return (int)syscall(SYS_fadvise64, fd, from, length, advice);

@@ -74,7 +74,9 @@ fx_record(const struct fx_batch *make, int32_t i, uint8_t *value, char *key,
 	int letter = make->letter != 0 ? make->letter : 'a';
 
 	for (size_t at = 0; at < make->value_size; at++)
-		value[at] = (uint8_t)(letter + (offset + (int64_t)at) % 13);
+		value[at] = (uint8_t)(offset + (int64_t)at);
+	if (make->value_size > 0)
+		value[0] = (uint8_t)letter;
 	*record = (struct stream_record){
 	    .timestamp_ms = make->time_ms + i * make->step_ms,
 	    .key = {(uint8_t *)key,
@@ -508,8 +510,7 @@ fx_see(struct fx_seen *seen, const struct stream_record *record)
 	fx_sum_bytes(&seen->sum, record->value);
 	fx_sum_bytes(&seen->sum, record->headers);
 	if (record->value.size > 0) {
-		char letter =
-		    (char)(record->value.data[0] - record->offset % 13);
+		char letter = (char)record->value.data[0];
 
 		if (n < 3 && (n == 0 || seen->letters[n - 1] != letter))
 			seen->letters[n] = letter;

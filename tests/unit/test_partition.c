@@ -99,16 +99,17 @@ thirty_handles_leave_the_same_files_as_one(void **state)
 	for (int i = 0; i < HANDLES; i++)
 		handles[i] = fx_open(many, &config);
 	for (int i = 0; i < APPENDS; i++) {
-		size_t size = fx_random(&seed) % 500;
-		struct stream_partition *handle =
-		    handles[fx_random(&seed) % HANDLES];
+		struct fx_batch make = {
+		    .base = stream_partition_next_offset(one),
+		    .count = 1 + i % 3,
+		    .time_ms = T0 + i,
+		    .value_size = fx_random(&seed) % 500};
 
-		fx_append(one, 1, 1 + i % 3, size, 'a');
-		/* Bring its own idea of the next offset up to date. */
-		stream_partition_sync(handle, NULL);
-		handle = handles[fx_random(&seed) % HANDLES];
-		stream_partition_sync(handle, NULL);
-		fx_append(handle, 1, 1 + i % 3, size, 'a');
+		assert_int_equal(fx_try_append(one, make, NULL), STREAM_OK);
+		assert_int_equal(
+		    fx_try_append(
+			handles[fx_random(&seed) % HANDLES], make, NULL),
+		    STREAM_OK);
 	}
 	fx_expect_dense(*state, stream_partition_next_offset(one));
 	for (int i = 0; i < HANDLES; i++)
