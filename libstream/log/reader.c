@@ -188,7 +188,7 @@ stream_reader_has_buffered(const struct stream_reader *reader)
 bool
 stream_reader_is_woken(const struct stream_reader *reader)
 {
-	return reader->watch == NULL || reader->watch_file < 0 ||
+	return reader->watch == NULL || !stream_watch_is_set(reader) ||
 	    reader->woken;
 }
 

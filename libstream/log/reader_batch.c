@@ -256,8 +256,8 @@ at_limit(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 static bool
 is_asleep(const struct stream_reader *reader)
 {
-	return reader->watch != NULL && reader->watch_file >= 0 &&
-	    reader->watch_dir >= 0 && !reader->woken &&
+	return reader->watch != NULL && stream_watch_is_set(reader) &&
+	    stream_reader_in_newest(reader) && !reader->woken &&
 	    !reader->names_changed && reader->scan.saw_end &&
 	    !stream_scan_has_buffered(&reader->scan);
 }
@@ -290,12 +290,17 @@ is_last_there(struct stream_reader *reader)
 static int
 wake_up(struct stream_reader *reader, struct stream_error *err)
 {
+	int status;
+
 	if (reader->watch == NULL || !reader->woken)
 		return STREAM_OK;
 	reader->woken = false;
 	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
 		return STREAM_OK;
-	return stream_reader_check_takeback(reader, err);
+	status = stream_reader_check_takeback(reader, err);
+	if (status != STREAM_OK)
+		reader->woken = true; /* to fail again */
+	return status;
 }
 
 /* Only one who follows comes back to see whether it is still there. */

@@ -176,6 +176,9 @@ int64_t stream_reader_log_start(const struct stream_reader *reader);
 /* Follow the reader to another segment, if it is watched. */
 void stream_watch_moved(struct stream_reader *reader);
 
+/* Will whatever happens to this reader's partition wake it? */
+bool stream_watch_is_set(const struct stream_reader *reader);
+
 /* Is the directory watched, and did no name in it change since this was asked
  * last? */
 bool stream_watch_may_skip_listing(struct stream_reader *reader);

@@ -30,7 +30,6 @@ enum {
 
 struct stream_watch {
 	int fd; /* inotify; -1: none to be had */
-	bool must_look; /* some reader has no watch */
 	struct stream_reader *readers;
 };
 
@@ -118,8 +117,24 @@ stream_watch_moved(struct stream_reader *reader)
 		return;
 	drop(watch, &reader->watch_file);
 	reader->watch_file = add_fd(watch, reader->fd, FILE_EVENTS);
-	if (reader->watch_file < 0 || reader->watch_dir < 0)
-		watch->must_look = true;
+}
+
+/* A reader without a segment waits for the directory alone. */
+bool
+stream_watch_is_set(const struct stream_reader *reader)
+{
+	return reader->watch_dir >= 0 &&
+	    (reader->fd < 0 || reader->watch_file >= 0);
+}
+
+static bool
+must_look(const struct stream_watch *watch)
+{
+	for (const struct stream_reader *r = watch->readers; r != NULL;
+	     r = r->watch_next)
+		if (!stream_watch_is_set(r))
+			return true;
+	return false;
 }
 
 void
@@ -178,7 +193,7 @@ take_events(struct stream_watch *watch)
 static int
 wait_ms(const struct stream_watch *watch, int timeout_ms, bool *looks)
 {
-	*looks = (watch->fd < 0 || watch->must_look) &&
+	*looks = must_look(watch) &&
 	    (timeout_ms < 0 || timeout_ms > LOOK_EVERY_MS);
 	return *looks ? LOOK_EVERY_MS : timeout_ms;
 }

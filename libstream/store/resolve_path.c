@@ -182,6 +182,19 @@ is_partition(const char *path, bool *is, struct stream_error *err)
 	return status;
 }
 
+static bool
+is_named_partition(const char *path)
+{
+	struct identity identity;
+	bool is;
+
+	if (identify(path, &identity, NULL) != STREAM_OK)
+		return false;
+	is = identity.is_known;
+	free(identity.store_path);
+	return is;
+}
+
 static int
 add_listed(struct stream_places *places, const struct stream_address *address,
     struct stream_store *store, const struct stream_topic_list *list, size_t i,
@@ -265,7 +278,12 @@ stream_places_add_path(struct stream_places *places,
 		return status;
 	if (!S_ISDIR(st.st_mode))
 		return add_file(places, address->name, err);
-	if (partition)
-		return add_partition(places, address->name, NULL, err);
-	return add_store(places, address, err);
+	if (!partition)
+		status = add_store(places, address, err);
+	/* Empty as yet, but named as a partition: one who follows may be there
+	 * before the first record. */
+	if (partition ||
+	    (status == STREAM_ENOENT && is_named_partition(address->name)))
+		status = add_partition(places, address->name, NULL, err);
+	return status;
 }

@@ -83,21 +83,23 @@ def readers_do_not_lock(store):
             reader.kill()
 
 
-def read_line(stream, seconds=10):
-    """A line from a pipe of which no more is read than that line."""
+def read_line(stream, wanted, seconds=10):
+    """The wanted line from a pipe; nothing behind it is read."""
     line = b''
     while not line.endswith(b'\n'):
-        require(select.select([stream], [], [], seconds)[0],
-                'no line in', seconds, 's, only', line)
+        require(select.select([stream], [], [], seconds)[0], 'in', seconds,
+                's only', line, 'instead of', wanted)
         byte = os.read(stream.fileno(), 1)
         require(byte, 'the reader ended after', line)
         line += byte
-    return line
+    require(line == wanted, 'read', line, 'instead of', wanted)
 
 
 def tail_follows_a_foreign_writer(store):
     partition = os.path.join(store, 'foreign-0')
     os.mkdir(partition)
+    with open(os.path.join(partition, f'{0:020}.log'), 'xb'):
+        pass
     offset = 0
     with subprocess.Popen([STRM, 'tail', '-F', partition],
                           stdout=subprocess.PIPE, bufsize=0) as reader:
@@ -113,8 +115,7 @@ def tail_follows_a_foreign_writer(store):
                         log.write(batch[:40])
                         time.sleep(.002)
                         log.write(batch[40:])
-                        require(read_line(reader.stdout) == value + b'\n',
-                                'tail -F at offset', offset)
+                        read_line(reader.stdout, value + b'\n')
                         offset += 1
             require(reader.poll() is None, 'tail -F ended')
         finally:
