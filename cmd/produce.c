@@ -699,24 +699,33 @@ is_input_fault(int status)
 	       status == STREAM_END || status == STREAM_EINTR;
 }
 
+static bool
+is_broken(const struct producing *p)
+{
+	return p->ack != NULL && produce_ack_is_broken(p->ack);
+}
+
 /* Write and sync what was taken, whatever ended the input. */
 static enum cli_exit
 end(struct producing *p, int status, struct stream_error *err)
 {
 	enum cli_exit code = CLI_DONE;
-	int last = STREAM_OK;
+	bool input_fault = is_input_fault(status);
+	int last;
 
-	if (status != STREAM_END && status != STREAM_EINTR)
+	if (status != STREAM_END && status != STREAM_EINTR && !is_broken(p))
 		code = cli_report(NULL, err);
-	if (p->sync.at_exit)
+	/* After a write or a sync that failed what was written before is still
+	 * made durable, but nothing is acknowledged: it may be gone. */
+	if (!input_fault)
+		last = stream_producer_sync(p->producer, err);
+	else if (p->sync.at_exit)
 		last = sync_all(p, err);
-	else if (is_input_fault(status))
+	else
 		last = flush(p, err);
-	if (last == STREAM_EIO && err->sys == EPIPE && p->ack != NULL &&
-	    produce_ack_is_broken(p->ack)) {
-		/* Durable, but nobody listens to the acknowledgements. */
+	/* Durable, but nobody listens to the acknowledgements. */
+	if (is_broken(p))
 		cli_signals_die(SIGPIPE);
-	}
 	if (last != STREAM_OK && (code == CLI_DONE || last != status))
 		code = cli_first(code, cli_report(NULL, err));
 	if (p->skipped > 0)

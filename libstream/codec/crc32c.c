@@ -3,6 +3,12 @@
 #include <isa-l/crc.h>
 
 uint32_t
+stream_crc32(const void *bytes, size_t n)
+{
+	return crc32_gzip_refl(0, bytes, n);
+}
+
+uint32_t
 stream_crc32c(const void *bytes, size_t n)
 {
 	/* ISA-L takes and returns the register itself, not its complement,

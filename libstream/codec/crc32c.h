@@ -13,4 +13,7 @@
 /* CRC-32C (Castagnoli) of n bytes; n is below 2^31. */
 uint32_t stream_crc32c(const void *bytes, size_t n);
 
+/* CRC-32 (gzip's) of n bytes, which messages of magic 0 and 1 have. */
+uint32_t stream_crc32(const void *bytes, size_t n);
+
 #endif

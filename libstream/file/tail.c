@@ -171,21 +171,51 @@ is_lying_length(struct judge *judge, bool *lies, struct stream_error *err)
 	return is_whole_batch(judge, judge->from, size, lies, err);
 }
 
+/* Does a whole message of magic 0 or 1 stand here?  Its CRC, of another kind,
+ * is at byte 12 and covers all from the magic on. */
+static int
+is_whole_message(
+    struct judge *judge, uint64_t size, bool *whole, struct stream_error *err)
+{
+	struct stream_buf buf;
+	int status;
+
+	*whole = false;
+	if (size > judge->budget || size > judge->cap)
+		return STREAM_OK;
+	judge->budget -= size;
+	stream_buf_init(&buf);
+	status = stream_buf_reserve(&buf, (size_t)size, err);
+	if (status == STREAM_OK)
+		status = read_some(
+		    judge, buf.data, (size_t)size, judge->from, err);
+	if (status == STREAM_OK)
+		*whole = stream_load32(buf.data + STREAM_BATCH_PREFIX) ==
+		    stream_crc32(buf.data + STREAM_BATCH_MAGIC_AT,
+			(size_t)size - STREAM_BATCH_MAGIC_AT);
+	stream_buf_release(&buf);
+	return status;
+}
+
 /* A batch that is all there: of another format, or wrong? */
 static int
 judge_whole(struct judge *judge, const uint8_t *header, uint64_t size,
     enum stream_tail *tail, struct stream_error *err)
 {
 	struct stream_batch batch;
+	bool old = header[STREAM_BATCH_MAGIC_AT] < 2;
 	bool whole;
-	int status = is_whole_batch(judge, judge->from, size, &whole, err);
+	int status = old
+	    ? is_whole_message(judge, size, &whole, err)
+	    : is_whole_batch(judge, judge->from, size, &whole, err);
 
 	if (status != STREAM_OK)
 		return status;
 	*tail = STREAM_TAIL_BAD;
 	if (whole &&
-	    stream_batch_parse(header, (size_t)size, &batch, NULL) ==
-		STREAM_ENEWER)
+	    (old ||
+		stream_batch_parse(header, (size_t)size, &batch, NULL) ==
+		    STREAM_ENEWER))
 		*tail = STREAM_TAIL_NEWER;
 	return STREAM_OK;
 }
@@ -216,10 +246,6 @@ judge_header(
 		*tail = STREAM_TAIL_BAD;
 	if (*tail == STREAM_TAIL_BAD || size > left)
 		return STREAM_OK;
-	if (status == STREAM_ENEWER) {
-		*tail = STREAM_TAIL_NEWER;
-		return STREAM_OK;
-	}
 	return judge_whole(judge, header, size, tail, err);
 }
 

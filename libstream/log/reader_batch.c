@@ -76,7 +76,7 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	if (reader->fd >= 0)
 		close(reader->fd);
 	reader->fd = fd;
-	reader->index = index;
+	reader->base = reader->view.segments[index].base_offset;
 	reader->closed_once = false;
 	reader->has_last = false;
 	stream_scan_move(&reader->scan, fd, position);
@@ -189,14 +189,38 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 	return STREAM_OK;
 }
 
+/* What follows is not where it was when the view was loaded.  Batches that wait
+ * to be given out come first; then this is found again. */
+static int
+go_on_elsewhere(struct stream_reader *reader, struct stream_error *err)
+{
+	int status;
+
+	if (reader->ahead != NULL &&
+	    !stream_read_ahead_is_empty(reader->ahead))
+		return STREAM_END;
+	status = find_again(reader,
+	    reader->expected > reader->next ? reader->expected : reader->next,
+	    err);
+	if (status == STREAM_OK)
+		status = stream_reader_go_to(reader, reader->next, err);
+	return status;
+}
+
 /* The segment is read to its end and a newer one exists. */
 static int
 advance(struct stream_reader *reader, struct stream_error *err)
 {
-	int64_t next_base =
-	    reader->view.segments[reader->index + 1].base_offset;
+	const struct stream_view *view = &reader->view;
+	size_t index = stream_view_find(view, reader->base);
+	int64_t next_base;
 	int status;
 
+	if (view->segments[index].base_offset <= reader->base)
+		index++;
+	next_base = view->segments[index].base_offset;
+	if (index == 0 && next_base != reader->expected)
+		return go_on_elsewhere(reader, err); /* by retention */
 	if (reader->dense && reader->expected >= 0 &&
 	    reader->expected != next_base) {
 		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
@@ -205,16 +229,12 @@ advance(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	}
-	status = stream_reader_open_segment(reader, reader->index + 1, 0, err);
+	status = stream_reader_open_segment(reader, index, 0, err);
 	if (status == STREAM_OK && reader->dense)
 		reader->expected = next_base;
 	if (status != STREAM_ENOENT)
 		return status;
-	status = find_again(reader,
-	    reader->expected >= 0 ? reader->expected : next_base, err);
-	if (status == STREAM_OK)
-		status = stream_reader_go_to(reader, reader->next, err);
-	return status;
+	return go_on_elsewhere(reader, err);
 }
 
 /* Has the reader come to the end that it was given? */
@@ -286,20 +306,41 @@ is_last_there(struct stream_reader *reader)
 	return there;
 }
 
-/* Woken: before anything new is shown, see that what was shown is there. */
+/* Before anything new is read, see that what was read is there.  One who is
+ * watched and was not woken need not look. */
 static int
 wake_up(struct stream_reader *reader, struct stream_error *err)
 {
 	int status;
 
-	if (reader->watch == NULL || !reader->woken)
+	if (reader->watch != NULL && !reader->woken)
 		return STREAM_OK;
 	reader->woken = false;
 	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
 		return STREAM_OK;
-	status = stream_reader_check_takeback(reader, err);
+	status =
+	    stream_reader_check_takeback(reader, reader->scan.next, err);
 	if (status != STREAM_OK)
 		reader->woken = true; /* to fail again */
+	return status;
+}
+
+/* The next batch of the file.  When more was read for one that had begun in
+ * memory, what was read before it may have been taken back meanwhile. */
+static int
+scan_next(struct stream_reader *reader, struct stream_batch *batch,
+    const uint8_t **bytes, struct stream_error *err)
+{
+	bool had_begun = stream_scan_has_buffered(&reader->scan);
+	uint64_t from = reader->scan.base;
+	int status = stream_scan_next(&reader->scan, batch, bytes, err);
+
+	if (status != STREAM_OK || !had_begun || reader->scan.base == from)
+		return status;
+	status = stream_reader_check_takeback(
+	    reader, batch->info.position, err);
+	if (status != STREAM_OK)
+		reader->scan.next = batch->info.position;
 	return status;
 }
 
@@ -358,8 +399,7 @@ stream_reader_next_batch(struct stream_reader *reader,
 		if (is_at_limit(reader)) {
 			status = at_limit(reader, &go_on, err);
 		} else {
-			status =
-			    stream_scan_next(&reader->scan, batch, bytes, err);
+			status = scan_next(reader, batch, bytes, err);
 			if (status == STREAM_OK) {
 				remember(reader, batch, *bytes);
 				return check_chain(reader, batch, err);

@@ -73,22 +73,42 @@ durable_end(
 	return state->durable_end;
 }
 
+/* What is durable now is taken back by nobody. */
+static void
+note_safe(struct stream_reader *reader, const struct stream_state *state)
+{
+	reader->takebacks = state->takebacks;
+	reader->safe_base = stream_reader_base(reader);
+	reader->safe_end = durable_end(reader, state);
+}
+
+/* Did a take-back since the last look reach below byte at?  Only the last one
+ * is known; if there were several, only what was durable before them is safe. */
+static bool
+reaches_below(const struct stream_reader *reader,
+    const struct stream_state *state, uint64_t at)
+{
+	int64_t base = stream_reader_base(reader);
+
+	if (state->takebacks == reader->takebacks)
+		return false;
+	if (state->takebacks == reader->takebacks + 1)
+		return state->takeback_base == base &&
+		    state->takeback_end < at;
+	return reader->safe_base != base || reader->safe_end < at;
+}
+
 /*
  * A failed sync took records back that this reader had passed: what stands
  * there now, if anything, is not what it read.
  */
 static int
 compare_takeback(struct stream_reader *reader,
-    const struct stream_state *state, uint64_t size, struct stream_error *err)
+    const struct stream_state *state, uint64_t at, uint64_t size,
+    struct stream_error *err)
 {
-	uint64_t at = reader->scan.next;
-	bool lost = size < at;
-
-	if (state->takebacks != reader->takebacks &&
-	    state->takeback_base == stream_reader_base(reader))
-		lost = lost || state->takeback_end < at;
-	if (!lost) {
-		reader->takebacks = state->takebacks;
+	if (size >= at && !reaches_below(reader, state, at)) {
+		note_safe(reader, state);
 		return STREAM_OK;
 	}
 	return stream_fail(err, STREAM_ELOST, STREAM_POS_NONE,
@@ -107,7 +127,6 @@ static int
 look_for_newer(
     struct stream_reader *reader, bool *newer, struct stream_error *err)
 {
-	int64_t base = stream_reader_base(reader);
 	int status;
 
 	*newer = !stream_reader_in_newest(reader);
@@ -122,21 +141,20 @@ look_for_newer(
 	if (reader->view.count == 0)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "%s: all its segments are gone", reader->name);
-	reader->index = stream_view_find(&reader->view, base);
 	*newer = !stream_reader_in_newest(reader);
 	return STREAM_OK;
 }
 
 int
 stream_reader_check_takeback(
-    struct stream_reader *reader, struct stream_error *err)
+    struct stream_reader *reader, uint64_t at, struct stream_error *err)
 {
 	struct stream_state state;
 	int status = stream_reader_read_state(reader, &state, err);
 
-	if (status != STREAM_OK || state.takebacks == reader->takebacks)
+	if (status != STREAM_OK)
 		return status;
-	return compare_takeback(reader, &state, UINT64_MAX, err);
+	return compare_takeback(reader, &state, at, UINT64_MAX, err);
 }
 
 int
@@ -172,7 +190,8 @@ at_end(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 		if (status == STREAM_OK)
 			status = stream_io_size(reader->fd, &size, err);
 		if (status == STREAM_OK)
-			status = compare_takeback(reader, &state, size, err);
+			status = compare_takeback(
+			    reader, &state, reader->scan.next, size, err);
 	}
 	if (status == STREAM_OK)
 		status = stream_reader_check_durable(reader, err);
@@ -416,6 +435,10 @@ stream_reader_update_durable(
 		if (status != STREAM_OK)
 			return status;
 		durable = durable_end(reader, &state);
+		/* A segment that is closed was synced before. */
+		if (state.sequence != 0 &&
+		    state.active_base > stream_reader_base(reader))
+			durable = UINT64_MAX;
 		if (durable >= size || reader->statefd < 0 ||
 		    stream_clock_steady_ms() - since_ms >= SYNC_PATIENCE_MS)
 			break;

@@ -39,10 +39,13 @@ struct stream_reader {
 	int statefd; /* -1: there is no state file */
 	struct stream_state_identity identity;
 	uint64_t takebacks; /* as last looked at */
+	int64_t safe_base;  /* and what was durable then, which no later */
+	uint64_t safe_end;  /* take-back reaches: bytes of this segment */
 
 	/* Where it is. */
 	struct stream_view view;
-	size_t index; /* of the segment in the view */
+	int64_t base; /* base offset of the segment that is read, in the view or
+			 removed from it since */
 	int fd;	      /* its log, -1: none open */
 	char log_name[STREAM_NAME_SIZE];
 	struct stream_scan scan;
@@ -107,13 +110,15 @@ int stream_reader_go_to(
 static inline int64_t
 stream_reader_base(const struct stream_reader *reader)
 {
-	return reader->view.segments[reader->index].base_offset;
+	return reader->base;
 }
 
 static inline bool
 stream_reader_in_newest(const struct stream_reader *reader)
 {
-	return reader->index + 1 == reader->view.count;
+	const struct stream_view *view = &reader->view;
+
+	return view->segments[view->count - 1].base_offset <= reader->base;
 }
 
 /*
@@ -135,7 +140,7 @@ int stream_reader_stopped(struct stream_reader *reader, int status,
 
 /* STREAM_ELOST when a failed sync took back what this reader has passed. */
 int stream_reader_check_takeback(
-    struct stream_reader *reader, struct stream_error *err);
+    struct stream_reader *reader, uint64_t at, struct stream_error *err);
 
 /* The newest segment must not be shorter than what was made durable. */
 int stream_reader_check_durable(

@@ -36,7 +36,7 @@ static int
 look(struct follower *follower)
 {
 	if (follower->watch != NULL)
-		stream_watch_wait(follower->watch, 0, -1, -1, -1);
+		stream_watch_wait(follower->watch, 0, -1, -1, NULL);
 	fx_drain(follower->reader, &follower->seen);
 	return follower->seen.status;
 }
