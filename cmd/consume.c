@@ -30,8 +30,8 @@ static const struct cli_group groups[] = {
     {NULL, 0},
 };
 
-static enum cli_exit
-run_consume(struct cli_context *context, int argc, char *argv[]);
+static enum cli_exit run_consume(
+    struct cli_context *context, int argc, char *argv[]);
 
 const struct cli_command consume_command = {
     .name = "consume",
@@ -49,8 +49,8 @@ const struct cli_command consume_command = {
 static enum cli_exit
 run_consume(struct cli_context *context, int argc, char *argv[])
 {
-	struct consume_opts opts = { .count = NO_COUNT };
-	struct reading reading = { .opts = &opts.reading, .last = -1 };
+	struct consume_opts opts = {.count = NO_COUNT};
+	struct reading reading = {.opts = &opts.reading, .last = -1};
 	enum cli_exit code;
 	int first = cli_parse(context, &consume_command, &opts, argc, argv);
 

@@ -18,17 +18,19 @@ static int
 check(const struct printing_opts *opts, struct stream_error *err)
 {
 	bool text = opts->key_delimiter.data != NULL ||
-	    opts->delimiter.data != NULL || opts->nul;
+		    opts->delimiter.data != NULL || opts->nul;
 
 	if (opts->json && opts->format != NULL)
-		return cli_fail(err, STREAM_EUSAGE, "-J and -f exclude each "
-						    "other");
+		return cli_fail(err, STREAM_EUSAGE,
+		    "-J and -f exclude each "
+		    "other");
 	if ((opts->json || opts->format != NULL) && text)
 		return cli_fail(err, STREAM_EUSAGE,
 		    "-K, -D and -0 are for text; -J and -f say it all");
 	if (opts->nul && opts->delimiter.data != NULL)
-		return cli_fail(err, STREAM_EUSAGE, "-D and -0 exclude each "
-						    "other");
+		return cli_fail(err, STREAM_EUSAGE,
+		    "-D and -0 exclude each "
+		    "other");
 	return STREAM_OK;
 }
 
@@ -50,9 +52,9 @@ printing_new(const struct printing_opts *opts, struct printing **printing,
 	new->key_delimiter = opts->key_delimiter;
 	new->delimiter = opts->delimiter;
 	if (opts->nul)
-		new->delimiter = (struct stream_bytes){ nul, 1 };
+		new->delimiter = (struct stream_bytes){nul, 1};
 	else if (opts->delimiter.data == NULL)
-		new->delimiter = (struct stream_bytes){ newline, 1 };
+		new->delimiter = (struct stream_bytes){newline, 1};
 	if (opts->format != NULL)
 		status = stream_format_new(opts->format, &new->format, err);
 	if (status != STREAM_OK) {
@@ -102,7 +104,7 @@ put_text(const struct printing *printing, struct cli_out *out,
 	for (size_t i = 0; i < count; i++) {
 		const struct stream_record *record = &records[i];
 		size_t size = record->value.size + after.size +
-		    (keys ? record->key.size + between.size : 0);
+			      (keys ? record->key.size + between.size : 0);
 		uint8_t *start = cli_out_reserve(out, size);
 		uint8_t *to = start;
 
@@ -125,9 +127,9 @@ put_json(struct cli_out *out, const struct stream_origin *origin,
 
 		if (start == NULL)
 			return;
-		cli_out_commit(out,
-		    (size_t)(stream_jsonl_put(origin, &records[i], start) -
-			start));
+		cli_out_commit(
+		    out, (size_t)(stream_jsonl_put(origin, &records[i], start) -
+				  start));
 	}
 }
 
@@ -159,8 +161,7 @@ printing_put(struct printing *printing, struct cli_out *out,
     size_t count, struct stream_error *err)
 {
 	if (printing->format != NULL)
-		return put_format(
-		    printing, out, origin, records, count, err);
+		return put_format(printing, out, origin, records, count, err);
 	if (printing->json)
 		put_json(out, origin, records, count);
 	else

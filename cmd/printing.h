@@ -16,7 +16,7 @@ struct printing_opts {
 	const char *format; /* -f, or NULL */
 	bool json;
 	struct stream_bytes key_delimiter; /* data NULL: no key */
-	struct stream_bytes delimiter;	   /* data NULL: a newline */
+	struct stream_bytes delimiter;     /* data NULL: a newline */
 	bool nul;
 };
 

@@ -138,7 +138,7 @@ struct producing {
 	bool stamp_now;
 	int64_t unwritten_since_ms; /* steady; -1: nothing unwritten */
 	int64_t unsynced_since_ms;
-	uint64_t taken;	  /* records */
+	uint64_t taken; /* records */
 	uint64_t skipped;
 };
 
@@ -732,8 +732,8 @@ end(struct producing *p, int status, struct stream_error *err)
 		code = cli_first(code, CLI_PARTLY);
 	if (p->context->verbose)
 		cli_note(p->context, NULL,
-		    "%" PRIu64 " records taken, %" PRIu64 " skipped",
-		    p->taken, p->skipped);
+		    "%" PRIu64 " records taken, %" PRIu64 " skipped", p->taken,
+		    p->skipped);
 	return code;
 }
 

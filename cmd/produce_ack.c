@@ -111,8 +111,8 @@ void
 produce_ack_appended(
     struct produce_ack *ack, const struct stream_appended *appended)
 {
-	struct run run = { appended->base_offset,
-		appended->base_offset + appended->count };
+	struct run run = {
+	    appended->base_offset, appended->base_offset + appended->count};
 	struct queue *runs = runs_of(ack, appended->partition);
 
 	/* A callback cannot fail; printing tells. */

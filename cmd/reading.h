@@ -28,11 +28,11 @@ extern const struct cli_option reading_options[];
 /* What a tool asks for beyond the shared options. */
 struct reading {
 	const struct reading_opts *opts;
-	int64_t limit;	   /* records in all, -1: any number */
-	int64_t last;	   /* begin at the last N of each partition where the
-			      address names no start; -1: at the start */
+	int64_t limit; /* records in all, -1: any number */
+	int64_t last;  /* begin at the last N of each partition where the
+			  address names no start; -1: at the start */
 	const char *partitions; /* -p: as after ':' in an address; or NULL */
-	const char *offset;	/* -o: as after '@'; or NULL */
+	const char *offset;     /* -o: as after '@'; or NULL */
 };
 
 /* Print the records of the addresses.  The whole of the tool. */

@@ -23,8 +23,8 @@ static const struct cli_group groups[] = {
     {NULL, 0},
 };
 
-static enum cli_exit
-run_tail(struct cli_context *context, int argc, char *argv[]);
+static enum cli_exit run_tail(
+    struct cli_context *context, int argc, char *argv[]);
 
 const struct cli_command tail_command = {
     .name = "tail",
@@ -40,8 +40,8 @@ const struct cli_command tail_command = {
 static enum cli_exit
 run_tail(struct cli_context *context, int argc, char *argv[])
 {
-	struct tail_opts opts = { .count = LAST };
-	struct reading reading = { .opts = &opts.reading, .limit = -1 };
+	struct tail_opts opts = {.count = LAST};
+	struct reading reading = {.opts = &opts.reading, .limit = -1};
 	enum cli_exit code;
 	int first = cli_parse(context, &tail_command, &opts, argc, argv);
 

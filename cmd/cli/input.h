@@ -63,9 +63,9 @@ struct cli_input {
 	int fd;           /* -1: none open */
 	bool ready;       /* cli_input_wait() said that a read will do */
 	bool is_file;     /* a regular file: a read never blocks */
-	bool is_drained;  /* the last read took a line or so: no more is there */
-	bool skipping;    /* in a record that was too big */
-	bool ended;       /* end of this file was read */
+	bool is_drained; /* the last read took a line or so: no more is there */
+	bool skipping;   /* in a record that was too big */
+	bool ended;      /* end of this file was read */
 };
 
 /*

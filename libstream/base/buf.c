@@ -11,7 +11,7 @@ enum { LEAST = 256 };
 void
 stream_buf_init(struct stream_buf *buf)
 {
-	*buf = (struct stream_buf){ 0 };
+	*buf = (struct stream_buf){0};
 }
 
 void

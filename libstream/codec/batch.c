@@ -22,8 +22,8 @@ enum {
 };
 
 int
-stream_batch_measure(const uint8_t *bytes, size_t n, size_t cap,
-    uint64_t *size, struct stream_error *err)
+stream_batch_measure(const uint8_t *bytes, size_t n, size_t cap, uint64_t *size,
+    struct stream_error *err)
 {
 	int32_t length = (int32_t)stream_load32(bytes + AT_LENGTH);
 
@@ -49,16 +49,15 @@ static void
 load(const uint8_t *p, size_t size, struct stream_batch *batch)
 {
 	batch->info = (struct stream_batch_info){
-		.base_offset = (int64_t)stream_load64(p),
-		.max_timestamp_ms = (int64_t)stream_load64(p + AT_MAX_TIME),
-		.producer_id = (int64_t)stream_load64(p + AT_PRODUCER),
-		.size = (uint32_t)size,
-		.leader_epoch = (int32_t)stream_load32(p + AT_EPOCH),
-		.base_sequence = (int32_t)stream_load32(p + AT_SEQUENCE),
-		.record_count = (int32_t)stream_load32(p + AT_COUNT),
-		.producer_epoch =
-		    (int16_t)stream_load16(p + AT_PRODUCER_EPOCH),
-		.attributes = stream_load16(p + AT_ATTRIBUTES),
+	    .base_offset = (int64_t)stream_load64(p),
+	    .max_timestamp_ms = (int64_t)stream_load64(p + AT_MAX_TIME),
+	    .producer_id = (int64_t)stream_load64(p + AT_PRODUCER),
+	    .size = (uint32_t)size,
+	    .leader_epoch = (int32_t)stream_load32(p + AT_EPOCH),
+	    .base_sequence = (int32_t)stream_load32(p + AT_SEQUENCE),
+	    .record_count = (int32_t)stream_load32(p + AT_COUNT),
+	    .producer_epoch = (int16_t)stream_load16(p + AT_PRODUCER_EPOCH),
+	    .attributes = stream_load16(p + AT_ATTRIBUTES),
 	};
 	batch->base_timestamp_ms = (int64_t)stream_load64(p + AT_BASE_TIME);
 	batch->last_offset_delta = (int32_t)stream_load32(p + AT_LAST_DELTA);
@@ -75,8 +74,8 @@ check_offsets(struct stream_batch *batch, struct stream_error *err)
 		    "base offset %lld is negative",
 		    (long long)info->base_offset);
 	if (batch->last_offset_delta < 0 ||
-	    __builtin_add_overflow(info->base_offset,
-		batch->last_offset_delta, &info->last_offset) ||
+	    __builtin_add_overflow(info->base_offset, batch->last_offset_delta,
+		&info->last_offset) ||
 	    info->last_offset == INT64_MAX)
 		return stream_fail(err, STREAM_ECORRUPT, AT_LAST_DELTA,
 		    "last offset delta %d is out of range",
@@ -133,7 +132,7 @@ stream_batch_crc_is_good(const uint8_t *bytes, size_t size)
 {
 	return stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
 		   size - STREAM_BATCH_CRC_FROM) ==
-	    stream_load32(bytes + AT_CRC);
+	       stream_load32(bytes + AT_CRC);
 }
 
 int
@@ -142,17 +141,16 @@ stream_batch_check(const uint8_t *bytes, size_t size,
 {
 	if (bytes[STREAM_BATCH_MAGIC_AT] == 2 &&
 	    !stream_batch_crc_is_good(bytes, size))
-		return stream_fail(
-		    err, STREAM_ECORRUPT, AT_CRC, "bad CRC");
+		return stream_fail(err, STREAM_ECORRUPT, AT_CRC, "bad CRC");
 	return stream_batch_parse(bytes, size, batch, err);
 }
 
 void
 stream_batch_seal(uint8_t *bytes, size_t size)
 {
-	stream_store32(bytes + AT_CRC,
-	    stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
-		size - STREAM_BATCH_CRC_FROM));
+	stream_store32(
+	    bytes + AT_CRC, stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
+				size - STREAM_BATCH_CRC_FROM));
 }
 
 void

@@ -17,10 +17,11 @@ stream_record_put(uint8_t *at, const struct stream_record *record,
     int64_t time_delta, int32_t offset_delta)
 {
 	size_t size = 1 + stream_varint_size(time_delta) +
-	    stream_varint_size(offset_delta) +
-	    stream_record_bytes_size(record->key) +
-	    stream_record_bytes_size(record->value) +
-	    stream_varint_size(record->header_count) + record->headers.size;
+		      stream_varint_size(offset_delta) +
+		      stream_record_bytes_size(record->key) +
+		      stream_record_bytes_size(record->value) +
+		      stream_varint_size(record->header_count) +
+		      record->headers.size;
 
 	at = stream_varint_put(at, (int64_t)size);
 	*at++ = 0;

@@ -15,7 +15,7 @@
 
 struct stream_batch_build {
 	uint8_t *start; /* of the header; NULL while there is no batch */
-	uint8_t *at;	/* where the next record goes */
+	uint8_t *at;    /* where the next record goes */
 	int64_t base_timestamp_ms;
 	int64_t max_timestamp_ms;
 	int32_t count;
@@ -45,15 +45,15 @@ static inline size_t
 stream_record_bound(const struct stream_record *record)
 {
 	return record->key.size + record->value.size + record->headers.size +
-	    STREAM_VARLONG_MAX + 5 * STREAM_VARINT_MAX + 1;
+	       STREAM_VARLONG_MAX + 5 * STREAM_VARINT_MAX + 1;
 }
 
 static inline size_t
 stream_record_bytes_size(struct stream_bytes bytes)
 {
 	return bytes.data == NULL
-	    ? 1
-	    : bytes.size + stream_varint_size((int64_t)bytes.size);
+		   ? 1
+		   : bytes.size + stream_varint_size((int64_t)bytes.size);
 }
 
 /* Encode any record at a place with enough room; returns the byte after. */
@@ -72,7 +72,7 @@ stream_record_is_small(const struct stream_record *record, int64_t time_delta,
 {
 	return (record->key.size | record->value.size | (uint64_t)time_delta |
 		   (uint64_t)offset_delta) < STREAM_SMALL / 4 &&
-	    record->header_count == 0;
+	       record->header_count == 0;
 }
 
 /* A varint of 0 to STREAM_SMALL - 1. */
@@ -113,7 +113,8 @@ stream_record_put_small(uint8_t *at, const struct stream_record *record,
     int64_t time_delta, int32_t offset_delta)
 {
 	/* Attributes and header count are one byte each. */
-	size_t size = 2 + stream_varint_size_small((size_t)time_delta) +
+	size_t size =
+	    2 + stream_varint_size_small((size_t)time_delta) +
 	    stream_varint_size_small((size_t)offset_delta) +
 	    stream_varint_size_small(record->key.size) + record->key.size +
 	    stream_varint_size_small(record->value.size) + record->value.size;
@@ -144,8 +145,8 @@ stream_batch_build_add(
 		build->base_timestamp_ms = record->timestamp_ms;
 		build->max_timestamp_ms = record->timestamp_ms;
 	}
-	if (__builtin_sub_overflow(record->timestamp_ms,
-		build->base_timestamp_ms, &time_delta) ||
+	if (__builtin_sub_overflow(
+		record->timestamp_ms, build->base_timestamp_ms, &time_delta) ||
 	    build->count == INT32_MAX)
 		return false;
 	if (stream_record_is_small(record, time_delta, build->count))

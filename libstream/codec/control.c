@@ -8,8 +8,8 @@ int
 stream_control_type(const uint8_t *bytes, size_t size,
     enum stream_control_type *type, struct stream_error *err)
 {
-	struct stream_bytes section = { bytes + STREAM_BATCH_HEADER,
-		size - STREAM_BATCH_HEADER };
+	struct stream_bytes section = {
+	    bytes + STREAM_BATCH_HEADER, size - STREAM_BATCH_HEADER};
 	struct stream_batch batch;
 	struct stream_records walk;
 	struct stream_record record;

@@ -16,7 +16,7 @@ stream_crc32c(const void *bytes, size_t n)
 	union {
 		const void *in;
 		unsigned char *out;
-	} pointer = { .in = bytes };
+	} pointer = {.in = bytes};
 
 	return ~crc32_iscsi(pointer.out, (int)n, UINT32_MAX);
 }

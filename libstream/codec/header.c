@@ -15,14 +15,14 @@ stream_header_take(struct stream_bytes *headers, struct stream_header *header)
 	if (headers->size == 0 || !stream_varint_take(&at, end, &size) ||
 	    size < 0 || size > end - at)
 		return false;
-	header->name = (struct stream_bytes){ at, (size_t)size };
+	header->name = (struct stream_bytes){at, (size_t)size};
 	at += size;
 	if (!stream_varint_take(&at, end, &size) || size > end - at)
 		return false;
-	header->value = (struct stream_bytes){ size < 0 ? NULL : at,
-		size < 0 ? 0 : (size_t)size };
+	header->value = (struct stream_bytes){
+	    size < 0 ? NULL : at, size < 0 ? 0 : (size_t)size};
 	at += header->value.size;
-	*headers = (struct stream_bytes){ at, (size_t)(end - at) };
+	*headers = (struct stream_bytes){at, (size_t)(end - at)};
 	return true;
 }
 
@@ -36,8 +36,9 @@ size_t
 stream_header_size(const struct stream_header *header)
 {
 	return stream_varint_size((int64_t)header->name.size) +
-	    header->name.size + stream_varint_size(length_of(header->value)) +
-	    header->value.size;
+	       header->name.size +
+	       stream_varint_size(length_of(header->value)) +
+	       header->value.size;
 }
 
 uint8_t *
@@ -46,8 +47,8 @@ stream_header_put(uint8_t *to, const struct stream_header *header)
 	to = stream_varint_put(to, (int64_t)header->name.size);
 	if (header->name.size > 0)
 		memcpy(to, header->name.data, header->name.size);
-	to = stream_varint_put(
-	    to + header->name.size, length_of(header->value));
+	to =
+	    stream_varint_put(to + header->name.size, length_of(header->value));
 	if (header->value.size > 0)
 		memcpy(to, header->value.data, header->value.size);
 	return to + header->value.size;

@@ -8,7 +8,7 @@ static uint32_t
 little_endian(const uint8_t *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	    (uint32_t)p[3] << 24;
+	       (uint32_t)p[3] << 24;
 }
 
 uint32_t
@@ -37,6 +37,6 @@ stream_murmur2(const uint8_t *key, size_t size)
 int32_t
 stream_murmur2_partition(const uint8_t *key, size_t size, int32_t count)
 {
-	return (int32_t)((stream_murmur2(key, size) & INT32_MAX) %
-	    (uint32_t)count);
+	return (
+	    int32_t)((stream_murmur2(key, size) & INT32_MAX) % (uint32_t)count);
 }

@@ -8,18 +8,17 @@ stream_records_start(struct stream_records *walk,
     const struct stream_batch *batch, struct stream_bytes bytes,
     struct stream_error *err)
 {
-	if ((size_t)batch->info.record_count >
-	    bytes.size / STREAM_RECORD_LEAST)
+	if ((size_t)batch->info.record_count > bytes.size / STREAM_RECORD_LEAST)
 		return stream_fail(err, STREAM_ECORRUPT, 0,
-		    "%d records do not fit %zu bytes",
-		    batch->info.record_count, bytes.size);
+		    "%d records do not fit %zu bytes", batch->info.record_count,
+		    bytes.size);
 	*walk = (struct stream_records){
-		.at = bytes.data,
-		.start = bytes.data,
-		.end = bytes.data + bytes.size,
-		.batch = batch,
-		.left = batch->info.record_count,
-		.last_delta = -1,
+	    .at = bytes.data,
+	    .start = bytes.data,
+	    .end = bytes.data + bytes.size,
+	    .batch = batch,
+	    .left = batch->info.record_count,
+	    .last_delta = -1,
 	};
 	return STREAM_OK;
 }
@@ -87,8 +86,7 @@ take_fields(struct stream_records *walk, const uint8_t *end,
 	if (!stream_varlong_take(&at, end, &time_delta))
 		return "has a bad timestamp delta";
 	if (!stream_varint_take(&at, end, &delta) ||
-	    delta <= walk->last_delta ||
-	    delta > walk->batch->last_offset_delta)
+	    delta <= walk->last_delta || delta > walk->batch->last_offset_delta)
 		return "has an offset delta out of order or range";
 	if (!take_bytes(&at, end, -1, &record->key))
 		return "has a bad key length";
@@ -122,9 +120,8 @@ fail_at(const struct stream_records *walk, const char *what,
 }
 
 int
-stream_records_take(struct stream_records *walk,
-    struct stream_record *records, size_t most, size_t *count,
-    struct stream_error *err)
+stream_records_take(struct stream_records *walk, struct stream_record *records,
+    size_t most, size_t *count, struct stream_error *err)
 {
 	size_t taken = 0;
 

@@ -14,7 +14,7 @@ struct stream_records {
 	const uint8_t *end;
 	const uint8_t *start;
 	const struct stream_batch *batch;
-	int32_t left;	    /* records still to come */
+	int32_t left;       /* records still to come */
 	int32_t last_delta; /* offset delta of the last one, -1 before */
 };
 

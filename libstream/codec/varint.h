@@ -29,7 +29,8 @@ stream_unzigzag(uint64_t value)
 static inline size_t
 stream_varint_size(int64_t value)
 {
-	unsigned bits = 64 - (unsigned)__builtin_clzll(stream_zigzag(value) | 1);
+	unsigned bits =
+	    64 - (unsigned)__builtin_clzll(stream_zigzag(value) | 1);
 
 	/* 9/64 is a little under 1/7, and exact for 1 to 64 bits. */
 	return (bits * 9 + 64) / 64;
@@ -61,8 +62,7 @@ bool stream_varint_take_long(
 /* One or two bytes, which nearly all varints of records are, without a call;
  * false for any other. */
 static inline bool
-stream_varint_take_short(
-    const uint8_t **at, const uint8_t *end, uint64_t *rest)
+stream_varint_take_short(const uint8_t **at, const uint8_t *end, uint64_t *rest)
 {
 	const uint8_t *p = *at;
 

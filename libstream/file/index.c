@@ -25,7 +25,7 @@ read_entry(const struct entries *entries, uint64_t i, uint8_t *entry)
 
 	return stream_io_read_at(entries->fd, entry, entries->size,
 		   i * entries->size, &got, NULL) == STREAM_OK &&
-	    got == entries->size;
+	       got == entries->size;
 }
 
 static bool
@@ -35,7 +35,7 @@ is_zero(const struct entries *entries, uint64_t i)
 	uint8_t entry[TIME_ENTRY];
 
 	return !read_entry(entries, i, entry) ||
-	    memcmp(entry, zeros, entries->size) == 0;
+	       memcmp(entry, zeros, entries->size) == 0;
 }
 
 /* A broker makes its indexes 10 MiB long at once: the slots in use are
@@ -70,8 +70,8 @@ open_entries(const struct stream_index_source *source, const char *extension,
 	snprintf(name, sizeof(name), "%.20s.%s%s", source->log_name, extension,
 	    rest);
 	entries->size = size;
-	if (stream_io_open(source->dirfd, name, O_RDONLY, &entries->fd,
-		NULL) != STREAM_OK)
+	if (stream_io_open(source->dirfd, name, O_RDONLY, &entries->fd, NULL) !=
+	    STREAM_OK)
 		return false;
 	if (stream_io_size(entries->fd, &bytes, NULL) != STREAM_OK)
 		bytes = 0;
@@ -83,9 +83,8 @@ open_entries(const struct stream_index_source *source, const char *extension,
 static int64_t
 entry_key(const struct entries *entries, const uint8_t *entry)
 {
-	return entries->size == TIME_ENTRY
-	    ? (int64_t)stream_load64(entry)
-	    : (int64_t)stream_load32(entry);
+	return entries->size == TIME_ENTRY ? (int64_t)stream_load64(entry)
+					   : (int64_t)stream_load32(entry);
 }
 
 /* How many entries have a key (relative offset, or timestamp) that is not above
@@ -189,8 +188,8 @@ find_named(const struct stream_index_source *source, int64_t since,
 	stream_scan_init(&scan, source->log, from, STREAM_SCAN_HEADERS,
 	    source->cap, STREAM_SCAN_SMALL_BLOCK);
 	while (stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK &&
-	    batch.info.last_offset <= entry->offset &&
-	    batch.info.max_timestamp_ms <= entry->timestamp_ms)
+	       batch.info.last_offset <= entry->offset &&
+	       batch.info.max_timestamp_ms <= entry->timestamp_ms)
 		if (batch.info.max_timestamp_ms == entry->timestamp_ms) {
 			found = batch.info.last_offset == entry->offset;
 			*after = scan.next;
@@ -213,7 +212,7 @@ stream_index_find_time(const struct stream_index_source *source,
 	if (timestamp_ms <= 0 ||
 	    !open_entries(source, "timeindex", TIME_ENTRY, &entries))
 		return;
-	before = (struct time_entry){ .offset = source->base_offset };
+	before = (struct time_entry){.offset = source->base_offset};
 	i = count_floor(&entries, timestamp_ms - 1);
 	if (i > 0 && read_time(source, &entries, i - 1, &entry) &&
 	    (i == 1 || read_time(source, &entries, i - 2, &before)) &&

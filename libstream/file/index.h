@@ -16,9 +16,9 @@
 
 /* One segment, open for reading. */
 struct stream_index_source {
-	int dirfd;	      /* of the partition */
+	int dirfd;            /* of the partition */
 	const char *log_name; /* "0...0.log" or "0...0.log.swap" */
-	int log;	      /* its descriptor */
+	int log;              /* its descriptor */
 	int64_t base_offset;
 	size_t cap; /* largest batch */
 };
@@ -28,8 +28,8 @@ struct stream_index_source {
  * offset is target or more: the start of a whole batch at or before it.
  * Never fails: in doubt *position is 0.
  */
-void stream_index_find(const struct stream_index_source *source,
-    int64_t target, uint64_t *position);
+void stream_index_find(const struct stream_index_source *source, int64_t target,
+    uint64_t *position);
 
 /*
  * Find the byte at which to begin to walk for the first batch whose largest

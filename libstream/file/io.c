@@ -13,8 +13,8 @@
 enum { ALWAYS = O_CLOEXEC | O_NONBLOCK };
 
 static int
-check_regular(int fd, bool for_writing, const char *name,
-    struct stream_error *err)
+check_regular(
+    int fd, bool for_writing, const char *name, struct stream_error *err)
 {
 	struct stat st;
 
@@ -31,8 +31,8 @@ check_regular(int fd, bool for_writing, const char *name,
 }
 
 int
-stream_io_open(int dirfd, const char *name, int flags, int *fd,
-    struct stream_error *err)
+stream_io_open(
+    int dirfd, const char *name, int flags, int *fd, struct stream_error *err)
 {
 	bool for_writing = (flags & O_ACCMODE) != O_RDONLY;
 	int opened;
@@ -59,7 +59,8 @@ stream_io_open_dir(
 	int opened;
 
 	do
-		opened = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		opened =
+		    openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (opened < 0 && errno == EINTR);
 	if (opened < 0)
 		return stream_fail_sys(err, "%s: cannot open directory", name);
@@ -74,8 +75,8 @@ stream_io_read_some_at(int fd, void *to, size_t least, size_t most,
 	size_t done = 0;
 
 	while (done < least) {
-		ssize_t r = pread(fd, (uint8_t *)to + done, most - done,
-		    (off_t)(pos + done));
+		ssize_t r = pread(
+		    fd, (uint8_t *)to + done, most - done, (off_t)(pos + done));
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -113,9 +114,9 @@ stream_io_write_at(int fd, const void *bytes, size_t n, uint64_t pos,
 		else if (w == 0)
 			errno = ENOSPC;
 		if (w == 0 || (w < 0 && errno != EINTR))
-			status = stream_fail_sys(err,
-			    "write at byte %llu failed",
-			    (unsigned long long)(pos + put));
+			status =
+			    stream_fail_sys(err, "write at byte %llu failed",
+				(unsigned long long)(pos + put));
 	}
 	if (done != NULL)
 		*done = put;
@@ -143,8 +144,8 @@ stream_io_truncate(int fd, uint64_t size, struct stream_error *err)
 	while (r != 0 && errno == EINTR);
 	if (r == 0)
 		return STREAM_OK;
-	return stream_fail_sys(err, "cannot cut to %llu bytes",
-	    (unsigned long long)size);
+	return stream_fail_sys(
+	    err, "cannot cut to %llu bytes", (unsigned long long)size);
 }
 
 int
@@ -173,8 +174,9 @@ sync_whole(int fd)
 int
 stream_io_sync_dir(int dirfd, struct stream_error *err)
 {
-	return sync_whole(dirfd) == 0 ? STREAM_OK
-		      : stream_fail_sys(err, "cannot sync the directory");
+	return sync_whole(dirfd) == 0
+		   ? STREAM_OK
+		   : stream_fail_sys(err, "cannot sync the directory");
 }
 
 static int
@@ -250,8 +252,8 @@ stream_io_replace(int dirfd, const char *name, struct stream_bytes bytes,
 	int status = make_temporary_name(temporary, err);
 
 	if (status == STREAM_OK)
-		status = stream_io_open(dirfd, temporary,
-		    O_WRONLY | O_CREAT | O_EXCL, &fd, err);
+		status = stream_io_open(
+		    dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL, &fd, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%s", name);
 	status = fill(fd, bytes, err);

@@ -22,8 +22,8 @@
  * else's name leads to the same bytes.  Anything but a regular file is
  * STREAM_EIO.  STREAM_ENOENT when it is not there.
  */
-int stream_io_open(int dirfd, const char *name, int flags, int *fd,
-    struct stream_error *err);
+int stream_io_open(
+    int dirfd, const char *name, int flags, int *fd, struct stream_error *err);
 
 /* Open the directory name for the *at calls.  As stream_io_open, but the
  * final component may be a symbolic link, since users name stores by them. */

@@ -18,10 +18,10 @@ static int
 set(int fd, short type, uint64_t start, uint64_t length)
 {
 	struct flock lock = {
-		.l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)start,
-		.l_len = (off_t)length,
+	    .l_type = type,
+	    .l_whence = SEEK_SET,
+	    .l_start = (off_t)start,
+	    .l_len = (off_t)length,
 	};
 
 	return fcntl(fd, F_OFD_SETLK, &lock);
@@ -30,7 +30,7 @@ set(int fd, short type, uint64_t start, uint64_t length)
 static int
 wait_ns(int64_t ns, struct stream_error *err)
 {
-	struct timespec pause = { .tv_nsec = (long)ns };
+	struct timespec pause = {.tv_nsec = (long)ns};
 
 	if (nanosleep(&pause, NULL) == 0)
 		return STREAM_OK;
@@ -76,10 +76,10 @@ bool
 stream_lock_is_held(int fd, uint64_t start, uint64_t length)
 {
 	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)start,
-		.l_len = (off_t)length,
+	    .l_type = F_WRLCK,
+	    .l_whence = SEEK_SET,
+	    .l_start = (off_t)start,
+	    .l_len = (off_t)length,
 	};
 
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;

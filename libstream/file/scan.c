@@ -8,13 +8,13 @@ stream_scan_init(struct stream_scan *scan, int fd, uint64_t position,
     enum stream_scan_depth depth, size_t cap, size_t block)
 {
 	*scan = (struct stream_scan){
-		.fd = fd,
-		.depth = depth,
-		.cap = cap,
-		.limit = UINT64_MAX,
-		.next = position,
-		.base = position,
-		.block = block,
+	    .fd = fd,
+	    .depth = depth,
+	    .cap = cap,
+	    .limit = UINT64_MAX,
+	    .next = position,
+	    .base = position,
+	    .block = block,
 	};
 	stream_buf_init(&scan->buf);
 }
@@ -75,8 +75,8 @@ fill(struct stream_scan *scan, size_t need, struct stream_error *err)
 		want = (size_t)room;
 	status = stream_buf_reserve(&scan->buf, want, err);
 	if (status == STREAM_OK)
-		status = stream_io_read_some_at(scan->fd, scan->buf.data,
-		    need, want, scan->next, &got, err);
+		status = stream_io_read_some_at(scan->fd, scan->buf.data, need,
+		    want, scan->next, &got, err);
 	if (status == STREAM_OK) {
 		scan->buf.size = got;
 		scan->saw_end = got < want;
@@ -143,11 +143,11 @@ stream_scan_next(struct stream_scan *scan, struct stream_batch *batch,
 	if (status == STREAM_END)
 		return status;
 	if (status == STREAM_OK && whole)
-		status = stream_batch_check(
-		    here(scan), (size_t)size, batch, err);
+		status =
+		    stream_batch_check(here(scan), (size_t)size, batch, err);
 	else if (status == STREAM_OK)
-		status = stream_batch_parse(
-		    here(scan), (size_t)size, batch, err);
+		status =
+		    stream_batch_parse(here(scan), (size_t)size, batch, err);
 	if (status != STREAM_OK)
 		return failed(scan, status, err);
 	batch->info.position = scan->next;

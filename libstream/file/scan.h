@@ -17,26 +17,23 @@ enum stream_scan_depth {
 };
 
 struct stream_scan {
-	int fd;		  /* borrowed; the caller closes it */
+	int fd; /* borrowed; the caller closes it */
 	enum stream_scan_depth depth;
-	size_t cap;	  /* largest batch, as in stream_batch_measure */
-	uint64_t limit;	  /* do not read at or past this byte */
-	uint64_t next;	  /* position of the next batch */
-	uint64_t base;	  /* file position of buf.data[0] */
-	size_t block;	  /* bytes to ask for at once */
+	size_t cap;     /* largest batch, as in stream_batch_measure */
+	uint64_t limit; /* do not read at or past this byte */
+	uint64_t next;  /* position of the next batch */
+	uint64_t base;  /* file position of buf.data[0] */
+	size_t block;   /* bytes to ask for at once */
 	struct stream_buf buf;
-	size_t short_of;  /* what a torn batch lacks at least */
-	bool saw_end;	  /* the last read came to the end of the file */
+	size_t short_of; /* what a torn batch lacks at least */
+	bool saw_end;    /* the last read came to the end of the file */
 };
 
 /* Blocks that are read at once.  Whole batches: enough to make the calls cheap,
  * little enough to stay in the second-level cache.  Headers: little, since what
  * lies between two headers is read for nothing.  The measured costs meet
  * between 4 and 16 KiB. */
-enum {
-	STREAM_SCAN_BLOCK = 512 * 1024,
-	STREAM_SCAN_SMALL_BLOCK = 8 * 1024
-};
+enum { STREAM_SCAN_BLOCK = 512 * 1024, STREAM_SCAN_SMALL_BLOCK = 8 * 1024 };
 
 /* Begin at byte position of the open file.  Nothing is read yet. */
 void stream_scan_init(struct stream_scan *scan, int fd, uint64_t position,

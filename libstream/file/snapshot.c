@@ -22,14 +22,14 @@ static void
 load_entry(const uint8_t *p, struct stream_snapshot_entry *entry)
 {
 	*entry = (struct stream_snapshot_entry){
-		.producer_id = (int64_t)stream_load64(p),
-		.producer_epoch = (int16_t)stream_load16(p + 8),
-		.last_sequence = (int32_t)stream_load32(p + 10),
-		.last_offset = (int64_t)stream_load64(p + 14),
-		.offset_delta = (int32_t)stream_load32(p + 22),
-		.timestamp_ms = (int64_t)stream_load64(p + 26),
-		.coordinator_epoch = (int32_t)stream_load32(p + 34),
-		.transaction_first_offset = (int64_t)stream_load64(p + 38),
+	    .producer_id = (int64_t)stream_load64(p),
+	    .producer_epoch = (int16_t)stream_load16(p + 8),
+	    .last_sequence = (int32_t)stream_load32(p + 10),
+	    .last_offset = (int64_t)stream_load64(p + 14),
+	    .offset_delta = (int32_t)stream_load32(p + 22),
+	    .timestamp_ms = (int64_t)stream_load64(p + 26),
+	    .coordinator_epoch = (int32_t)stream_load32(p + 34),
+	    .transaction_first_offset = (int64_t)stream_load64(p + 38),
 	};
 }
 
@@ -77,8 +77,8 @@ load(int dirfd, int64_t offset, struct stream_snapshot_entry **entries,
 	status = stream_io_load(dirfd, name, LARGEST, &file, err);
 	if (status == STREAM_OK)
 		status = stream_snapshot_parse(
-		    (struct stream_bytes){ file.data, file.size }, entries,
-		    count, err);
+		    (struct stream_bytes){file.data, file.size}, entries, count,
+		    err);
 	stream_buf_release(&file);
 	return status;
 }
@@ -114,8 +114,8 @@ stream_snapshot_find(int dirfd, int64_t offset, int64_t *at,
 	while (status == STREAM_OK) {
 		*at = newest_below(&names, most);
 		if (*at < 0) {
-			status = stream_fail(err, STREAM_ENOENT,
-			    STREAM_POS_NONE, "no snapshot");
+			status = stream_fail(
+			    err, STREAM_ENOENT, STREAM_POS_NONE, "no snapshot");
 			break;
 		}
 		status = load(dirfd, *at, entries, count, err);

@@ -32,7 +32,7 @@ hex_digit(char c)
 static void
 read_boot_id(uint8_t id[static 16])
 {
-	char text[64] = { 0 };
+	char text[64] = {0};
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	size_t digits = 0;
 
@@ -43,7 +43,7 @@ read_boot_id(uint8_t id[static 16])
 		for (const char *p = text; *p != '\0' && digits < 32; p++)
 			if (hex_digit(*p) >= 0) {
 				id[digits / 2] = (uint8_t)(id[digits / 2] << 4 |
-				    hex_digit(*p));
+							   hex_digit(*p));
 				digits++;
 			}
 	close(fd);
@@ -70,33 +70,33 @@ static bool
 is_whole(const uint8_t *slot, const struct stream_state_identity *identity)
 {
 	return memcmp(slot, "STRM", 4) == 0 &&
-	    stream_load16(slot + 4) == VERSION &&
-	    stream_load64(slot + 32) == identity->device &&
-	    stream_load64(slot + 40) == identity->inode &&
-	    stream_load32(slot + CHECKSUM_AT) ==
-	    stream_crc32c(slot, CHECKSUM_AT);
+	       stream_load16(slot + 4) == VERSION &&
+	       stream_load64(slot + 32) == identity->device &&
+	       stream_load64(slot + 40) == identity->inode &&
+	       stream_load32(slot + CHECKSUM_AT) ==
+		   stream_crc32c(slot, CHECKSUM_AT);
 }
 
 static void
 load(const uint8_t *p, struct stream_state *state)
 {
 	*state = (struct stream_state){
-		.marks = stream_load16(p + 6),
-		.sequence = stream_load64(p + 8),
-		.device = stream_load64(p + 32),
-		.inode = stream_load64(p + 40),
-		.active_base = (int64_t)stream_load64(p + 48),
-		.end = stream_load64(p + 56),
-		.last_position = (int64_t)stream_load64(p + 64),
-		.next_offset = (int64_t)stream_load64(p + 72),
-		.durable_end = stream_load64(p + 80),
-		.leader_epoch = (int32_t)stream_load32(p + 88),
-		.max_timestamp_ms = (int64_t)stream_load64(p + 96),
-		.max_timestamp_offset = (int64_t)stream_load64(p + 104),
-		.takebacks = stream_load64(p + 112),
-		.takeback_base = (int64_t)stream_load64(p + 120),
-		.takeback_end = stream_load64(p + 128),
-		.structure = stream_load64(p + 136),
+	    .marks = stream_load16(p + 6),
+	    .sequence = stream_load64(p + 8),
+	    .device = stream_load64(p + 32),
+	    .inode = stream_load64(p + 40),
+	    .active_base = (int64_t)stream_load64(p + 48),
+	    .end = stream_load64(p + 56),
+	    .last_position = (int64_t)stream_load64(p + 64),
+	    .next_offset = (int64_t)stream_load64(p + 72),
+	    .durable_end = stream_load64(p + 80),
+	    .leader_epoch = (int32_t)stream_load32(p + 88),
+	    .max_timestamp_ms = (int64_t)stream_load64(p + 96),
+	    .max_timestamp_offset = (int64_t)stream_load64(p + 104),
+	    .takebacks = stream_load64(p + 112),
+	    .takeback_base = (int64_t)stream_load64(p + 120),
+	    .takeback_end = stream_load64(p + 128),
+	    .structure = stream_load64(p + 136),
 	};
 	memcpy(state->boot_id, p + 16, 16);
 }
@@ -132,8 +132,8 @@ static const uint8_t *
 choose(const uint8_t *file, const struct stream_state_identity *identity)
 {
 	const uint8_t *a = is_whole(file, identity) ? file : NULL;
-	const uint8_t *b = is_whole(file + SLOT_STRIDE, identity)
-	    ? file + SLOT_STRIDE : NULL;
+	const uint8_t *b =
+	    is_whole(file + SLOT_STRIDE, identity) ? file + SLOT_STRIDE : NULL;
 
 	if (a == NULL || b == NULL)
 		return a == NULL ? b : a;
@@ -148,15 +148,14 @@ stream_state_read(int fd, const struct stream_state_identity *identity,
 	uint8_t file[SLOT_STRIDE + SLOT_USED];
 	const uint8_t *slot = NULL;
 
-	*state = (struct stream_state){ 0 };
+	*state = (struct stream_state){0};
 	for (int tries = 0; slot == NULL && tries < READ_TRIES; tries++) {
 		size_t got;
 		int status =
 		    stream_io_read_at(fd, file, sizeof(file), 0, &got, err);
 
 		if (status != STREAM_OK)
-			return stream_fail_in(
-			    err, status, STREAM_STATE_NAME);
+			return stream_fail_in(err, status, STREAM_STATE_NAME);
 		if (got == 0)
 			return STREAM_OK;
 		memset(file + got, 0, sizeof(file) - got);
@@ -172,7 +171,7 @@ stream_state_is_current(const struct stream_state *state,
     const struct stream_state_identity *identity)
 {
 	return state->sequence != 0 &&
-	    memcmp(state->boot_id, identity->boot_id, 16) == 0;
+	       memcmp(state->boot_id, identity->boot_id, 16) == 0;
 }
 
 int
@@ -188,8 +187,8 @@ stream_state_write(int fd, const struct stream_state_identity *identity,
 	next.inode = identity->inode;
 	memcpy(next.boot_id, identity->boot_id, 16);
 	store(&next, slot);
-	status = stream_io_write_at(fd, slot, SLOT_USED,
-	    (next.sequence & 1) * SLOT_STRIDE, NULL, err);
+	status = stream_io_write_at(
+	    fd, slot, SLOT_USED, (next.sequence & 1) * SLOT_STRIDE, NULL, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, STREAM_STATE_NAME);
 	*state = next;

@@ -26,28 +26,28 @@ enum stream_state_lock {
 
 enum stream_state_mark {
 	STREAM_MARK_ROLLING = 1 << 0, /* there may be a newer segment */
-	STREAM_MARK_SYNCING = 1 << 1,	/* a sync began and has not ended */
-	STREAM_MARK_DELETED = 1 << 2	/* the topic is gone: do not write */
+	STREAM_MARK_SYNCING = 1 << 1, /* a sync began and has not ended */
+	STREAM_MARK_DELETED = 1 << 2  /* the topic is gone: do not write */
 };
 
 struct stream_state {
 	uint64_t sequence; /* of this slot; 0: there is no state */
 	uint8_t boot_id[16];
 	uint64_t device; /* of the state file itself, so that a copy is */
-	uint64_t inode;	 /* known for one */
+	uint64_t inode;  /* known for one */
 	uint16_t marks;
 	int32_t leader_epoch;
-	int64_t active_base;	/* base offset of the segment written to */
-	uint64_t end;		/* its bytes that hold whole batches */
-	int64_t last_position;	/* of its last batch, -1: none */
-	int64_t next_offset;	/* of the next record */
-	uint64_t durable_end;	/* bytes of the active segment known synced */
+	int64_t active_base;      /* base offset of the segment written to */
+	uint64_t end;             /* its bytes that hold whole batches */
+	int64_t last_position;    /* of its last batch, -1: none */
+	int64_t next_offset;      /* of the next record */
+	uint64_t durable_end;     /* bytes of the active segment known synced */
 	int64_t max_timestamp_ms; /* in the active segment, -1: none */
 	int64_t max_timestamp_offset;
-	uint64_t takebacks;	/* how often a failed sync took records back */
-	int64_t takeback_base;	/* segment that the last one cut */
-	uint64_t takeback_end;	/* and the size it cut it to */
-	uint64_t structure;	/* odd while names of segments change */
+	uint64_t takebacks;    /* how often a failed sync took records back */
+	int64_t takeback_base; /* segment that the last one cut */
+	uint64_t takeback_end; /* and the size it cut it to */
+	uint64_t structure;    /* odd while names of segments change */
 };
 
 /* What identifies the running system and the open state file. */

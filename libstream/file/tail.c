@@ -54,7 +54,8 @@ window_size(const struct judge *judge, uint64_t at)
 static bool
 is_zero(const uint8_t *bytes, size_t n)
 {
-	return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+	return n == 0 ||
+	       (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
 static int
@@ -96,18 +97,18 @@ is_whole_batch(struct judge *judge, uint64_t at, uint64_t size, bool *whole,
 
 /* Could a batch header at or after the expected offset start here? */
 static bool
-is_candidate(const struct judge *judge, const uint8_t *p, uint64_t at,
-    uint64_t *size)
+is_candidate(
+    const struct judge *judge, const uint8_t *p, uint64_t at, uint64_t *size)
 {
 	int64_t base = (int64_t)stream_load64(p);
 	int64_t count = (int32_t)stream_load32(p + 57);
 	int64_t delta = (int32_t)stream_load32(p + 23);
 
 	return p[STREAM_BATCH_MAGIC_AT] == 2 && base >= judge->expected &&
-	    delta >= 0 && count >= 0 && count <= delta + 1 &&
-	    stream_batch_measure(p, STREAM_BATCH_HEADER, judge->cap, size,
-		NULL) == STREAM_OK &&
-	    *size <= judge->end - at;
+	       delta >= 0 && count >= 0 && count <= delta + 1 &&
+	       stream_batch_measure(p, STREAM_BATCH_HEADER, judge->cap, size,
+		   NULL) == STREAM_OK &&
+	       *size <= judge->end - at;
 }
 
 /* Candidates in one window; those that begin in its last 60 bytes are in the
@@ -187,12 +188,12 @@ is_whole_message(
 	stream_buf_init(&buf);
 	status = stream_buf_reserve(&buf, (size_t)size, err);
 	if (status == STREAM_OK)
-		status = read_some(
-		    judge, buf.data, (size_t)size, judge->from, err);
+		status =
+		    read_some(judge, buf.data, (size_t)size, judge->from, err);
 	if (status == STREAM_OK)
 		*whole = stream_load32(buf.data + STREAM_BATCH_PREFIX) ==
-		    stream_crc32(buf.data + STREAM_BATCH_MAGIC_AT,
-			(size_t)size - STREAM_BATCH_MAGIC_AT);
+			 stream_crc32(buf.data + STREAM_BATCH_MAGIC_AT,
+			     (size_t)size - STREAM_BATCH_MAGIC_AT);
 	stream_buf_release(&buf);
 	return status;
 }
@@ -205,17 +206,15 @@ judge_whole(struct judge *judge, const uint8_t *header, uint64_t size,
 	struct stream_batch batch;
 	bool old = header[STREAM_BATCH_MAGIC_AT] < 2;
 	bool whole;
-	int status = old
-	    ? is_whole_message(judge, size, &whole, err)
-	    : is_whole_batch(judge, judge->from, size, &whole, err);
+	int status =
+	    old ? is_whole_message(judge, size, &whole, err)
+		: is_whole_batch(judge, judge->from, size, &whole, err);
 
 	if (status != STREAM_OK)
 		return status;
 	*tail = STREAM_TAIL_BAD;
-	if (whole &&
-	    (old ||
-		stream_batch_parse(header, (size_t)size, &batch, NULL) ==
-		    STREAM_ENEWER))
+	if (whole && (old || stream_batch_parse(header, (size_t)size, &batch,
+				 NULL) == STREAM_ENEWER))
 		*tail = STREAM_TAIL_NEWER;
 	return STREAM_OK;
 }
@@ -225,7 +224,7 @@ static int
 judge_header(
     struct judge *judge, enum stream_tail *tail, struct stream_error *err)
 {
-	uint8_t header[STREAM_BATCH_HEADER] = { 0 };
+	uint8_t header[STREAM_BATCH_HEADER] = {0};
 	uint64_t left = judge->end - judge->from;
 	uint64_t size;
 	int status;
@@ -234,8 +233,8 @@ judge_header(
 	if (left < STREAM_BATCH_MAGIC_AT + 1)
 		return STREAM_OK;
 	status = read_some(judge, header,
-	    left < sizeof(header) ? (size_t)left : sizeof(header),
-	    judge->from, err);
+	    left < sizeof(header) ? (size_t)left : sizeof(header), judge->from,
+	    err);
 	if (status != STREAM_OK)
 		return status;
 	status = stream_batch_measure(
@@ -276,10 +275,10 @@ stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
     size_t cap, enum stream_tail *tail, struct stream_error *err)
 {
 	struct judge judge = {
-		.fd = fd,
-		.from = position,
-		.expected = expected_offset,
-		.cap = cap,
+	    .fd = fd,
+	    .from = position,
+	    .expected = expected_offset,
+	    .cap = cap,
 	};
 	struct stream_buf window;
 	int status = stream_io_size(fd, &judge.end, err);

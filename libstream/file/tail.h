@@ -13,12 +13,12 @@
 #include <stream/error.h>
 
 enum stream_tail {
-	STREAM_TAIL_NONE,    /* the file ends after a whole batch */
-	STREAM_TAIL_TORN,    /* an append that did not finish; may be cut */
-	STREAM_TAIL_BAD,     /* a last batch that is all there and wrong: set
-				aside, then cut */
-	STREAM_TAIL_DAMAGE,  /* bytes that were good once; nobody cuts them */
-	STREAM_TAIL_NEWER    /* whole, in a format that is not supported */
+	STREAM_TAIL_NONE,   /* the file ends after a whole batch */
+	STREAM_TAIL_TORN,   /* an append that did not finish; may be cut */
+	STREAM_TAIL_BAD,    /* a last batch that is all there and wrong: set
+			       aside, then cut */
+	STREAM_TAIL_DAMAGE, /* bytes that were good once; nobody cuts them */
+	STREAM_TAIL_NEWER   /* whole, in a format that is not supported */
 };
 
 /*

@@ -28,10 +28,10 @@ enum { BULK = 128 << 10 };
 /* What one pass under the append lock will write. */
 struct run {
 	uint8_t *bytes;
-	size_t size;	   /* of whole batches chosen so far */
-	int64_t next;	   /* offset after them */
+	size_t size;  /* of whole batches chosen so far */
+	int64_t next; /* offset after them */
 	uint64_t last_position;
-	bool must_roll;	   /* the next batch needs a new segment */
+	bool must_roll;               /* the next batch needs a new segment */
 	struct stream_indexer before; /* counters, should the write fail */
 };
 
@@ -52,8 +52,8 @@ waited_ms(struct stream_partition *partition, int64_t max_timestamp_ms,
 {
 	int64_t first;
 	struct statx made;
-	int status = stream_segment_first_timestamp(
-	    &partition->segment, &first, err);
+	int status =
+	    stream_segment_first_timestamp(&partition->segment, &first, err);
 
 	*waited = 0;
 	if (status != STREAM_OK)
@@ -86,9 +86,9 @@ needs_roll(struct stream_partition *partition,
 	int status;
 
 	*roll = position + info->size > (uint64_t)config->segment_bytes ||
-	    (int64_t)indexer->entries >= slots ||
-	    (int64_t)indexer->time_entries >= time_slots - 1 ||
-	    info->last_offset - indexer->base_offset > INT32_MAX;
+		(int64_t)indexer->entries >= slots ||
+		(int64_t)indexer->time_entries >= time_slots - 1 ||
+		info->last_offset - indexer->base_offset > INT32_MAX;
 	if (position == 0)
 		*roll = false;
 	if (*roll || position == 0)
@@ -132,12 +132,12 @@ add_batch(struct stream_partition *partition, struct run *run,
 	if (status != STREAM_OK)
 		return status;
 	batch.info.position = position;
-	status = needs_roll(
-	    partition, &batch.info, position, &run->must_roll, err);
+	status =
+	    needs_roll(partition, &batch.info, position, &run->must_roll, err);
 	if (status != STREAM_OK || run->must_roll)
 		return status;
-	status = stream_indexer_add(
-	    &partition->segment.indexer, &batch.info, err);
+	status =
+	    stream_indexer_add(&partition->segment.indexer, &batch.info, err);
 	if (status != STREAM_OK)
 		return status;
 	run->last_position = position;
@@ -153,9 +153,9 @@ plan(struct stream_partition *partition, uint8_t *bytes, size_t size,
 	int status = STREAM_OK;
 
 	*run = (struct run){
-		.bytes = bytes,
-		.next = partition->state.next_offset,
-		.before = partition->segment.indexer,
+	    .bytes = bytes,
+	    .next = partition->state.next_offset,
+	    .before = partition->segment.indexer,
 	};
 	while (run->size < size && !run->must_roll && status == STREAM_OK)
 		status = add_batch(partition, run, err);
@@ -182,7 +182,7 @@ forget_plan(struct stream_partition *partition, const struct run *run)
 static int
 begin_epoch(struct stream_partition *partition, struct stream_error *err)
 {
-	struct stream_epoch first = { 0, partition->state.next_offset };
+	struct stream_epoch first = {0, partition->state.next_offset};
 	struct stream_epoch last;
 	int status;
 
@@ -207,8 +207,8 @@ begin_epoch(struct stream_partition *partition, struct stream_error *err)
  * the next writer finds the file longer than the state says, and does it.
  */
 static void
-cut_back(struct stream_partition *partition, const struct run *run,
-    size_t *done)
+cut_back(
+    struct stream_partition *partition, const struct run *run, size_t *done)
 {
 	uint64_t old_end = partition->state.end;
 

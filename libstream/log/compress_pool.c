@@ -51,8 +51,8 @@ static int
 pack(enum stream_codec codec, struct stream_compressor *compressor,
     struct job *job, struct stream_error *err)
 {
-	struct stream_bytes records = { job->memory + STREAM_BATCH_HEADER,
-		stream_batch_build_size(&job->build) - STREAM_BATCH_HEADER };
+	struct stream_bytes records = {job->memory + STREAM_BATCH_HEADER,
+	    stream_batch_build_size(&job->build) - STREAM_BATCH_HEADER};
 	int status;
 
 	job->packed.size = 0;
@@ -83,8 +83,9 @@ int
 stream_compress_pool_new(enum stream_codec codec, int level, unsigned workers,
     struct stream_compress_pool **pool, struct stream_error *err)
 {
-	static const struct stream_ring_work work = { .context_new = context_new,
-		.context_free = context_free, .run = run };
+	static const struct stream_ring_work work = {.context_new = context_new,
+	    .context_free = context_free,
+	    .run = run};
 	struct stream_compress_pool *new = calloc(1, sizeof(*new));
 	int status;
 
@@ -92,12 +93,11 @@ stream_compress_pool_new(enum stream_codec codec, int level, unsigned workers,
 		return stream_fail_memory(err);
 	new->codec = codec;
 	new->level = level;
-	new->size = workers > 0 ? workers * JOBS_PER_WORKER : 1;
+	new->size = workers > 0 ? workers *JOBS_PER_WORKER : 1;
 	new->jobs = calloc(new->size, sizeof(*new->jobs));
-	status = new->jobs != NULL
-	    ? stream_ring_new(
-		  new->size, workers, 2, &work, new, &new->ring, err)
-	    : stream_fail_memory(err);
+	status = new->jobs != NULL ? stream_ring_new(new->size, workers, 2,
+					 &work, new, &new->ring, err)
+				   : stream_fail_memory(err);
 	if (status != STREAM_OK) {
 		stream_compress_pool_free(new);
 		return status;

@@ -12,16 +12,17 @@ static int
 add_batch(struct stream_buf *epochs, const struct stream_batch_info *info,
     struct stream_error *err)
 {
-	struct stream_epoch new = { info->leader_epoch, info->base_offset };
+	struct stream_epoch new = {info->leader_epoch, info->base_offset};
 	const struct stream_epoch *last = NULL;
 
 	if (epochs->size > 0)
-		last = (const struct stream_epoch *)(const void *)(epochs->data +
-		    epochs->size - sizeof(*last));
+		last =
+		    (const struct stream_epoch *)(const void *)(epochs->data +
+								epochs->size -
+								sizeof(*last));
 	if (new.epoch < 0 ||
-	    (last != NULL &&
-		(new.epoch <= last->epoch ||
-		    new.start_offset <= last->start_offset)))
+	    (last != NULL && (new.epoch <= last->epoch ||
+				 new.start_offset <= last->start_offset)))
 		return STREAM_OK;
 	return stream_buf_add(epochs, &new, sizeof(new), err);
 }
@@ -37,7 +38,7 @@ walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
 	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	    STREAM_OK) {
+	       STREAM_OK) {
 		status = add_batch(epochs, &batch.info, err);
 		if (status != STREAM_OK)
 			break;

@@ -3,15 +3,15 @@
 #include "base/bytes.h"
 
 void
-stream_indexer_init(struct stream_indexer *indexer, int64_t base_offset,
-    int64_t interval_bytes)
+stream_indexer_init(
+    struct stream_indexer *indexer, int64_t base_offset, int64_t interval_bytes)
 {
 	*indexer = (struct stream_indexer){
-		.base_offset = base_offset,
-		.interval_bytes = interval_bytes,
-		.time_last_ms = STREAM_NO_TIMESTAMP,
-		.max_timestamp_ms = STREAM_NO_TIMESTAMP,
-		.max_timestamp_offset = -1,
+	    .base_offset = base_offset,
+	    .interval_bytes = interval_bytes,
+	    .time_last_ms = STREAM_NO_TIMESTAMP,
+	    .max_timestamp_ms = STREAM_NO_TIMESTAMP,
+	    .max_timestamp_offset = -1,
 	};
 	stream_buf_init(&indexer->offsets);
 	stream_buf_init(&indexer->times);
@@ -46,8 +46,8 @@ add_time(struct stream_indexer *indexer, struct stream_error *err)
 }
 
 static int
-add_offset(struct stream_indexer *indexer,
-    const struct stream_batch_info *info, struct stream_error *err)
+add_offset(struct stream_indexer *indexer, const struct stream_batch_info *info,
+    struct stream_error *err)
 {
 	uint8_t entry[STREAM_INDEX_ENTRY];
 	int status;
@@ -79,8 +79,7 @@ stream_indexer_add(struct stream_indexer *indexer,
 }
 
 int
-stream_indexer_finish(
-    struct stream_indexer *indexer, struct stream_error *err)
+stream_indexer_finish(struct stream_indexer *indexer, struct stream_error *err)
 {
 	return add_time(indexer, err);
 }

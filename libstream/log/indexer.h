@@ -15,13 +15,13 @@
 enum { STREAM_INDEX_ENTRY = 8, STREAM_TIMEINDEX_ENTRY = 12 };
 
 struct stream_indexer {
-	int64_t base_offset;	   /* of the segment */
-	int64_t interval_bytes;	   /* index.interval.bytes */
+	int64_t base_offset;       /* of the segment */
+	int64_t interval_bytes;    /* index.interval.bytes */
 	uint64_t indexed_position; /* of the last .index entry, 0: none */
-	uint64_t entries;	   /* in .index, those below included */
+	uint64_t entries;          /* in .index, those below included */
 	uint64_t time_entries;
-	int64_t time_last_ms;	   /* of the last .timeindex entry, -1 */
-	int64_t max_timestamp_ms;  /* of the segment so far, -1: none */
+	int64_t time_last_ms;     /* of the last .timeindex entry, -1 */
+	int64_t max_timestamp_ms; /* of the segment so far, -1: none */
 	int64_t max_timestamp_offset;
 	struct stream_buf offsets; /* entries not yet in the files */
 	struct stream_buf times;

@@ -64,7 +64,7 @@ begin(struct stream_isolation *isolation, int64_t producer_id,
 		isolation->capacity = capacity;
 	}
 	isolation->transactions[isolation->count++] =
-	    (struct transaction){ producer_id, first_offset, INT64_MAX, false };
+	    (struct transaction){producer_id, first_offset, INT64_MAX, false};
 	return STREAM_OK;
 }
 
@@ -117,9 +117,9 @@ pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
 	if (stream_batch_is_control(info))
 		status = read_marker(isolation, info, err);
 	else if (stream_batch_is_transactional(info) &&
-	    find_open(isolation, info->producer_id) == NULL)
-		status = begin(isolation, info->producer_id,
-		    info->base_offset, err);
+		 find_open(isolation, info->producer_id) == NULL)
+		status =
+		    begin(isolation, info->producer_id, info->base_offset, err);
 	if (status == STREAM_OK)
 		isolation->next = info->last_offset + 1;
 	return status;
@@ -138,14 +138,14 @@ open_next(struct stream_isolation *isolation, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	for (i = 0; i < view.count && isolation->base >= 0 &&
-	     view.segments[i].base_offset <= isolation->base;
+		    view.segments[i].base_offset <= isolation->base;
 	     i++)
 		;
 	if (isolation->base < 0 && view.count > 0)
 		i = stream_view_find(&view, isolation->next);
 	status = i < view.count
-	    ? stream_view_open(&view, i, isolation->dirfd, &fd, err)
-	    : STREAM_END;
+		     ? stream_view_open(&view, i, isolation->dirfd, &fd, err)
+		     : STREAM_END;
 	if (status == STREAM_OK) {
 		if (isolation->fd >= 0)
 			close(isolation->fd);
@@ -178,8 +178,8 @@ step(struct stream_isolation *isolation, struct stream_error *err)
 
 /* What was open at offset begins with the newest snapshot at or below it. */
 static int
-load_snapshot(
-    struct stream_isolation *isolation, int64_t offset, struct stream_error *err)
+load_snapshot(struct stream_isolation *isolation, int64_t offset,
+    struct stream_error *err)
 {
 	struct stream_snapshot_entry *entries;
 	size_t count;
@@ -207,7 +207,7 @@ by_first_offset(const void *a, const void *b)
 	const struct transaction *x = a, *y = b;
 
 	return (x->first_offset > y->first_offset) -
-	    (x->first_offset < y->first_offset);
+	       (x->first_offset < y->first_offset);
 }
 
 int
@@ -227,8 +227,8 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap,
 	    STREAM_SCAN_SMALL_BLOCK);
 	status = load_snapshot(new, offset, err);
 	if (new->count > 1)
-		qsort(new->transactions, new->count,
-		    sizeof(*new->transactions), by_first_offset);
+		qsort(new->transactions, new->count, sizeof(*new->transactions),
+		    by_first_offset);
 	while (status == STREAM_OK && new->next < offset)
 		status = step(new, err);
 	if (status != STREAM_OK && status != STREAM_END) {
@@ -300,8 +300,8 @@ stream_isolation_judge(struct stream_isolation *isolation,
 
 	forget(isolation, info->base_offset);
 	while (status == STREAM_OK &&
-	    (isolation->next <= info->last_offset ||
-		is_open_before(isolation, info->base_offset)))
+	       (isolation->next <= info->last_offset ||
+		   is_open_before(isolation, info->base_offset)))
 		status = step(isolation, err);
 	if (status != STREAM_OK && status != STREAM_END)
 		return status;
@@ -309,7 +309,7 @@ stream_isolation_judge(struct stream_isolation *isolation,
 	if (is_open_before(isolation, info->base_offset))
 		*verdict = STREAM_WAIT;
 	else if (stream_batch_is_transactional(info) &&
-	    is_aborted(isolation, info))
+		 is_aborted(isolation, info))
 		*verdict = STREAM_HIDE;
 	return STREAM_OK;
 }

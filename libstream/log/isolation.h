@@ -18,7 +18,8 @@ struct stream_isolation;
 enum stream_verdict {
 	STREAM_SHOW, /* committed, or of no transaction */
 	STREAM_HIDE, /* aborted */
-	STREAM_WAIT  /* its transaction is open: nothing from here on is stable */
+	STREAM_WAIT  /* its transaction is open: nothing from here on is stable
+		      */
 };
 
 /*

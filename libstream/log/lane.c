@@ -13,9 +13,9 @@ stream_lane_init(struct stream_lane *lane,
     const struct stream_lane_rules *rules, int32_t number)
 {
 	*lane = (struct stream_lane){
-		.rules = rules,
-		.number = number,
-		.dirfd = -1,
+	    .rules = rules,
+	    .number = number,
+	    .dirfd = -1,
 	};
 }
 
@@ -67,8 +67,8 @@ stream_lane_append(struct stream_lane *lane, uint8_t *batches, size_t size,
 	int status;
 
 	seal(lane, batches, size);
-	status = stream_partition_append(
-	    lane->partition, batches, size, put, err);
+	status =
+	    stream_partition_append(lane->partition, batches, size, put, err);
 
 	if (status == STREAM_OK && lane->rules->sync_each_write)
 		status = stream_partition_sync(lane->partition, err);
@@ -128,8 +128,7 @@ finish_batch(struct stream_lane *lane, struct stream_error *err)
 	if (lane->rules->pool != NULL)
 		return stream_compress_pool_submit(
 		    lane->rules->pool, lane, err);
-	stream_batch_build_header(
-	    build, STREAM_CODEC_NONE, build->start, size);
+	stream_batch_build_header(build, STREAM_CODEC_NONE, build->start, size);
 	lane->finished += size;
 	build->count = 0;
 	if (lane->finished < lane->rules->group_bytes)
@@ -164,11 +163,12 @@ static size_t
 alone(const struct stream_record *record)
 {
 	size_t fields = 1 + 1 + 1 + stream_record_bytes_size(record->key) +
-	    stream_record_bytes_size(record->value) +
-	    stream_varint_size(record->header_count) + record->headers.size;
+			stream_record_bytes_size(record->value) +
+			stream_varint_size(record->header_count) +
+			record->headers.size;
 
 	return STREAM_BATCH_HEADER + stream_varint_size((int64_t)fields) +
-	    fields;
+	       fields;
 }
 
 /* A batch with room for bound bytes of records, and for as many as the rules

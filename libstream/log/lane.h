@@ -33,7 +33,7 @@ struct stream_lane {
 	uint8_t *memory; /* owned: finished batches, then the open one */
 	size_t capacity;
 	size_t finished; /* bytes of finished batches in memory */
-	uint8_t *limit;	 /* the open batch ends here at the latest */
+	uint8_t *limit;  /* the open batch ends here at the latest */
 };
 
 void stream_lane_init(struct stream_lane *lane,

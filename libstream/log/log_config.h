@@ -11,15 +11,15 @@
 #include <stdint.h>
 
 struct stream_log_config {
-	int64_t segment_bytes;	      /* segment.bytes, 1 GiB */
-	int64_t segment_ms;	      /* segment.ms, 7 days */
+	int64_t segment_bytes;        /* segment.bytes, 1 GiB */
+	int64_t segment_ms;           /* segment.ms, 7 days */
 	int64_t segment_index_bytes;  /* segment.index.bytes, 10 MiB */
 	int64_t index_interval_bytes; /* index.interval.bytes, 4096 */
 	int64_t max_message_bytes;    /* max.message.bytes, 1 MiB + 12 */
-	bool append_time;	      /* message.timestamp.type is LogAppendTime */
-	bool dense;	/* a topic of ours, never compacted: no offset gaps */
+	bool append_time; /* message.timestamp.type is LogAppendTime */
+	bool dense;       /* a topic of ours, never compacted: no offset gaps */
 	int64_t log_start_offset; /* from the store's checkpoint, 0: none */
-	int lock_timeout_ms;	  /* longest wait for a lock, 10 s */
+	int lock_timeout_ms;      /* longest wait for a lock, 10 s */
 	/* Told what a writer cut or set aside; may be NULL.  Kept. */
 	void (*note)(void *context, const char *text);
 	void *note_context;

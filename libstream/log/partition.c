@@ -21,8 +21,8 @@ static int
 open_state(struct stream_partition *partition, struct stream_error *err)
 {
 	int fd;
-	int status = stream_io_open(partition->dirfd, STREAM_STATE_NAME,
-	    O_RDWR | O_CREAT, &fd, err);
+	int status = stream_io_open(
+	    partition->dirfd, STREAM_STATE_NAME, O_RDWR | O_CREAT, &fd, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -40,8 +40,7 @@ open_state(struct stream_partition *partition, struct stream_error *err)
 
 /* Is the file that is locked the one that others would open and lock? */
 static int
-is_still_there(
-    const struct stream_partition *partition, bool *there,
+is_still_there(const struct stream_partition *partition, bool *there,
     struct stream_error *err)
 {
 	struct stat named;
@@ -53,7 +52,7 @@ is_still_there(
 				       : stream_fail_sys(err, "%s: cannot stat",
 					     STREAM_STATE_NAME);
 	*there = named.st_dev == partition->identity.device &&
-	    named.st_ino == partition->identity.inode;
+		 named.st_ino == partition->identity.inode;
 	return STREAM_OK;
 }
 
@@ -86,9 +85,9 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 {
 	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
 		bool there;
-		int status = stream_lock_take(partition->statefd,
-		    STREAM_LOCK_EXCLUSIVE, byte, 1,
-		    partition->config.lock_timeout_ms, err);
+		int status =
+		    stream_lock_take(partition->statefd, STREAM_LOCK_EXCLUSIVE,
+			byte, 1, partition->config.lock_timeout_ms, err);
 
 		if (status != STREAM_OK)
 			return status;
@@ -123,8 +122,8 @@ adopt_segment(
 
 	if (segment->base_offset != state->active_base)
 		status = stream_segment_open(segment, partition->dirfd,
-		    state->active_base,
-		    partition->config.index_interval_bytes, err);
+		    state->active_base, partition->config.index_interval_bytes,
+		    err);
 	if (status != STREAM_OK)
 		return status;
 	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
@@ -154,8 +153,8 @@ adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
 	if (status == STREAM_ENOENT)
 		return STREAM_OK;
 	if (status == STREAM_OK && sound && first_look)
-		status = stream_partition_last_batch_agrees(
-		    partition, &sound, err);
+		status =
+		    stream_partition_last_batch_agrees(partition, &sound, err);
 	*yes = status == STREAM_OK && sound;
 	if (*yes)
 		partition->known_sequence = partition->state.sequence;
@@ -168,8 +167,7 @@ adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
  * roll that did not end and another boot say no as well.
  */
 static int
-is_true(struct stream_partition *partition, bool *yes,
-    struct stream_error *err)
+is_true(struct stream_partition *partition, bool *yes, struct stream_error *err)
 {
 	const struct stream_state *state = &partition->state;
 	uint64_t size;
@@ -193,8 +191,8 @@ static int
 refresh(struct stream_partition *partition, struct stream_error *err)
 {
 	bool yes;
-	int status = stream_state_read(partition->statefd,
-	    &partition->identity, &partition->state, err);
+	int status = stream_state_read(
+	    partition->statefd, &partition->identity, &partition->state, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -248,8 +246,8 @@ int
 stream_partition_publish(
     struct stream_partition *partition, struct stream_error *err)
 {
-	int status = stream_state_write(partition->statefd,
-	    &partition->identity, &partition->state, err);
+	int status = stream_state_write(
+	    partition->statefd, &partition->identity, &partition->state, err);
 
 	if (status == STREAM_OK)
 		partition->known_sequence = partition->state.sequence;
@@ -339,8 +337,8 @@ mark_deleted(struct stream_partition *partition, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_state_read(partition->statefd, &partition->identity,
-	    &partition->state, err);
+	status = stream_state_read(
+	    partition->statefd, &partition->identity, &partition->state, err);
 	partition->state.marks |= STREAM_MARK_DELETED;
 	if (status == STREAM_OK)
 		status = stream_partition_publish(partition, err);
@@ -353,9 +351,9 @@ stream_partition_mark_deleted(
     int dirfd, int lock_timeout_ms, struct stream_error *err)
 {
 	struct stream_partition partition = {
-		.dirfd = dirfd,
-		.statefd = -1,
-		.config.lock_timeout_ms = lock_timeout_ms,
+	    .dirfd = dirfd,
+	    .statefd = -1,
+	    .config.lock_timeout_ms = lock_timeout_ms,
 	};
 	int status = open_state(&partition, err);
 

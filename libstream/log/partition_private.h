@@ -17,15 +17,15 @@ struct stream_partition {
 	int statefd;
 	struct stream_log_config config;
 	struct stream_state_identity identity;
-	struct stream_state state;  /* as last read or written */
-	uint64_t known_sequence;    /* the state for which segment is true */
+	struct stream_state state; /* as last read or written */
+	uint64_t known_sequence;   /* the state for which segment is true */
 	struct stream_segment segment;
 	/* Appended here and not known to be durable. */
 	bool dirty;
-	int64_t dirty_base;	/* segment of the last such bytes */
-	uint64_t dirty_end;	/* where they end in it */
+	int64_t dirty_base;       /* segment of the last such bytes */
+	uint64_t dirty_end;       /* where they end in it */
 	uint64_t dirty_takebacks; /* state.takebacks when they were written */
-	bool holds_sync; /* between lock_sync and unlock_sync */
+	bool holds_sync;          /* between lock_sync and unlock_sync */
 	/* A cut that failed: nothing more is appended by this handle. */
 	bool poisoned;
 };
@@ -61,8 +61,8 @@ int stream_partition_find_newest(struct stream_partition *partition,
 
 /* Does the batch that the state calls the last one stand in the open segment,
  * end where the state's end is, and lead to its next offset? */
-int stream_partition_last_batch_agrees(struct stream_partition *partition,
-    bool *agrees, struct stream_error *err);
+int stream_partition_last_batch_agrees(
+    struct stream_partition *partition, bool *agrees, struct stream_error *err);
 
 /* Write the state under the append lock. */
 int stream_partition_publish(

@@ -55,31 +55,32 @@ run(void *owner, void *context, unsigned index)
 {
 	struct stream_read_ahead *ahead = owner;
 	struct slot *slot = &ahead->slots[index];
-	struct stream_bytes records = { slot->packed.data + STREAM_BATCH_HEADER,
-		slot->packed.size - STREAM_BATCH_HEADER };
+	struct stream_bytes records = {slot->packed.data + STREAM_BATCH_HEADER,
+	    slot->packed.size - STREAM_BATCH_HEADER};
 
 	slot->plain.size = 0;
-	slot->status = stream_decompress(context,
-	    stream_batch_codec(&slot->batch.info), records, SLOT_BYTES,
-	    &slot->plain, &slot->err);
+	slot->status =
+	    stream_decompress(context, stream_batch_codec(&slot->batch.info),
+		records, SLOT_BYTES, &slot->plain, &slot->err);
 }
 
 int
 stream_read_ahead_new(unsigned workers, struct stream_read_ahead **ahead,
     struct stream_error *err)
 {
-	static const struct stream_ring_work work = { .context_new = context_new,
-		.context_free = context_free, .run = run };
+	static const struct stream_ring_work work = {.context_new = context_new,
+	    .context_free = context_free,
+	    .run = run};
 	struct stream_read_ahead *new = calloc(1, sizeof(*new));
 	int status;
 
 	if (new == NULL)
 		return stream_fail_memory(err);
-	new->size = workers * SLOTS_PER_WORKER;
+	new->size = workers *SLOTS_PER_WORKER;
 	if (new->size > SLOTS_MOST)
 		new->size = SLOTS_MOST;
-	status = stream_ring_new(
-	    new->size, workers, 2, &work, new, &new->ring, err);
+	status =
+	    stream_ring_new(new->size, workers, 2, &work, new, &new->ring, err);
 	if (status != STREAM_OK) {
 		free(new);
 		return status;
@@ -149,11 +150,11 @@ stream_read_ahead_take(struct stream_read_ahead *ahead,
 	slot = &ahead->slots[stream_ring_wait(ahead->ring)];
 	ahead->is_lent = true;
 	*batch = slot->batch;
-	*packed = (struct stream_bytes){ slot->packed.data, slot->packed.size };
-	*records = (struct stream_bytes){ slot->plain.data, slot->plain.size };
+	*packed = (struct stream_bytes){slot->packed.data, slot->packed.size};
+	*records = (struct stream_bytes){slot->plain.data, slot->plain.size};
 	if (slot->status == STREAM_ETOOBIG) {
 		stream_buf_release(&slot->plain);
-		*records = (struct stream_bytes){ 0 };
+		*records = (struct stream_bytes){0};
 		return STREAM_OK;
 	}
 	if (slot->status != STREAM_OK && err != NULL)

@@ -49,21 +49,21 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
     const struct stream_reader_options *options)
 {
 	*reader = (struct stream_reader){
-		.dirfd = source->dirfd,
-		.log_start_offset = source->log_start_offset,
-		.is_ours = source->is_ours,
-		.dense = source->dense,
-		.statefd = -1,
-		.fd = -1,
-		.expected = -1,
-		.end = STREAM_NO_LIMIT,
-		.limit_base = STREAM_NO_LIMIT,
-		.left = -1,
-		.watch_file = -1,
-		.watch_dir = -1,
-		.watch_state = -1,
-		.woken = true,
-		.names_changed = true,
+	    .dirfd = source->dirfd,
+	    .log_start_offset = source->log_start_offset,
+	    .is_ours = source->is_ours,
+	    .dense = source->dense,
+	    .statefd = -1,
+	    .fd = -1,
+	    .expected = -1,
+	    .end = STREAM_NO_LIMIT,
+	    .limit_base = STREAM_NO_LIMIT,
+	    .left = -1,
+	    .watch_file = -1,
+	    .watch_dir = -1,
+	    .watch_state = -1,
+	    .woken = true,
+	    .names_changed = true,
 	};
 	if (options != NULL)
 		reader->options = *options;
@@ -180,16 +180,16 @@ bool
 stream_reader_has_buffered(const struct stream_reader *reader)
 {
 	return reader->walk.left > 0 ||
-	    stream_scan_has_buffered(&reader->scan) ||
-	    (reader->ahead != NULL &&
-		!stream_read_ahead_is_empty(reader->ahead));
+	       stream_scan_has_buffered(&reader->scan) ||
+	       (reader->ahead != NULL &&
+		   !stream_read_ahead_is_empty(reader->ahead));
 }
 
 bool
 stream_reader_is_woken(const struct stream_reader *reader)
 {
 	return reader->watch == NULL || !stream_watch_is_set(reader) ||
-	    reader->woken;
+	       reader->woken;
 }
 
 /* The records of a batch as they are, or decompressed into plain. */
@@ -209,11 +209,11 @@ unpack(struct stream_reader *reader, const uint8_t *bytes,
 		status = stream_decompressor_new(&reader->decompressor, err);
 	reader->plain.size = 0;
 	if (status == STREAM_OK)
-		status = stream_decompress(reader->decompressor, codec,
-		    *records, reader->options.max_batch_bytes, &reader->plain,
-		    err);
+		status =
+		    stream_decompress(reader->decompressor, codec, *records,
+			reader->options.max_batch_bytes, &reader->plain, err);
 	*records =
-	    (struct stream_bytes){ reader->plain.data, reader->plain.size };
+	    (struct stream_bytes){reader->plain.data, reader->plain.size};
 	return status;
 }
 
@@ -338,8 +338,8 @@ fill_ahead(struct stream_reader *reader, struct stream_error *err)
 			put_back(reader, &batch.info);
 			return STREAM_OK;
 		}
-		status = stream_read_ahead_put(
-		    reader->ahead, &batch, bytes, err);
+		status =
+		    stream_read_ahead_put(reader->ahead, &batch, bytes, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -416,7 +416,8 @@ clip(struct stream_reader *reader, const struct stream_record **records,
 		--*count;
 	if (reader->skip > 0) {
 		size_t some = (uint64_t)reader->skip < *count
-		    ? (size_t)reader->skip : *count;
+				  ? (size_t)reader->skip
+				  : *count;
 
 		*records += some;
 		*count -= some;
@@ -432,8 +433,8 @@ give(struct stream_reader *reader, const struct stream_record **records,
     size_t *count, struct stream_error *err)
 {
 	const struct stream_batch_info *info = &reader->batch.info;
-	int status = stream_records_take(&reader->walk, reader->records,
-	    STREAM_READER_RECORDS, count, err);
+	int status = stream_records_take(
+	    &reader->walk, reader->records, STREAM_READER_RECORDS, count, err);
 
 	if (status != STREAM_OK) {
 		reader->walk.left = 0;

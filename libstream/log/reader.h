@@ -10,12 +10,12 @@
 #include <stream/reader.h>
 
 struct stream_reader_source {
-	int dirfd;	  /* of the partition; kept, closed with the reader */
+	int dirfd;        /* of the partition; kept, closed with the reader */
 	const char *name; /* of its directory, for messages; borrowed */
 	const char *only; /* one log file of it, or NULL; borrowed */
 	int64_t log_start_offset; /* by the store's checkpoint, else 0 */
-	bool is_ours;	  /* a topic that strm made */
-	bool dense;	  /* ours and never compacted */
+	bool is_ours;             /* a topic that strm made */
+	bool dense;               /* ours and never compacted */
 };
 
 /* As stream_reader_open.  On failure too dirfd is closed. */

@@ -24,14 +24,13 @@ view_of_one(struct stream_reader *reader, struct stream_error *err)
 	if (reader->view.segments == NULL)
 		return stream_fail_memory(err);
 	reader->view.segments[0] =
-	    (struct stream_view_segment){ .base_offset = name.base_offset };
+	    (struct stream_view_segment){.base_offset = name.base_offset};
 	reader->view.count = 1;
 	return STREAM_OK;
 }
 
 int
-stream_reader_load_view(
-    struct stream_reader *reader, struct stream_error *err)
+stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
 {
 	struct stream_view view;
 	int status;
@@ -51,10 +50,10 @@ static void
 put_log_name(struct stream_reader *reader, size_t index)
 {
 	struct stream_name name = {
-		.base_offset = reader->view.segments[index].base_offset,
-		.kind = STREAM_NAME_LOG,
-		.state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
-							   : STREAM_NAME_PLAIN,
+	    .base_offset = reader->view.segments[index].base_offset,
+	    .kind = STREAM_NAME_LOG,
+	    .state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
+						       : STREAM_NAME_PLAIN,
 	};
 
 	stream_name_put(&name, reader->log_name);
@@ -139,10 +138,9 @@ stream_reader_go_to(
 		}
 		if (status != STREAM_OK)
 			return status;
-		source = (struct stream_index_source){ reader->dirfd,
-			reader->log_name, reader->fd,
-			stream_reader_base(reader),
-			reader->options.max_batch_bytes };
+		source = (struct stream_index_source){reader->dirfd,
+		    reader->log_name, reader->fd, stream_reader_base(reader),
+		    reader->options.max_batch_bytes};
 		stream_index_find(&source, reader->next, &position);
 		stream_scan_move(&reader->scan, reader->fd, position);
 		if (position == 0 && reader->dense)
@@ -169,13 +167,13 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 		    (long long)info->base_offset,
 		    (long long)stream_reader_base(reader));
 	else if (expected >= 0 &&
-	    (reader->dense ? info->base_offset != expected
-			   : info->base_offset < expected))
+		 (reader->dense ? info->base_offset != expected
+				: info->base_offset < expected))
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
 		    "batch at offset %lld where %lld was expected",
 		    (long long)info->base_offset, (long long)expected);
 	else if (reader->dense &&
-	    batch->last_offset_delta != info->record_count - 1)
+		 batch->last_offset_delta != info->record_count - 1)
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
 		    "batch at offset %lld: %d records for %d offsets",
 		    (long long)info->base_offset, info->record_count,
@@ -196,8 +194,7 @@ go_on_elsewhere(struct stream_reader *reader, struct stream_error *err)
 {
 	int status;
 
-	if (reader->ahead != NULL &&
-	    !stream_read_ahead_is_empty(reader->ahead))
+	if (reader->ahead != NULL && !stream_read_ahead_is_empty(reader->ahead))
 		return STREAM_END;
 	status = find_again(reader,
 	    reader->expected > reader->next ? reader->expected : reader->next,
@@ -247,8 +244,8 @@ is_at_limit(const struct stream_reader *reader)
 		return false;
 	base = stream_reader_base(reader);
 	return base > reader->limit_base ||
-	    (base == reader->limit_base &&
-		reader->scan.next >= reader->limit_bytes);
+	       (base == reader->limit_base &&
+		   reader->scan.next >= reader->limit_bytes);
 }
 
 /* At the limit: more may be durable by now, for one who follows. */
@@ -259,7 +256,10 @@ at_limit(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 	int status;
 
 	if ((reader->options.flags & BOTH) != BOTH) {
-		status = stream_reader_check_durable(reader, err);
+		status = stream_reader_check_takeback(
+		    reader, reader->scan.next, err);
+		if (status == STREAM_OK)
+			status = stream_reader_check_durable(reader, err);
 		return status == STREAM_OK ? STREAM_END : status;
 	}
 	status = stream_reader_update_durable(reader, err);
@@ -277,9 +277,9 @@ static bool
 is_asleep(const struct stream_reader *reader)
 {
 	return reader->watch != NULL && stream_watch_is_set(reader) &&
-	    stream_reader_in_newest(reader) && !reader->woken &&
-	    !reader->names_changed && reader->scan.saw_end &&
-	    !stream_scan_has_buffered(&reader->scan);
+	       stream_reader_in_newest(reader) && !reader->woken &&
+	       !reader->names_changed && reader->scan.saw_end &&
+	       !stream_scan_has_buffered(&reader->scan);
 }
 
 /* Batches up to this size are read again together with what follows them,
@@ -299,8 +299,8 @@ is_last_there(struct stream_reader *reader)
 		return false;
 	stream_scan_move(&reader->scan, reader->fd, reader->last_position);
 	there = stream_scan_next(&reader->scan, &batch, &bytes, NULL) ==
-		STREAM_OK &&
-	    memcmp(bytes, reader->last_header, STREAM_BATCH_HEADER) == 0;
+		    STREAM_OK &&
+		memcmp(bytes, reader->last_header, STREAM_BATCH_HEADER) == 0;
 	if (!there)
 		stream_scan_move(&reader->scan, reader->fd, at);
 	return there;
@@ -318,8 +318,7 @@ wake_up(struct stream_reader *reader, struct stream_error *err)
 	reader->woken = false;
 	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
 		return STREAM_OK;
-	status =
-	    stream_reader_check_takeback(reader, reader->scan.next, err);
+	status = stream_reader_check_takeback(reader, reader->scan.next, err);
 	if (status != STREAM_OK)
 		reader->woken = true; /* to fail again */
 	return status;
@@ -337,8 +336,8 @@ scan_next(struct stream_reader *reader, struct stream_batch *batch,
 
 	if (status != STREAM_OK || !had_begun || reader->scan.base == from)
 		return status;
-	status = stream_reader_check_takeback(
-	    reader, batch->info.position, err);
+	status =
+	    stream_reader_check_takeback(reader, batch->info.position, err);
 	if (status != STREAM_OK)
 		reader->scan.next = batch->info.position;
 	return status;
@@ -378,8 +377,7 @@ find_first_segment(struct stream_reader *reader, struct stream_error *err)
 
 int
 stream_reader_next_batch(struct stream_reader *reader,
-    struct stream_batch *batch, const uint8_t **bytes,
-    struct stream_error *err)
+    struct stream_batch *batch, const uint8_t **bytes, struct stream_error *err)
 {
 	if (reader->view.count == 0) {
 		int status = find_first_segment(reader, err);

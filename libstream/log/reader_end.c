@@ -34,7 +34,7 @@ enum {
 static void
 pause_ms(int ms)
 {
-	struct timespec pause = { .tv_nsec = (long)ms * 1000000 };
+	struct timespec pause = {.tv_nsec = (long)ms * 1000000};
 
 	nanosleep(&pause, NULL);
 }
@@ -43,7 +43,7 @@ int
 stream_reader_read_state(const struct stream_reader *reader,
     struct stream_state *state, struct stream_error *err)
 {
-	*state = (struct stream_state){ 0 };
+	*state = (struct stream_state){0};
 	if (reader->statefd < 0 || reader->only != NULL)
 		return STREAM_OK;
 	return stream_state_read(
@@ -57,9 +57,10 @@ stream_reader_trusts(const struct stream_reader *reader,
 	const struct stream_view *view = &reader->view;
 
 	return stream_state_is_current(state, &reader->identity) &&
-	    (state->marks & STREAM_MARK_ROLLING) == 0 &&
-	    view->count > 0 && size == state->end &&
-	    view->segments[view->count - 1].base_offset == state->active_base;
+	       (state->marks & STREAM_MARK_ROLLING) == 0 && view->count > 0 &&
+	       size == state->end &&
+	       view->segments[view->count - 1].base_offset ==
+		   state->active_base;
 }
 
 /* Bytes of the open segment that are known to be synced. */
@@ -83,7 +84,8 @@ note_safe(struct stream_reader *reader, const struct stream_state *state)
 }
 
 /* Did a take-back since the last look reach below byte at?  Only the last one
- * is known; if there were several, only what was durable before them is safe. */
+ * is known; if there were several, only what was durable before them is safe.
+ */
 static bool
 reaches_below(const struct stream_reader *reader,
     const struct stream_state *state, uint64_t at)
@@ -93,8 +95,7 @@ reaches_below(const struct stream_reader *reader,
 	if (state->takebacks == reader->takebacks)
 		return false;
 	if (state->takebacks == reader->takebacks + 1)
-		return state->takeback_base == base &&
-		    state->takeback_end < at;
+		return state->takeback_base == base && state->takeback_end < at;
 	return reader->safe_base != base || reader->safe_end < at;
 }
 
@@ -103,9 +104,8 @@ reaches_below(const struct stream_reader *reader,
  * there now, if anything, is not what it read.
  */
 static int
-compare_takeback(struct stream_reader *reader,
-    const struct stream_state *state, uint64_t at, uint64_t size,
-    struct stream_error *err)
+compare_takeback(struct stream_reader *reader, const struct stream_state *state,
+    uint64_t at, uint64_t size, struct stream_error *err)
 {
 	if (size >= at && !reaches_below(reader, state, at)) {
 		note_safe(reader, state);
@@ -116,10 +116,10 @@ compare_takeback(struct stream_reader *reader,
 	    "by a failed sync; the file was cut to %llu bytes",
 	    reader->name, reader->log_name, (long long)reader->next - 1,
 	    (unsigned long long)(state->takeback_base ==
-				stream_reader_base(reader) &&
-			    state->takeback_end < at
-		    ? state->takeback_end
-		    : size));
+					     stream_reader_base(reader) &&
+					 state->takeback_end < at
+				     ? state->takeback_end
+				     : size));
 }
 
 /* Is there a newer segment by now?  Then load the view that has it. */
@@ -183,16 +183,14 @@ at_end(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 	struct stream_state state;
 	uint64_t size;
 	bool newer;
-	int status = STREAM_OK;
+	int status;
 
-	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0) {
-		status = stream_reader_read_state(reader, &state, err);
-		if (status == STREAM_OK)
-			status = stream_io_size(reader->fd, &size, err);
-		if (status == STREAM_OK)
-			status = compare_takeback(
-			    reader, &state, reader->scan.next, size, err);
-	}
+	status = stream_reader_read_state(reader, &state, err);
+	if (status == STREAM_OK)
+		status = stream_io_size(reader->fd, &size, err);
+	if (status == STREAM_OK)
+		status = compare_takeback(
+		    reader, &state, reader->scan.next, size, err);
 	if (status == STREAM_OK)
 		status = stream_reader_check_durable(reader, err);
 	if (status == STREAM_OK)
@@ -213,7 +211,7 @@ static bool
 is_bad(int status)
 {
 	return status == STREAM_ETORN || status == STREAM_ECORRUPT ||
-	    status == STREAM_ENEWER;
+	       status == STREAM_ENEWER;
 }
 
 /* What tells that a writer was at work: its lock, and the state's number. */
@@ -225,8 +223,9 @@ struct activity {
 static struct activity
 look_at_writers(const struct stream_reader *reader)
 {
-	struct activity activity = { .locked = stream_lock_is_held(
-		reader->statefd, STREAM_LOCK_APPEND, 1) };
+	struct activity activity = {
+	    .locked =
+		stream_lock_is_held(reader->statefd, STREAM_LOCK_APPEND, 1)};
 	struct stream_state state;
 
 	stream_reader_read_state(reader, &state, NULL);
@@ -363,7 +362,11 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 	}
 	if (err != NULL)
 		*err = why;
-	status = look_for_newer(reader, &newer, &why);
+	/* Bytes that were cut, and others written in their place. */
+	status = stream_reader_check_takeback(
+	    reader, reader->scan.next, &why);
+	if (status == STREAM_OK)
+		status = look_for_newer(reader, &newer, &why);
 	if (status != STREAM_OK) {
 		if (err != NULL)
 			*err = why;
@@ -390,13 +393,13 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
  * there.
  */
 static int
-sync_log(struct stream_reader *reader, uint64_t *durable,
-    struct stream_error *err)
+sync_log(
+    struct stream_reader *reader, uint64_t *durable, struct stream_error *err)
 {
 	struct stream_log_config config = {
-		.index_interval_bytes = 4096,
-		.dense = reader->dense,
-		.lock_timeout_ms = reader->options.lock_timeout_ms,
+	    .index_interval_bytes = 4096,
+	    .dense = reader->dense,
+	    .lock_timeout_ms = reader->options.lock_timeout_ms,
 	};
 	struct stream_partition *partition;
 	struct stream_state state;

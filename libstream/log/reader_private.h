@@ -46,23 +46,23 @@ struct stream_reader {
 	struct stream_view view;
 	int64_t base; /* base offset of the segment that is read, in the view or
 			 removed from it since */
-	int fd;	      /* its log, -1: none open */
+	int fd;       /* its log, -1: none open */
 	char log_name[STREAM_NAME_SIZE];
 	struct stream_scan scan;
 	/* The batch before scan.next, if it was read from this segment. */
 	bool has_last;
 	uint64_t last_position;
 	uint8_t last_header[STREAM_BATCH_HEADER];
-	int64_t next;	  /* offset of the next record to give out */
+	int64_t next;     /* offset of the next record to give out */
 	int64_t expected; /* base offset of the next batch; -1: any */
 	bool closed_once; /* a newer segment exists; this one was read again */
 
 	/* Where it ends. */
-	int64_t end;	     /* offset, excluded */
-	int64_t limit_base;  /* do not read past limit_bytes of this segment */
+	int64_t end;        /* offset, excluded */
+	int64_t limit_base; /* do not read past limit_bytes of this segment */
 	uint64_t limit_bytes;
-	int64_t skip;	     /* records to leave out first, for START +N */
-	int64_t left;	     /* records to give out, -1: any number */
+	int64_t skip;     /* records to leave out first, for START +N */
+	int64_t left;     /* records to give out, -1: any number */
 	bool is_past_end; /* a batch at or past end was seen */
 	bool is_done;
 	bool torn_is_noted;
@@ -78,11 +78,11 @@ struct stream_reader {
 	/* Decompressing ahead: batches after this one wait in the ring, and
 	 * what stopped looking for more is told when they are given out. */
 	struct stream_read_ahead *ahead; /* NULL: not worth it so far */
-	unsigned packed_seen;		 /* compressed batches so far */
+	unsigned packed_seen;            /* compressed batches so far */
 
 	/* Waking. */
 	struct stream_watch *watch; /* NULL: none */
-	int watch_file;		    /* inotify descriptors, -1: none */
+	int watch_file;             /* inotify descriptors, -1: none */
 	int watch_dir;
 	int watch_state;
 	bool woken;

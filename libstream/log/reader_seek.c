@@ -28,9 +28,9 @@ stream_reader_log_start(const struct stream_reader *reader)
 static struct stream_index_source
 index_source(const struct stream_reader *reader)
 {
-	return (struct stream_index_source){ reader->dirfd, reader->log_name,
-		reader->fd, stream_reader_base(reader),
-		reader->options.max_batch_bytes };
+	return (struct stream_index_source){reader->dirfd, reader->log_name,
+	    reader->fd, stream_reader_base(reader),
+	    reader->options.max_batch_bytes};
 }
 
 /* The end as it is now, for one who does not follow: bytes of the newest
@@ -64,12 +64,11 @@ walk_to_end(
 	int status;
 
 	*offset = source.base_offset;
-	stream_index_find(
-	    &source, source.base_offset + INT32_MAX, &position);
+	stream_index_find(&source, source.base_offset + INT32_MAX, &position);
 	stream_scan_init(&scan, reader->fd, position, STREAM_SCAN_WHOLE,
 	    source.cap, STREAM_SCAN_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	    STREAM_OK)
+	       STREAM_OK)
 		*offset = batch.info.last_offset + 1;
 	stream_scan_release(&scan);
 	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
@@ -87,8 +86,8 @@ stream_reader_log_end(
 	*offset = stream_reader_log_start(reader);
 	if (reader->view.count == 0)
 		return STREAM_OK;
-	status = stream_reader_open_segment(
-	    reader, reader->view.count - 1, 0, err);
+	status =
+	    stream_reader_open_segment(reader, reader->view.count - 1, 0, err);
 	if (status == STREAM_OK)
 		status = stream_reader_read_state(reader, &state, err);
 	if (status == STREAM_OK)
@@ -137,8 +136,8 @@ reaches(const struct stream_reader *reader, int64_t timestamp_ms)
 	const struct stream_batch_info *info = &reader->batch.info;
 
 	return info->max_timestamp_ms >= timestamp_ms &&
-	    info->last_offset >= stream_reader_log_start(reader) &&
-	    !stream_batch_is_control(info);
+	       info->last_offset >= stream_reader_log_start(reader) &&
+	       !stream_batch_is_control(info);
 }
 
 /*
@@ -159,8 +158,8 @@ walk_to_time(struct stream_reader *reader, uint64_t position,
 	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
 	    reader->options.max_batch_bytes, STREAM_SCAN_SMALL_BLOCK);
 	while (status == STREAM_OK && !found) {
-		status = stream_scan_next(
-		    &headers, &reader->batch, &bytes, err);
+		status =
+		    stream_scan_next(&headers, &reader->batch, &bytes, err);
 		if (status == STREAM_OK && reaches(reader, timestamp_ms)) {
 			stream_scan_move(&reader->scan, reader->fd,
 			    reader->batch.info.position);
@@ -192,8 +191,8 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 	int status;
 
 	stream_index_find_time(&source, timestamp_ms, &position);
-	status = walk_to_time(
-	    reader, position, timestamp_ms, &next, offset, err);
+	status =
+	    walk_to_time(reader, position, timestamp_ms, &next, offset, err);
 	*found = status == STREAM_OK;
 	if (status == STREAM_OK || status == STREAM_EIO ||
 	    status == STREAM_ENOMEM)
@@ -276,19 +275,19 @@ open_counter(const struct stream_reader *reader, int64_t offset,
     struct stream_reader **counter, struct stream_error *err)
 {
 	struct stream_reader_source source = {
-		.dirfd = fcntl(reader->dirfd, F_DUPFD_CLOEXEC, 0),
-		.name = reader->name,
-		.only = reader->only,
-		.log_start_offset = reader->log_start_offset,
-		.is_ours = reader->is_ours,
-		.dense = reader->dense,
+	    .dirfd = fcntl(reader->dirfd, F_DUPFD_CLOEXEC, 0),
+	    .name = reader->name,
+	    .only = reader->only,
+	    .log_start_offset = reader->log_start_offset,
+	    .is_ours = reader->is_ours,
+	    .dense = reader->dense,
 	};
 	struct stream_reader_options options = reader->options;
 
 	if (source.dirfd < 0)
 		return stream_fail_sys(err, "%s: cannot open", reader->name);
-	options.range = (struct stream_range){ .from = { STREAM_POINT_OFFSET,
-						   offset } };
+	options.range =
+	    (struct stream_range){.from = {STREAM_POINT_OFFSET, offset}};
 	options.flags &= (unsigned)~STREAM_READER_FOLLOW;
 	options.flags |= STREAM_READER_CLAMP;
 	options.note = NULL;
@@ -309,9 +308,8 @@ count_from(const struct stream_reader *reader, int64_t most, int64_t *offset,
 	*count = 0;
 	if (status != STREAM_OK)
 		return status;
-	while (*count <= most &&
-	    (status = stream_reader_read(counter, &records, &some, err)) ==
-		STREAM_OK) {
+	while (*count <= most && (status = stream_reader_read(counter, &records,
+				      &some, err)) == STREAM_OK) {
 		if ((int64_t)some > most - *count)
 			*offset = records[most - *count].offset;
 		*count += (int64_t)some;
@@ -323,8 +321,8 @@ count_from(const struct stream_reader *reader, int64_t most, int64_t *offset,
 /* The base offset of the batch about bytes before the end of the segment that
  * is open; *whole when that is its first. */
 static int
-offset_before_end(struct stream_reader *reader, uint64_t bytes,
-    int64_t *offset, bool *whole, struct stream_error *err)
+offset_before_end(struct stream_reader *reader, uint64_t bytes, int64_t *offset,
+    bool *whole, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
 	uint8_t start[8];
@@ -365,8 +363,7 @@ find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
 
 	for (;;) {
 		bool whole;
-		int status =
-		    stream_reader_open_segment(reader, index, 0, err);
+		int status = stream_reader_open_segment(reader, index, 0, err);
 
 		if (status == STREAM_OK)
 			status = offset_before_end(
@@ -374,8 +371,8 @@ find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
 		if (status == STREAM_OK && *offset < start)
 			*offset = start;
 		if (status == STREAM_OK)
-			status = count_from(
-			    reader, INT64_MAX, offset, &count, err);
+			status =
+			    count_from(reader, INT64_MAX, offset, &count, err);
 		if (status != STREAM_OK)
 			return status;
 		if (count >= n || *offset == start || (whole && index == 0))
@@ -420,8 +417,7 @@ resolve(struct stream_reader *reader, struct stream_point point, bool is_end,
 	case STREAM_POINT_OFFSET:
 		return check_offset(reader, is_end, offset, err);
 	case STREAM_POINT_LAST:
-		return resolve_last(
-		    reader, point.value, is_end, offset, err);
+		return resolve_last(reader, point.value, is_end, offset, err);
 	case STREAM_POINT_TIME:
 		return stream_reader_find_time(
 		    reader, point.value, offset, err);

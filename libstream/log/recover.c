@@ -60,7 +60,7 @@ stream_partition_last_batch_agrees(
 	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
 	status = stream_scan_next(&scan, &batch, &bytes, err);
 	*agrees = status == STREAM_OK && scan.next == state->end &&
-	    batch.info.last_offset + 1 == state->next_offset;
+		  batch.info.last_offset + 1 == state->next_offset;
 	stream_scan_release(&scan);
 	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
 							       : STREAM_OK;
@@ -112,7 +112,7 @@ choose_start(struct stream_partition *partition, int64_t base,
 
 	if (status != STREAM_OK)
 		return status;
-	*start = (struct start){ .next_offset = base };
+	*start = (struct start){.next_offset = base};
 	if (state->sequence == 0 || state->active_base != base)
 		return STREAM_OK;
 	start->durable_end = state->durable_end;
@@ -151,8 +151,8 @@ reset_indexes(struct stream_partition *partition, const struct start *start,
 		return STREAM_OK;
 	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
 	segment->indexer.max_timestamp_offset = state->max_timestamp_offset;
-	status = stream_segment_load_indexes(segment, start->position,
-	    start->next_offset, &sound, err);
+	status = stream_segment_load_indexes(
+	    segment, start->position, start->next_offset, &sound, err);
 	if (status == STREAM_OK && !sound)
 		status = STREAM_END; /* walk the whole segment instead */
 	return status;
@@ -173,8 +173,8 @@ check_chain(const struct stream_partition *partition,
 	return stream_fail(err, STREAM_ECORRUPT, info->position,
 	    "byte %llu: batch at offset %lld where %lld was expected; "
 	    "run strm repair",
-	    (unsigned long long)info->position,
-	    (long long)info->base_offset, (long long)next_offset);
+	    (unsigned long long)info->position, (long long)info->base_offset,
+	    (long long)next_offset);
 }
 
 /* Walk whole batches from start; the state then tells what was found. */
@@ -188,7 +188,7 @@ walk(struct stream_partition *partition, struct stream_scan *scan,
 	int status;
 
 	while ((status = stream_scan_next(scan, &batch, &bytes, err)) ==
-	    STREAM_OK) {
+	       STREAM_OK) {
 		status = check_chain(
 		    partition, &batch.info, start->next_offset, err);
 		if (status == STREAM_OK)
@@ -220,8 +220,8 @@ copy_aside(struct stream_partition *partition, int to, uint64_t from,
 		status = stream_io_read_at(partition->segment.log, bytes,
 		    sizeof(bytes), from + at, &got, err);
 		if (status == STREAM_OK)
-			status = stream_io_write_at(
-			    to, bytes, got, at, NULL, err);
+			status =
+			    stream_io_write_at(to, bytes, got, at, NULL, err);
 		at += got;
 	} while (status == STREAM_OK && got == sizeof(bytes));
 	return status == STREAM_OK ? stream_io_sync(to, err) : status;
@@ -238,8 +238,8 @@ set_aside(struct stream_partition *partition, int64_t offset, uint64_t from,
 	int status;
 
 	for (int i = 0; fd < 0; i++) {
-		size_t n = (size_t)snprintf(name, sizeof(name),
-		    ".strm-cut-%lld", (long long)offset);
+		size_t n = (size_t)snprintf(
+		    name, sizeof(name), ".strm-cut-%lld", (long long)offset);
 
 		if (i > 0)
 			snprintf(name + n, sizeof(name) - n, ".%d", i);
@@ -258,8 +258,8 @@ set_aside(struct stream_partition *partition, int64_t offset, uint64_t from,
 }
 
 /*
- * Cut, and sync the cut.  That sync can fail for bytes of the dead writer's that
- * are kept, so the mark of a sync stands meanwhile: whoever comes after a
+ * Cut, and sync the cut.  That sync can fail for bytes of the dead writer's
+ * that are kept, so the mark of a sync stands meanwhile: whoever comes after a
  * failure looks at them again before it believes them.
  */
 static int
@@ -280,8 +280,8 @@ cut(struct stream_partition *partition, const struct start *start,
 	if (status != STREAM_OK)
 		return status;
 	partition->state.sequence = marked.sequence;
-	status = stream_io_truncate(
-	    partition->segment.log, start->position, err);
+	status =
+	    stream_io_truncate(partition->segment.log, start->position, err);
 	if (status == STREAM_OK)
 		status = stream_io_sync(partition->segment.log, err);
 	return status;
@@ -333,8 +333,8 @@ judge_tail(struct stream_partition *partition, const struct start *start,
     enum stream_tail *tail, struct stream_error *err)
 {
 	int log = partition->segment.log;
-	int status = stream_tail_judge(log, start->position,
-	    start->next_offset, STREAM_BATCH_CAP_MOST, tail, err);
+	int status = stream_tail_judge(log, start->position, start->next_offset,
+	    STREAM_BATCH_CAP_MOST, tail, err);
 
 	if (status != STREAM_OK || *tail != STREAM_TAIL_TORN)
 		return status;
@@ -361,8 +361,8 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 	if (tail == STREAM_TAIL_DAMAGE || tail == STREAM_TAIL_NEWER)
 		return refuse(partition, tail, position, err);
 	if (tail == STREAM_TAIL_BAD)
-		status = set_aside(
-		    partition, start->next_offset, position, err);
+		status =
+		    set_aside(partition, start->next_offset, position, err);
 	if (status == STREAM_OK)
 		status = cut(partition, start, err);
 	if (status == STREAM_OK)
@@ -449,8 +449,7 @@ recover_from(struct stream_partition *partition, struct start *start,
 		return status;
 	stream_scan_init(&scan, partition->segment.log, start->position,
 	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
-	status =
-	    stream_io_size(partition->segment.log, &scan.limit, err);
+	status = stream_io_size(partition->segment.log, &scan.limit, err);
 	if (status == STREAM_OK)
 		status = walk(partition, &scan, start, err);
 	stream_scan_release(&scan);
@@ -468,8 +467,8 @@ recover_from(struct stream_partition *partition, struct start *start,
 /* The segment that was written to last must not have gone: its offsets would
  * be given out again. */
 static int
-check_newest(struct stream_partition *partition, int64_t base,
-    struct stream_error *err)
+check_newest(
+    struct stream_partition *partition, int64_t base, struct stream_error *err)
 {
 	const struct stream_state *state = &partition->state;
 
@@ -510,8 +509,8 @@ recover(struct stream_partition *partition, struct stream_error *err)
 	int status = open_newest(partition, err);
 
 	if (status == STREAM_OK)
-		status = choose_start(partition,
-		    partition->segment.base_offset, &start, err);
+		status = choose_start(
+		    partition, partition->segment.base_offset, &start, err);
 	if (status == STREAM_OK)
 		status = recover_from(partition, &start, err);
 	if (status != STREAM_END)

@@ -31,13 +31,12 @@ struct stream_ring {
 };
 
 static int
-make_context(
-    struct stream_ring *ring, void **context, struct stream_error *err)
+make_context(struct stream_ring *ring, void **context, struct stream_error *err)
 {
 	*context = NULL;
 	return ring->work->context_new == NULL
-	    ? STREAM_OK
-	    : ring->work->context_new(ring->owner, context, err);
+		   ? STREAM_OK
+		   : ring->work->context_new(ring->owner, context, err);
 }
 
 static void
@@ -49,8 +48,8 @@ free_context(struct stream_ring *ring, void *context)
 
 int
 stream_ring_new(unsigned slots, unsigned workers, unsigned start_at,
-    const struct stream_ring_work *work, void *owner,
-    struct stream_ring **ring, struct stream_error *err)
+    const struct stream_ring_work *work, void *owner, struct stream_ring **ring,
+    struct stream_error *err)
 {
 	struct stream_ring *new = calloc(1, sizeof(*new));
 	int status;
@@ -157,7 +156,7 @@ static bool
 may_help(const struct stream_ring *ring, unsigned slot)
 {
 	return ring->states[slot] == SLOT_WAITING &&
-	    (!ring->work->one_at_a_time || ring->started == 0);
+	       (!ring->work->one_at_a_time || ring->started == 0);
 }
 
 /* A thread that does not start is one less, and no failure. */
@@ -169,8 +168,8 @@ start_threads(struct stream_ring *ring)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	while (ring->started < ring->workers &&
-	    pthread_create(
-		&ring->threads[ring->started], NULL, work, ring) == 0)
+	       pthread_create(
+		   &ring->threads[ring->started], NULL, work, ring) == 0)
 		ring->started++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	ring->workers = ring->started;

@@ -38,8 +38,8 @@ struct stream_ring_work {
  * fails with.
  */
 int stream_ring_new(unsigned slots, unsigned workers, unsigned start_at,
-    const struct stream_ring_work *work, void *owner,
-    struct stream_ring **ring, struct stream_error *err);
+    const struct stream_ring_work *work, void *owner, struct stream_ring **ring,
+    struct stream_error *err);
 
 /* Waits for slots that are being worked on; others are dropped.  NULL is
  * allowed. */

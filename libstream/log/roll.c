@@ -32,8 +32,7 @@ begin_state(struct stream_state *state)
 	state->durable_end = 0;
 	state->max_timestamp_ms = STREAM_NO_TIMESTAMP;
 	state->max_timestamp_offset = -1;
-	state->marks &=
-	    (uint16_t)~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
+	state->marks &= (uint16_t) ~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
 }
 
 static int
@@ -43,9 +42,9 @@ open_new(struct stream_partition *partition, struct stream_error *err)
 	int status = stream_segment_create(partition->dirfd, base, err);
 
 	if (status == STREAM_OK)
-		status = stream_segment_open(&partition->segment,
-		    partition->dirfd, base,
-		    partition->config.index_interval_bytes, err);
+		status =
+		    stream_segment_open(&partition->segment, partition->dirfd,
+			base, partition->config.index_interval_bytes, err);
 	return status;
 }
 

@@ -20,11 +20,11 @@ void
 stream_segment_init(struct stream_segment *segment)
 {
 	*segment = (struct stream_segment){
-		.base_offset = -1,
-		.log = -1,
-		.index = -1,
-		.timeindex = -1,
-		.may_reserve = true,
+	    .base_offset = -1,
+	    .log = -1,
+	    .index = -1,
+	    .timeindex = -1,
+	    .may_reserve = true,
 	};
 	stream_indexer_init(&segment->indexer, 0, 0);
 }
@@ -48,8 +48,8 @@ stream_segment_close(struct stream_segment *segment)
 }
 
 static int
-open_part(int dirfd, int64_t base_offset, enum stream_name_kind kind,
-    int flags, int *fd, struct stream_error *err)
+open_part(int dirfd, int64_t base_offset, enum stream_name_kind kind, int flags,
+    int *fd, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 
@@ -130,9 +130,9 @@ is_sound(const struct stream_indexer *indexer, const uint8_t *offset_entry,
 		(int64_t)stream_load32(offset_entry) >= span))
 		return false;
 	return indexer->time_entries == 0 ||
-	    (indexer->time_last_ms >= 0 &&
-		indexer->time_last_ms <= indexer->max_timestamp_ms &&
-		(int64_t)stream_load32(time_entry + 8) < span);
+	       (indexer->time_last_ms >= 0 &&
+		   indexer->time_last_ms <= indexer->max_timestamp_ms &&
+		   (int64_t)stream_load32(time_entry + 8) < span);
 }
 
 int
@@ -140,8 +140,8 @@ stream_segment_load_indexes(struct stream_segment *segment, uint64_t end,
     int64_t next_offset, bool *sound, struct stream_error *err)
 {
 	struct stream_indexer *indexer = &segment->indexer;
-	uint8_t offset_entry[STREAM_INDEX_ENTRY] = { 0 };
-	uint8_t time_entry[STREAM_TIMEINDEX_ENTRY] = { 0 };
+	uint8_t offset_entry[STREAM_INDEX_ENTRY] = {0};
+	uint8_t time_entry[STREAM_TIMEINDEX_ENTRY] = {0};
 	int status = last_entry(segment->index, STREAM_INDEX_ENTRY,
 	    offset_entry, &indexer->entries, err);
 
@@ -152,12 +152,11 @@ stream_segment_load_indexes(struct stream_segment *segment, uint64_t end,
 		return status;
 	indexer->indexed_position = stream_load32(offset_entry + 4);
 	indexer->time_last_ms = indexer->time_entries > 0
-	    ? (int64_t)stream_load64(time_entry)
-	    : STREAM_NO_TIMESTAMP;
+				    ? (int64_t)stream_load64(time_entry)
+				    : STREAM_NO_TIMESTAMP;
 	if (end == 0)
 		segment->first_is_known = false; /* cut since then */
-	*sound =
-	    is_sound(indexer, offset_entry, time_entry, end, next_offset);
+	*sound = is_sound(indexer, offset_entry, time_entry, end, next_offset);
 	return STREAM_OK;
 }
 
@@ -168,20 +167,20 @@ is_disk_roomy(int fd)
 	struct statvfs disk;
 
 	return fstatvfs(fd, &disk) == 0 &&
-	    disk.f_bavail > 2 * (uint64_t)RESERVE / disk.f_frsize;
+	       disk.f_bavail > 2 * (uint64_t)RESERVE / disk.f_frsize;
 }
 
 void
-stream_segment_reserve(struct stream_segment *segment, uint64_t from,
-    uint64_t end, uint64_t most)
+stream_segment_reserve(
+    struct stream_segment *segment, uint64_t from, uint64_t end, uint64_t most)
 {
 	uint64_t to = end + RESERVE < most ? end + RESERVE : most;
 
 	if (!segment->may_reserve || end <= segment->reserved || to < end)
 		return;
 	segment->may_reserve = is_disk_roomy(segment->log) &&
-	    fallocate(segment->log, FALLOC_FL_KEEP_SIZE, (off_t)from,
-		(off_t)(to - from)) == 0;
+			       fallocate(segment->log, FALLOC_FL_KEEP_SIZE,
+				   (off_t)from, (off_t)(to - from)) == 0;
 	if (segment->may_reserve)
 		segment->reserved = to;
 }
@@ -229,7 +228,7 @@ replace_one(struct stream_segment *segment, int dirfd,
     enum stream_name_kind kind, struct stream_buf *new, int *fd,
     struct stream_error *err)
 {
-	struct stream_bytes bytes = { new->data, new->size };
+	struct stream_bytes bytes = {new->data, new->size};
 	char name[STREAM_NAME_SIZE];
 	int status;
 
@@ -274,8 +273,8 @@ stream_segment_first_timestamp(struct stream_segment *segment,
 	    segment->log, header, sizeof(header), 0, &got, err);
 	if (status != STREAM_OK || got < sizeof(header))
 		return status;
-	status = stream_batch_measure(
-	    header, sizeof(header), INT32_MAX, &size, err);
+	status =
+	    stream_batch_measure(header, sizeof(header), INT32_MAX, &size, err);
 	if (status == STREAM_OK)
 		status = stream_batch_parse(header, (size_t)size, &batch, err);
 	if (status != STREAM_OK)

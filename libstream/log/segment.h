@@ -12,7 +12,7 @@
 
 struct stream_segment {
 	int64_t base_offset; /* -1: none is open */
-	int log;	     /* descriptors */
+	int log;             /* descriptors */
 	int index;
 	int timeindex;
 	int64_t first_timestamp_ms; /* of its first batch, -1: none or empty */
@@ -52,8 +52,8 @@ int stream_segment_load_indexes(struct stream_segment *segment, uint64_t end,
  * have.  Never fails, and does nothing where the file system cannot or the
  * disk is almost full.
  */
-void stream_segment_reserve(struct stream_segment *segment, uint64_t from,
-    uint64_t end, uint64_t most);
+void stream_segment_reserve(
+    struct stream_segment *segment, uint64_t from, uint64_t end, uint64_t most);
 
 /* Give back what any process reserved and did not use.  Append lock held. */
 void stream_segment_give_back(struct stream_segment *segment);

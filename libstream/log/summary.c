@@ -17,13 +17,13 @@ struct summing {
 /* The first batch of a segment, and from its last index entry on the last
  * whole one. */
 static int
-read_ends(const struct summing *s, size_t index, int fd,
-    struct stream_error *err)
+read_ends(
+    const struct summing *s, size_t index, int fd, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 	int64_t base = s->view->segments[index].base_offset;
-	struct stream_index_source source = { s->dirfd, name, fd, base,
-		STREAM_BATCH_CAP_DEFAULT };
+	struct stream_index_source source = {
+	    s->dirfd, name, fd, base, STREAM_BATCH_CAP_DEFAULT};
 	struct stream_scan scan;
 	struct stream_batch batch;
 	const uint8_t *bytes;
@@ -42,7 +42,7 @@ read_ends(const struct summing *s, size_t index, int fd,
 		s->sum->first_timestamp_ms = batch.base_timestamp_ms;
 	stream_scan_move(&scan, fd, position);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	    STREAM_OK) {
+	       STREAM_OK) {
 		s->sum->log_end_offset = batch.info.last_offset + 1;
 		s->sum->last_timestamp_ms = batch.info.max_timestamp_ms;
 	}
@@ -78,18 +78,17 @@ stream_log_summarize(int dirfd, int64_t log_start_offset,
 {
 	struct stream_view view;
 	struct stream_log_summary sum = {
-		.log_start_offset = log_start_offset,
-		.first_timestamp_ms = STREAM_NO_TIMESTAMP,
-		.last_timestamp_ms = STREAM_NO_TIMESTAMP,
+	    .log_start_offset = log_start_offset,
+	    .first_timestamp_ms = STREAM_NO_TIMESTAMP,
+	    .last_timestamp_ms = STREAM_NO_TIMESTAMP,
 	};
-	struct summing s = { dirfd, &view, &sum };
+	struct summing s = {dirfd, &view, &sum};
 	int status = stream_view_load(dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
 	sum.segments = (uint32_t)view.count;
-	if (view.count > 0 &&
-	    view.segments[0].base_offset > log_start_offset)
+	if (view.count > 0 && view.segments[0].base_offset > log_start_offset)
 		sum.log_start_offset = view.segments[0].base_offset;
 	for (size_t i = 0; i < view.count && status == STREAM_OK; i++)
 		status = add_segment(&s, i, err);

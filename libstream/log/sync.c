@@ -16,7 +16,7 @@
 
 enum {
 	REWRITE = 1 << 16, /* bytes that are written again at once */
-	PAGE = 1 << 16	   /* the largest page of any Linux */
+	PAGE = 1 << 16     /* the largest page of any Linux */
 };
 
 /* Were this handle's unsynced bytes below the cut?  Only the last cut is
@@ -29,8 +29,8 @@ survived(const struct stream_partition *partition)
 	if (state->takebacks != partition->dirty_takebacks + 1)
 		return false;
 	return partition->dirty_base < state->takeback_base ||
-	    (partition->dirty_base == state->takeback_base &&
-		partition->dirty_end <= state->takeback_end);
+	       (partition->dirty_base == state->takeback_base &&
+		   partition->dirty_end <= state->takeback_end);
 }
 
 /* Learn from the log again what the state says of the segment. */
@@ -95,8 +95,8 @@ cut_to(struct stream_partition *partition, uint64_t to, uint16_t marks,
 static int
 take_back(struct stream_partition *partition, struct stream_error *err)
 {
-	return cut_to(partition, partition->state.durable_end,
-	    STREAM_MARK_SYNCING, err);
+	return cut_to(
+	    partition, partition->state.durable_end, STREAM_MARK_SYNCING, err);
 }
 
 int
@@ -134,8 +134,7 @@ rewrite(struct stream_partition *partition, uint64_t from, uint64_t to,
 	while (from < to) {
 		size_t n = to - from < REWRITE ? (size_t)(to - from) : REWRITE;
 		size_t got;
-		int status =
-		    stream_io_read_at(log, bytes, n, from, &got, err);
+		int status = stream_io_read_at(log, bytes, n, from, &got, err);
 
 		if (status == STREAM_OK)
 			status = stream_io_write_at(
@@ -157,18 +156,18 @@ find_whole(struct stream_partition *partition, uint64_t from, uint64_t *end,
 	const uint8_t *bytes;
 	int status;
 
-	stream_scan_init(&scan, partition->segment.log, from,
-	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
+	stream_scan_init(&scan, partition->segment.log, from, STREAM_SCAN_WHOLE,
+	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
 	scan.limit = partition->state.end;
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	    STREAM_OK)
+	       STREAM_OK)
 		;
 	*end = scan.next;
 	stream_scan_release(&scan);
 	return status == STREAM_END || status == STREAM_ETORN ||
-		status == STREAM_ECORRUPT
-	    ? STREAM_OK
-	    : status;
+		       status == STREAM_ECORRUPT
+		   ? STREAM_OK
+		   : status;
 }
 
 /*
@@ -222,7 +221,7 @@ is_needed(const struct stream_partition *partition)
 	if (!partition->dirty)
 		return state->durable_end < state->end;
 	return state->active_base == partition->dirty_base &&
-	    state->durable_end < partition->dirty_end;
+	       state->durable_end < partition->dirty_end;
 }
 
 /* What a sync covers, as it stood when it began. */
@@ -251,8 +250,8 @@ prepare(struct stream_partition *partition, bool *needed, struct cover *cover,
 		    partition, STREAM_MARK_SYNCING, err);
 	if (status == STREAM_OK)
 		status = stream_partition_check_takeback(partition, err);
-	*cover = (struct cover){ state->active_base, state->durable_end,
-		state->end };
+	*cover =
+	    (struct cover){state->active_base, state->durable_end, state->end};
 	stream_partition_unlock(partition);
 	return status;
 }
@@ -320,8 +319,8 @@ sync_under_lock(struct stream_partition *partition, struct stream_error *err)
 	if (status != STREAM_OK || !needed)
 		return status;
 	status = stream_io_sync(partition->segment.log, &failure);
-	return conclude(partition, &cover,
-	    status == STREAM_OK ? NULL : &failure, err);
+	return conclude(
+	    partition, &cover, status == STREAM_OK ? NULL : &failure, err);
 }
 
 int

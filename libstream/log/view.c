@@ -19,7 +19,7 @@ void
 stream_view_release(struct stream_view *view)
 {
 	free(view->segments);
-	*view = (struct stream_view){ 0 };
+	*view = (struct stream_view){0};
 }
 
 static int
@@ -30,15 +30,15 @@ add(struct stream_view *view, int64_t base_offset, bool swap,
 	 * it is full. */
 	if ((view->count & (view->count - 1)) == 0) {
 		size_t capacity = view->count == 0 ? 1 : view->count * 2;
-		void *bigger = realloc(
-		    view->segments, capacity * sizeof(*view->segments));
+		void *bigger =
+		    realloc(view->segments, capacity * sizeof(*view->segments));
 
 		if (bigger == NULL)
 			return stream_fail_memory(err);
 		view->segments = bigger;
 	}
 	view->segments[view->count++] =
-	    (struct stream_view_segment){ base_offset, swap };
+	    (struct stream_view_segment){base_offset, swap};
 	return STREAM_OK;
 }
 
@@ -101,7 +101,7 @@ raise_to_end(const struct stream_view *view, size_t index, int dirfd,
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
 	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	    STREAM_OK)
+	       STREAM_OK)
 		if (batch.info.last_offset >= *end)
 			*end = batch.info.last_offset + 1;
 	stream_scan_release(&scan);
@@ -151,7 +151,7 @@ list_once(int dirfd, struct stream_view *view, struct stream_error *err)
 	struct stream_buf names;
 	int status;
 
-	*view = (struct stream_view){ 0 };
+	*view = (struct stream_view){0};
 	stream_buf_init(&names);
 	status = stream_dir_list(dirfd, &names, err);
 	if (status == STREAM_OK)
@@ -174,8 +174,7 @@ is_same(const struct stream_view *a, const struct stream_view *b)
 }
 
 int
-stream_view_load(
-    int dirfd, struct stream_view *view, struct stream_error *err)
+stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 {
 	struct stream_view before, now;
 	int status = list_once(dirfd, &before, err);
@@ -229,10 +228,10 @@ stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err)
 {
 	struct stream_name name = {
-		.base_offset = view->segments[index].base_offset,
-		.kind = STREAM_NAME_LOG,
-		.state = view->segments[index].swap ? STREAM_NAME_SWAP
-						    : STREAM_NAME_PLAIN,
+	    .base_offset = view->segments[index].base_offset,
+	    .kind = STREAM_NAME_LOG,
+	    .state = view->segments[index].swap ? STREAM_NAME_SWAP
+						: STREAM_NAME_PLAIN,
 	};
 	char text[STREAM_NAME_SIZE];
 

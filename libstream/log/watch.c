@@ -25,7 +25,7 @@ enum {
 	EVENTS = 16384,
 	FILE_EVENTS = IN_MODIFY,
 	DIR_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
-	    IN_DELETE_SELF | IN_MOVE_SELF
+		     IN_DELETE_SELF | IN_MOVE_SELF
 };
 
 struct stream_watch {
@@ -124,7 +124,7 @@ bool
 stream_watch_is_set(const struct stream_reader *reader)
 {
 	return reader->watch_dir >= 0 &&
-	    (reader->fd < 0 || reader->watch_file >= 0);
+	       (reader->fd < 0 || reader->watch_file >= 0);
 }
 
 static bool
@@ -193,8 +193,8 @@ take_events(struct stream_watch *watch)
 static int
 wait_ms(const struct stream_watch *watch, int timeout_ms, bool *looks)
 {
-	*looks = must_look(watch) &&
-	    (timeout_ms < 0 || timeout_ms > LOOK_EVERY_MS);
+	*looks =
+	    must_look(watch) && (timeout_ms < 0 || timeout_ms > LOOK_EVERY_MS);
 	return *looks ? LOOK_EVERY_MS : timeout_ms;
 }
 
@@ -207,9 +207,9 @@ stream_watch_wait(struct stream_watch *watch, int timeout_ms, int stop_fd,
 	/* A negative descriptor is left out by poll(2); no events still
 	 * reports POLLERR and POLLHUP. */
 	struct pollfd fds[FDS] = {
-		[FD_EVENTS] = { .fd = watch->fd, .events = POLLIN },
-		[FD_STOP] = { .fd = stop_fd, .events = POLLIN },
-		[FD_OTHER] = { .fd = other_fd },
+	    [FD_EVENTS] = {.fd = watch->fd, .events = POLLIN},
+	    [FD_STOP] = {.fd = stop_fd, .events = POLLIN},
+	    [FD_OTHER] = {.fd = other_fd},
 	};
 	bool looks;
 	int n = poll(fds, FDS, wait_ms(watch, timeout_ms, &looks));

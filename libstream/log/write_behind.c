@@ -21,8 +21,8 @@ struct job {
 
 struct stream_write_behind {
 	struct stream_ring *ring; /* with one thread, so in order */
-	bool failed;		  /* the thread's: write no more */
-	struct job jobs[JOBS];	  /* by slot */
+	bool failed;              /* the thread's: write no more */
+	struct job jobs[JOBS];    /* by slot */
 };
 
 static void
@@ -46,8 +46,8 @@ int
 stream_write_behind_new(
     struct stream_write_behind **behind, struct stream_error *err)
 {
-	static const struct stream_ring_work work = { .one_at_a_time = true,
-		.run = run };
+	static const struct stream_ring_work work = {
+	    .one_at_a_time = true, .run = run};
 	struct stream_write_behind *new = calloc(1, sizeof(*new));
 	int status;
 
@@ -92,8 +92,8 @@ stream_write_behind_finish(
 	int first = STREAM_OK;
 
 	while (stream_ring_count(behind->ring) > 0) {
-		int status = take_first(
-		    behind, first == STREAM_OK ? err : NULL);
+		int status =
+		    take_first(behind, first == STREAM_OK ? err : NULL);
 
 		if (first == STREAM_OK)
 			first = status;

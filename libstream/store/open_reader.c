@@ -24,11 +24,11 @@ stream_reader_open(const struct stream_place *place,
     struct stream_error *err)
 {
 	struct stream_reader_source source = {
-		.name = last_component(place->path),
-		.only = place->segment,
-		.log_start_offset = place->log_start_offset,
-		.is_ours = place->is_ours,
-		.dense = !place->has_gaps,
+	    .name = last_component(place->path),
+	    .only = place->segment,
+	    .log_start_offset = place->log_start_offset,
+	    .is_ours = place->is_ours,
+	    .dense = !place->has_gaps,
 	};
 	int status =
 	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);

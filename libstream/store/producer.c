@@ -36,11 +36,11 @@ struct stream_producer {
 	struct stream_lane_rules rules;
 	struct stream_compress_pool *pool;  /* with a codec, or else: */
 	struct stream_write_behind *behind; /* NULL without workers */
-	struct stream_lane *lanes; /* by index, as in the topic */
+	struct stream_lane *lanes;          /* by index, as in the topic */
 	size_t count;
 	bool numbers_are_indexes; /* partition i is lane i */
-	size_t sticky;		  /* lane of records without a key */
-	size_t unflushed;	  /* records sent since the last flush */
+	size_t sticky;            /* lane of records without a key */
+	size_t unflushed;         /* records sent since the last flush */
 	bool failed; /* a write failed: what came after it must not follow */
 };
 
@@ -48,7 +48,7 @@ static void
 tell(void *context, int32_t partition, int32_t count, int64_t base_offset)
 {
 	struct stream_producer *producer = context;
-	struct stream_appended appended = { partition, count, base_offset };
+	struct stream_appended appended = {partition, count, base_offset};
 
 	producer->options.appended(producer->options.context, &appended);
 }
@@ -66,10 +66,10 @@ set_rules(struct stream_producer *producer)
 	struct stream_lane_rules *rules = &producer->rules;
 	size_t share = GROUPS_TOGETHER / producer->count;
 
-	rules->max_batch = (size_t)(config->max_message_bytes <
-		    config->segment_bytes
-		? config->max_message_bytes
-		: config->segment_bytes);
+	rules->max_batch =
+	    (size_t)(config->max_message_bytes < config->segment_bytes
+			 ? config->max_message_bytes
+			 : config->segment_bytes);
 	rules->batch_bytes = producer->options.batch_bytes;
 	if (rules->batch_bytes == 0)
 		rules->batch_bytes =
@@ -101,8 +101,7 @@ make_lanes(struct stream_producer *producer, const struct stream_topic *topic,
 	for (size_t i = 0; i < producer->count; i++) {
 		int32_t number = stream_topic_partition(topic, i);
 
-		stream_lane_init(
-		    &producer->lanes[i], &producer->rules, number);
+		stream_lane_init(&producer->lanes[i], &producer->rules, number);
 		if ((size_t)number != i)
 			producer->numbers_are_indexes = false;
 	}
@@ -121,7 +120,7 @@ make_pool(struct stream_producer *producer, struct stream_error *err)
 		codec = options->codec;
 		level = options->level;
 	} else if (producer->config.compression_type !=
-	    STREAM_COMPRESSION_PRODUCER) {
+		   STREAM_COMPRESSION_PRODUCER) {
 		codec = (enum stream_codec)producer->config.compression_type;
 	}
 	if (codec == STREAM_CODEC_NONE && options->workers == 0)
@@ -161,7 +160,7 @@ stream_producer_open(struct stream_store *store,
 	new->config = *stream_topic_config(topic);
 	new->dense = !stream_topic_has_gaps(topic);
 	new->needs_key =
-	    (new->config.cleanup_policy & STREAM_CLEANUP_COMPACT) != 0;
+	    (new->config.cleanup_policy &STREAM_CLEANUP_COMPACT) != 0;
 	if (options != NULL)
 		new->options = *options;
 	new->topic = strdup(stream_topic_name(topic));
@@ -199,25 +198,25 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 {
 	const struct stream_topic_config *topic = &producer->config;
 	struct stream_log_config config = {
-		.segment_bytes = topic->segment_bytes,
-		.segment_ms = topic->segment_ms,
-		.segment_index_bytes = topic->segment_index_bytes,
-		.index_interval_bytes = topic->index_interval_bytes,
-		.max_message_bytes = topic->max_message_bytes,
-		.append_time =
-		    topic->message_timestamp_type == STREAM_LOG_APPEND_TIME,
-		.dense = producer->dense,
-		.lock_timeout_ms = producer->store->lock_timeout_ms,
-		.note = producer->options.note,
-		.note_context = producer->options.context,
+	    .segment_bytes = topic->segment_bytes,
+	    .segment_ms = topic->segment_ms,
+	    .segment_index_bytes = topic->segment_index_bytes,
+	    .index_interval_bytes = topic->index_interval_bytes,
+	    .max_message_bytes = topic->max_message_bytes,
+	    .append_time =
+		topic->message_timestamp_type == STREAM_LOG_APPEND_TIME,
+	    .dense = producer->dense,
+	    .lock_timeout_ms = producer->store->lock_timeout_ms,
+	    .note = producer->options.note,
+	    .note_context = producer->options.context,
 	};
-	int status = stream_store_open_partition(producer->store,
-	    producer->topic, lane->number, &lane->dirfd, err);
+	int status = stream_store_open_partition(
+	    producer->store, producer->topic, lane->number, &lane->dirfd, err);
 
 	if (status == STREAM_OK)
-		status = stream_store_log_start(producer->store,
-		    producer->topic, lane->number, &config.log_start_offset,
-		    err);
+		status =
+		    stream_store_log_start(producer->store, producer->topic,
+			lane->number, &config.log_start_offset, err);
 	if (status == STREAM_OK)
 		status = stream_partition_open(
 		    lane->dirfd, &config, &lane->partition, err);
@@ -255,8 +254,8 @@ choose_lane(struct stream_producer *producer, int32_t partition,
 }
 
 int32_t
-stream_producer_choose(const struct stream_producer *producer,
-    const struct stream_record *record)
+stream_producer_choose(
+    const struct stream_producer *producer, const struct stream_record *record)
 {
 	if (producer->count == 1)
 		return producer->lanes[0].number;
@@ -276,8 +275,8 @@ refuse_partition(const struct stream_producer *producer, int32_t partition,
 }
 
 static int
-fail_in_lane(struct stream_producer *producer,
-    const struct stream_lane *lane, int status, struct stream_error *err)
+fail_in_lane(struct stream_producer *producer, const struct stream_lane *lane,
+    int status, struct stream_error *err)
 {
 	if (status == STREAM_OK || status == STREAM_ETOOBIG)
 		return status;
@@ -354,8 +353,7 @@ stream_producer_flush(
 /* Goes on after a failure, so that one bad disk block costs one partition;
  * the first failure is told. */
 int
-stream_producer_sync(
-    struct stream_producer *producer, struct stream_error *err)
+stream_producer_sync(struct stream_producer *producer, struct stream_error *err)
 {
 	int first = STREAM_OK;
 

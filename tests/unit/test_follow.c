@@ -194,11 +194,10 @@ a_batch_is_seen_when_it_is_whole(void **state)
  */
 
 static void
-take_back(const struct temp_dir *dir, struct stream_partition *partition)
+take_back(struct stream_partition *partition)
 {
 	struct stream_error err;
 
-	(void)dir;
 	fault_plan(FAULT_FDATASYNC,
 	    (struct fault){.suffix = ".log", .times = 1, .error = EIO});
 	expect(stream_partition_sync(partition, &err), STREAM_EIO, err);
@@ -218,30 +217,68 @@ one_who_passed_what_was_taken_back_is_told(void **state)
 	    {"other lengths", 3, 77, 0}, {"twice", 9, 40, 1},
 	    {"twice, other lengths", 3, 99, 1}};
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
 		struct temp_dir *dir = fx_dir();
 		struct stream_partition *a = fx_open(dir, NULL);
-		struct follower f =
-		    follow(dir, (struct fx_reading){.log_start = 0}, true);
+		struct follower f = follow(
+		    dir, (struct fx_reading){.log_start = 0}, i % 2 != 0);
 
 		fx_append(a, 2, 3, 40, 'a');
 		fx_sync(a);
 		fx_append(a, 2, 3, 40, 'b');
 		expect_seen(&f, 12, 11);
-		take_back(dir, a);
-		fx_append(a, rows[i].batches, 3, rows[i].value_size, 'c');
-		for (int n = 0; n < rows[i].again; n++) {
+		take_back(a);
+		fx_append(
+		    a, rows[i / 2].batches, 3, rows[i / 2].value_size, 'c');
+		for (int n = 0; n < rows[i / 2].again; n++) {
 			fx_sync(a);
 			fx_append(a, 1, 3, 40, 'd');
-			take_back(dir, a);
+			take_back(a);
 		}
-		if (look(&f) != STREAM_ELOST)
-			fail_msg("%s: %d, %zu records", rows[i].what,
-			    f.seen.status, f.seen.count);
+		/* It says so as often as it is asked. */
+		for (int n = 0; n < 3; n++)
+			if (look(&f) != STREAM_ELOST)
+				fail_msg("%s: %d, %zu records",
+				    rows[i / 2].what, f.seen.status,
+				    f.seen.count);
 		assert_int_equal(f.seen.count, 12);
-		/* It says so again. */
-		assert_int_equal(look(&f), STREAM_ELOST);
 		end_follow(&f);
+		stream_partition_close(a);
+		fx_drop(dir);
+	}
+	(void)state;
+}
+
+/* One who does not follow, in the middle of a log larger than is read at once:
+ * what comes after is of another history. */
+static void
+one_who_is_on_the_way_is_told_too(void **state)
+{
+	static const int batches[] = {0, 1, 40, 100, 300};
+
+	for (size_t i = 0; i < COUNT(batches); i++) {
+		struct temp_dir *dir = fx_dir();
+		struct stream_partition *a = fx_open(dir, NULL);
+		struct stream_reader *reader;
+		const struct stream_record *records;
+		struct fx_seen seen = {.last = -1};
+		size_t count;
+
+		fx_append(a, 10, 3, 3000, 'a');
+		fx_sync(a);
+		fx_append(a, 90, 3, 3000, 'b');
+		reader = fx_reader(dir, (struct fx_reading){.log_start = 0});
+		assert_int_equal(
+		    stream_reader_read(reader, &records, &count, NULL),
+		    STREAM_OK);
+		take_back(a);
+		fx_append(a, batches[i], 3, 3000, 'c');
+		fx_drain(reader, &seen);
+		if (seen.status != STREAM_ELOST)
+			fail_msg("%d batches: %d after %zu records, %s",
+			    batches[i], seen.status, seen.count, seen.err.text);
+		assert_null(strchr(seen.letters, 'c'));
+		stream_reader_close(reader);
 		stream_partition_close(a);
 		fx_drop(dir);
 	}
@@ -261,7 +298,7 @@ one_who_had_not_passed_it_goes_on(void **state)
 	expect_seen(&f, 6, 5);
 	for (int i = 0; i < 3; i++) {
 		fx_append(a, 2, 3, 40, 'b');
-		take_back(dir, a);
+		take_back(a);
 		expect_seen(&f, 6, 5);
 	}
 	fx_append(a, 1, 3, 40, 'c');
@@ -497,6 +534,7 @@ main(void)
 	    TEST(the_end_of_the_range_ends_it),
 	    TEST(a_batch_is_seen_when_it_is_whole),
 	    TEST(one_who_passed_what_was_taken_back_is_told),
+	    TEST(one_who_is_on_the_way_is_told_too),
 	    TEST(one_who_had_not_passed_it_goes_on),
 	    TEST(durable_readers_never_see_what_is_taken_back),
 	    TEST(one_whom_retention_overtakes_is_told),

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum stream_status {
-	STREAM_END = 1,	      /* nothing more to read; not a failure */
+	STREAM_END = 1, /* nothing more to read; not a failure */
 	STREAM_OK = 0,
-	STREAM_EIO = -1,      /* a system call failed; see err->sys */
+	STREAM_EIO = -1, /* a system call failed; see err->sys */
 	STREAM_ENOMEM = -2,
 	STREAM_EUSAGE = -3,   /* the caller's argument or input is wrong */
 	STREAM_ECORRUPT = -4, /* the bytes contradict the format */
@@ -35,8 +35,8 @@ enum stream_status {
 /* Lives on the caller's stack and owns nothing. */
 struct stream_error {
 	enum stream_status status;
-	int sys;	/* errno for STREAM_EIO, otherwise 0 */
-	uint64_t pos;	/* byte of the fault in its file, or STREAM_POS_NONE */
+	int sys;        /* errno for STREAM_EIO, otherwise 0 */
+	uint64_t pos;   /* byte of the fault in its file, or STREAM_POS_NONE */
 	char text[232]; /* whole message, no newline, ends with NUL */
 };
 

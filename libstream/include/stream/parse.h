@@ -54,8 +54,8 @@ void stream_format_time(int64_t timestamp_ms, char *text);
  * caller frees it with free()) need not end with NUL.  Any other character
  * after a backslash is an error.
  */
-int stream_parse_escapes(const char *text, uint8_t **bytes, size_t *size,
-    struct stream_error *err);
+int stream_parse_escapes(
+    const char *text, uint8_t **bytes, size_t *size, struct stream_error *err);
 
 /* The nearest of count names to text, for "did you mean"; NULL when none is
  * near (more than a third of its letters differ).  Borrows; returns one of

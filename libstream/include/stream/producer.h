@@ -20,19 +20,19 @@ struct stream_producer;
 /* A batch is in the log, though not yet durable. */
 struct stream_appended {
 	int32_t partition;
-	int32_t count;	     /* records */
+	int32_t count;       /* records */
 	int64_t base_offset; /* of the first; the others follow */
 };
 
 struct stream_producer_options {
 	bool has_codec; /* false: the topic's compression.type, else none */
 	enum stream_codec codec;
-	int level;	       /* STREAM_LEVEL_DEFAULT: the codec's own */
-	size_t batch_bytes;    /* records in a batch; 0: 64 KiB, compressed
-				  512 KiB; never more than the topic allows */
-	bool sync_each_write;  /* sync before a write counts as done */
-	unsigned workers;      /* threads that compress, or one that writes
-				  behind; 0: everything in this thread */
+	int level;            /* STREAM_LEVEL_DEFAULT: the codec's own */
+	size_t batch_bytes;   /* records in a batch; 0: 64 KiB, compressed
+				 512 KiB; never more than the topic allows */
+	bool sync_each_write; /* sync before a write counts as done */
+	unsigned workers;     /* threads that compress, or one that writes
+				 behind; 0: everything in this thread */
 	/* Told of each batch in the log, in order by partition.  May be NULL.
 	 * Kept; context is passed on. */
 	void (*appended)(void *context, const struct stream_appended *appended);
@@ -67,8 +67,8 @@ void stream_producer_close(struct stream_producer *producer);
  * The partition that stream_producer_send would choose for this record
  * (borrowed) with STREAM_PARTITION_BY_KEY, for a caller that wants to know.
  */
-int32_t stream_producer_choose(const struct stream_producer *producer,
-    const struct stream_record *record);
+int32_t stream_producer_choose(
+    const struct stream_producer *producer, const struct stream_record *record);
 
 /*
  * Add record (borrowed and copied) to a partition's batch.  May write batches

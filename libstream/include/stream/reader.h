@@ -30,10 +30,10 @@ enum stream_reader_flags {
 
 struct stream_reader_options {
 	struct stream_range range; /* of kind NONE: all there is */
-	unsigned flags;		   /* of enum stream_reader_flags */
-	size_t max_batch_bytes;	   /* 0: 64 MiB; larger batches are refused */
-	int lock_timeout_ms;	   /* longest wait for a writer; 0: 10 s */
-	unsigned workers;	   /* threads that decompress ahead; 0: none */
+	unsigned flags;            /* of enum stream_reader_flags */
+	size_t max_batch_bytes;    /* 0: 64 MiB; larger batches are refused */
+	int lock_timeout_ms;       /* longest wait for a writer; 0: 10 s */
+	unsigned workers;          /* threads that decompress ahead; 0: none */
 	/* Told what is worth a word but no failure, such as a torn tail.  May
 	 * be NULL.  Kept; context is passed on. */
 	void (*note)(void *context, const char *text);

@@ -15,7 +15,7 @@
 
 struct stream_bytes {
 	const uint8_t *data; /* NULL: null */
-	size_t size;	     /* 0 when data is NULL */
+	size_t size;         /* 0 when data is NULL */
 };
 
 /* The timestamp of a record that has none. */
@@ -39,12 +39,12 @@ struct stream_batch_info {
 	int64_t max_timestamp_ms;
 	int64_t producer_id; /* -1: none */
 	uint64_t position;   /* first byte of the batch in its segment file */
-	uint32_t size;	     /* bytes of the batch in the file, header included */
+	uint32_t size; /* bytes of the batch in the file, header included */
 	int32_t leader_epoch;
 	int32_t base_sequence; /* -1: none */
 	int32_t record_count;
 	int16_t producer_epoch; /* -1: none */
-	uint16_t attributes;	/* as stored; SPEC section 2.2 */
+	uint16_t attributes;    /* as stored; SPEC section 2.2 */
 };
 
 struct stream_header {
@@ -53,7 +53,7 @@ struct stream_header {
 };
 
 struct stream_record {
-	int64_t offset;	      /* ignored when written */
+	int64_t offset;       /* ignored when written */
 	int64_t timestamp_ms; /* since 1970 UTC, or STREAM_NO_TIMESTAMP */
 	struct stream_bytes key;
 	struct stream_bytes value;
