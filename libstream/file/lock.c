@@ -10,9 +10,17 @@
 /*
  * Waiting tries again rather than using F_OFD_SETLKW, because that has no
  * timeout.  An append holds its lock for microseconds, so the first tries
- * come quickly; a holder that takes longer is not worth a busy processor.
+ * come quickly; a holder that takes much longer is not worth a busy
+ * processor.
  */
-enum { FIRST_WAIT_NS = 20000, LONGEST_WAIT_NS = 10000000 };
+enum {
+	FIRST_WAIT_NS = 20000,
+	/* A sync takes a fraction of a millisecond, and who waits for it should
+	 * be there soon after: most often there is nothing left to do. */
+	LONGER_WAIT_NS = 160000,
+	PATIENCE_MS = 20,
+	LONGEST_WAIT_NS = 10000000
+};
 
 static int
 set(int fd, short type, uint64_t start, uint64_t length)
@@ -38,13 +46,22 @@ wait_ns(int64_t ns, struct stream_error *err)
 	    "interrupted while waiting for a lock");
 }
 
+static int64_t
+longer(int64_t ns, int64_t waited_ms)
+{
+	int64_t most =
+	    waited_ms < PATIENCE_MS ? LONGER_WAIT_NS : LONGEST_WAIT_NS;
+
+	return ns * 2 < most ? ns * 2 : most;
+}
+
 int
 stream_lock_take(int fd, enum stream_lock_kind kind, uint64_t start,
     uint64_t length, int timeout_ms, struct stream_error *err)
 {
 	short type = kind == STREAM_LOCK_SHARED ? F_RDLCK : F_WRLCK;
 	int64_t ns = FIRST_WAIT_NS;
-	int64_t end_ms = 0;
+	int64_t start_ms = 0, now_ms;
 
 	while (set(fd, type, start, length) != 0) {
 		int status;
@@ -53,15 +70,16 @@ stream_lock_take(int fd, enum stream_lock_kind kind, uint64_t start,
 			continue;
 		if (errno != EAGAIN && errno != EACCES)
 			return stream_fail_sys(err, "cannot lock");
-		if (end_ms == 0)
-			end_ms = stream_clock_steady_ms() + timeout_ms;
-		if (stream_clock_steady_ms() >= end_ms)
+		now_ms = stream_clock_steady_ms();
+		if (start_ms == 0)
+			start_ms = now_ms;
+		if (now_ms - start_ms >= timeout_ms)
 			return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 			    "another process holds the lock");
 		status = wait_ns(ns, err);
 		if (status != STREAM_OK)
 			return status;
-		ns = ns * 2 < LONGEST_WAIT_NS ? ns * 2 : LONGEST_WAIT_NS;
+		ns = longer(ns, now_ms - start_ms);
 	}
 	return STREAM_OK;
 }

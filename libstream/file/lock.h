@@ -21,7 +21,7 @@ enum stream_lock_kind {
 
 /*
  * Lock length bytes from start (length 0: to infinity).  Waits at most
- * timeout_ms (0: not at all) by trying again after 20 us, doubling up to
+ * timeout_ms (0: not at all) by trying again after 20 us, 40 us and so on, up to
  * 10 ms; then STREAM_EBUSY.  STREAM_EINTR when a signal with a handler came
  * while it waited.  STREAM_EIO.
  */

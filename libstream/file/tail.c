@@ -204,17 +204,17 @@ judge_whole(struct judge *judge, const uint8_t *header, uint64_t size,
     enum stream_tail *tail, struct stream_error *err)
 {
 	struct stream_batch batch;
-	bool old = header[STREAM_BATCH_MAGIC_AT] < 2;
 	bool whole;
-	int status =
-	    old ? is_whole_message(judge, size, &whole, err)
-		: is_whole_batch(judge, judge->from, size, &whole, err);
+	int status = is_whole_batch(judge, judge->from, size, &whole, err);
 
+	if (status == STREAM_OK && !whole && header[STREAM_BATCH_MAGIC_AT] < 2)
+		status = is_whole_message(judge, size, &whole, err);
 	if (status != STREAM_OK)
 		return status;
 	*tail = STREAM_TAIL_BAD;
-	if (whole && (old || stream_batch_parse(header, (size_t)size, &batch,
-				 NULL) == STREAM_ENEWER))
+	if (whole &&
+	    stream_batch_parse(header, (size_t)size, &batch, NULL) ==
+		STREAM_ENEWER)
 		*tail = STREAM_TAIL_NEWER;
 	return STREAM_OK;
 }

@@ -70,8 +70,11 @@ stream_lane_append(struct stream_lane *lane, uint8_t *batches, size_t size,
 	status =
 	    stream_partition_append(lane->partition, batches, size, put, err);
 
-	if (status == STREAM_OK && lane->rules->sync_each_write)
-		status = stream_partition_sync(lane->partition, err);
+	if (status != STREAM_OK || !lane->rules->sync_each_write)
+		return status;
+	status = stream_partition_sync(lane->partition, err);
+	if (status != STREAM_OK)
+		*put = 0; /* taken back, or as good as */
 	return status;
 }
 

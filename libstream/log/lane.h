@@ -69,7 +69,8 @@ stream_lane_add(struct stream_lane *lane, const struct stream_record *record,
 int stream_lane_flush(struct stream_lane *lane, struct stream_error *err);
 
 /* Append finished batches (borrowed), and sync if the rules say so.  *put is
- * set even on failure: the bytes of whole batches that are in the log. */
+ * set even on failure: the bytes of whole batches that are in the log; none
+ * when the sync failed. */
 int stream_lane_append(struct stream_lane *lane, uint8_t *batches, size_t size,
     size_t *put, struct stream_error *err);
 

@@ -78,32 +78,39 @@ check_directory(
 	return STREAM_OK;
 }
 
+/*
+ * A signal that asks to stop does not end the wait for a lock: what was read
+ * has still to be written, and a second signal kills.
+ */
+static int
+take(struct stream_partition *partition, enum stream_state_lock byte,
+    int timeout_ms, struct stream_error *err)
+{
+	int status;
+
+	do
+		status = stream_lock_take(partition->statefd,
+		    STREAM_LOCK_EXCLUSIVE, byte, 1, timeout_ms, err);
+	while (status == STREAM_EINTR);
+	return status;
+}
+
 /* Lock one byte of the state file, and be sure that it is the right file. */
 static int
 lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
-    struct stream_error *err)
+    int timeout_ms, struct stream_error *err)
 {
 	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
 		bool there;
-		int status =
-		    stream_lock_take(partition->statefd, STREAM_LOCK_EXCLUSIVE,
-			byte, 1, partition->config.lock_timeout_ms, err);
+		int status = take(partition, byte, timeout_ms, err);
 
-		if (status != STREAM_OK)
-			return status;
-		status = is_still_there(partition, &there, err);
-		if (status == STREAM_OK && there)
-			return STREAM_OK;
 		if (status == STREAM_OK)
-			status = check_directory(partition, err);
-		stream_lock_drop(partition->statefd, byte, 1);
+			status = is_still_there(partition, &there, err);
+		if (status != STREAM_OK || there)
+			return status;
+		status = check_directory(partition, err);
 		if (status == STREAM_OK)
 			status = open_state(partition, err);
-		/* The lock that is taken first went with the old file. */
-		if (status == STREAM_OK && partition->holds_sync)
-			status = stream_lock_take(partition->statefd,
-			    STREAM_LOCK_EXCLUSIVE, STREAM_LOCK_SYNC, 1,
-			    partition->config.lock_timeout_ms, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -209,7 +216,8 @@ int
 stream_partition_lock(
     struct stream_partition *partition, struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_APPEND, err);
+	int status = lock_byte(partition, STREAM_LOCK_APPEND,
+	    partition->config.lock_timeout_ms, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -225,14 +233,28 @@ stream_partition_unlock(struct stream_partition *partition)
 	stream_lock_drop(partition->statefd, STREAM_LOCK_APPEND, 1);
 }
 
+static int
+lock_sync(struct stream_partition *partition, int timeout_ms,
+    struct stream_error *err)
+{
+	int status = lock_byte(partition, STREAM_LOCK_SYNC, timeout_ms, err);
+
+	partition->holds_sync = status == STREAM_OK;
+	return status;
+}
+
 int
 stream_partition_lock_sync(
     struct stream_partition *partition, struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_SYNC, err);
+	return lock_sync(partition, partition->config.lock_timeout_ms, err);
+}
 
-	partition->holds_sync = status == STREAM_OK;
-	return status;
+int
+stream_partition_try_lock_sync(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	return lock_sync(partition, 0, err);
 }
 
 void
@@ -333,7 +355,8 @@ stream_partition_next_offset(const struct stream_partition *partition)
 static int
 mark_deleted(struct stream_partition *partition, struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_APPEND, err);
+	int status = lock_byte(partition, STREAM_LOCK_APPEND,
+	    partition->config.lock_timeout_ms, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -358,9 +381,11 @@ stream_partition_mark_deleted(
 	int status = open_state(&partition, err);
 
 	if (status == STREAM_OK)
-		status = lock_byte(&partition, STREAM_LOCK_STRUCTURE, err);
+		status = lock_byte(&partition, STREAM_LOCK_STRUCTURE,
+		    lock_timeout_ms, err);
 	if (status == STREAM_OK)
-		status = lock_byte(&partition, STREAM_LOCK_SYNC, err);
+		status = lock_byte(
+		    &partition, STREAM_LOCK_SYNC, lock_timeout_ms, err);
 	if (status == STREAM_OK)
 		status = mark_deleted(&partition, err);
 	/* Closing the descriptor gives all its locks back. */

@@ -45,6 +45,10 @@ void stream_partition_unlock(struct stream_partition *partition);
 int stream_partition_lock_sync(
     struct stream_partition *partition, struct stream_error *err);
 
+/* STREAM_EBUSY at once when another holds it. */
+int stream_partition_try_lock_sync(
+    struct stream_partition *partition, struct stream_error *err);
+
 void stream_partition_unlock_sync(struct stream_partition *partition);
 
 /*

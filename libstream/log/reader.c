@@ -299,14 +299,24 @@ find_batch(struct stream_reader *reader, struct stream_batch *batch,
 	}
 }
 
+/* There is nothing to give before offset; but what lies past the end of the
+ * range was not passed. */
+static void
+pass_to(struct stream_reader *reader, int64_t offset)
+{
+	if (offset > reader->end)
+		offset = reader->end;
+	if (offset > reader->next)
+		reader->next = offset;
+}
+
 /* The offset up to which all was looked at, when there is no more to give. */
 static void
 pass_to_scan(struct stream_reader *reader)
 {
 	if (reader->is_past_end)
 		reader->is_done = true;
-	if (reader->expected > reader->next)
-		reader->next = reader->expected;
+	pass_to(reader, reader->expected);
 }
 
 /* Threads pay off when batch after batch is compressed. */
@@ -446,8 +456,8 @@ give(struct stream_reader *reader, const struct stream_record **records,
 		reader->next = (*records)[*count - 1].offset + 1;
 	if (reader->left > 0)
 		reader->left -= (int64_t)*count;
-	if (reader->walk.left == 0)
-		reader->next = info->last_offset + 1;
+	if (reader->walk.left == 0 && reader->left != 0)
+		pass_to(reader, info->last_offset + 1);
 	return STREAM_OK;
 }
 

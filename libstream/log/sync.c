@@ -8,7 +8,9 @@
  * before it could tell is repeated on bytes that were written again.
  */
 #include <fcntl.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "file/io.h"
 #include "file/scan.h"
@@ -16,7 +18,10 @@
 
 enum {
 	REWRITE = 1 << 16, /* bytes that are written again at once */
-	PAGE = 1 << 16     /* the largest page of any Linux */
+	PAGE = 1 << 16,    /* the largest page of any Linux */
+	/* A sync takes 150 microseconds and more: who waits for another's
+	 * looks often enough to lose little, and costs next to nothing. */
+	LOOK_EVERY_NS = 40000
 };
 
 /* Were this handle's unsynced bytes below the cut?  Only the last cut is
@@ -323,20 +328,77 @@ sync_under_lock(struct stream_partition *partition, struct stream_error *err)
 	    partition, &cover, status == STREAM_OK ? NULL : &failure, err);
 }
 
+/*
+ * Has another writer's sync covered this handle's bytes?  Asked without a lock
+ * while another one syncs: a slot of the state is whole or not taken, a
+ * durable end in it was published after a sync that succeeded, and the
+ * take-back counter beside it says that nothing was taken back by then.  What
+ * is taken back later lies past that durable end.
+ */
+static int
+is_covered(
+    struct stream_partition *partition, bool *covered, struct stream_error *err)
+{
+	struct stream_state now;
+	int status = stream_state_read(
+	    partition->statefd, &partition->identity, &now, err);
+
+	*covered = status == STREAM_OK && partition->dirty &&
+		   now.sequence != 0 &&
+		   now.takebacks == partition->dirty_takebacks &&
+		   (now.active_base > partition->dirty_base ||
+		       (now.active_base == partition->dirty_base &&
+			   now.durable_end >= partition->dirty_end));
+	return status;
+}
+
+/* Become the one who syncs, unless another's sync is enough.  Many who wait
+ * for one sync need not queue for the lock to learn that it is over. */
+static int
+lock_or_wait(
+    struct stream_partition *partition, bool *covered, struct stream_error *err)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
+	int64_t start_ms = stream_clock_steady_ms();
+
+	*covered = false;
+	for (;;) {
+		struct stream_error busy;
+		int status = stream_partition_try_lock_sync(partition, &busy);
+
+		if (status != STREAM_EBUSY) {
+			if (status != STREAM_OK && err != NULL)
+				*err = busy;
+			return status;
+		}
+		status = is_covered(partition, covered, err);
+		if (status != STREAM_OK || *covered)
+			return status;
+		if (stream_clock_steady_ms() - start_ms >=
+		    partition->config.lock_timeout_ms) {
+			if (err != NULL)
+				*err = busy;
+			return STREAM_EBUSY;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 stream_partition_sync(
     struct stream_partition *partition, struct stream_error *err)
 {
+	bool covered;
 	int status;
 
 	if (partition->poisoned)
 		return stream_fail(err, STREAM_EIO, STREAM_POS_NONE,
 		    "an earlier write could not be undone");
-	status = stream_partition_lock_sync(partition, err);
-	if (status != STREAM_OK)
-		return status;
-	status = sync_under_lock(partition, err);
-	stream_partition_unlock_sync(partition);
+	status = lock_or_wait(partition, &covered, err);
+	if (status == STREAM_OK && !covered) {
+		status = sync_under_lock(partition, err);
+		stream_partition_unlock_sync(partition);
+	}
 	if (status == STREAM_OK)
 		partition->dirty = false;
 	return status;

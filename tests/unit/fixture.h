@@ -35,7 +35,7 @@
 			    got_, (int)(want), (err).text); \
 	} while (0)
 
-/* ---- numbers that look like chance and come again ------------------------ */
+/* ---- numbers that look like chance and come again ---- */
 
 static inline uint32_t
 fx_random(uint32_t *seed)
@@ -44,7 +44,7 @@ fx_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
-/* ---- batches ------------------------------------------------------------- */
+/* ---- batches ---- */
 
 /* What a batch is made of; zeros are a plain batch of one record. */
 struct fx_batch {
@@ -186,7 +186,7 @@ fx_add_many(struct stream_buf *log, int64_t base, int n, int32_t count,
 				.letter = letter});
 }
 
-/* ---- files --------------------------------------------------------------- */
+/* ---- files ---- */
 
 static inline const char *
 fx_log_name(int64_t base, char name[static STREAM_NAME_SIZE])
@@ -336,7 +336,7 @@ fx_golden(const char *name, const struct temp_dir *to)
 	return fx_copy_from(path, to) > 0;
 }
 
-/* ---- writers ------------------------------------------------------------- */
+/* ---- writers ---- */
 
 /* What a writer or reader said in its notes. */
 struct fx_notes {
@@ -427,8 +427,7 @@ fx_sync(struct stream_partition *partition)
 	expect(stream_partition_sync(partition, &err), STREAM_OK, err);
 }
 
-/* ---- the state ------------------------------------------------------------
- */
+/* ---- the state ---- */
 
 static inline struct stream_state
 fx_state(const struct temp_dir *dir)
@@ -468,8 +467,7 @@ fx_mark(const struct temp_dir *dir, uint16_t marks)
 	fx_put_state(dir, state);
 }
 
-/* ---- readers ----------------------------------------------------------------
- */
+/* ---- readers ---- */
 
 /* What was read: how many, from where to where, and a sum over all that the
  * records hold. */

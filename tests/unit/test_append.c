@@ -301,8 +301,7 @@ epochs_go_on_where_the_log_is(void **state)
 	}
 }
 
-/* ---- topics that go away ---------------------------------------------------
- */
+/* ---- topics that go away ---- */
 
 static void
 expect_gone(struct stream_partition *partition)

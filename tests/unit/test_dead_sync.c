@@ -213,8 +213,7 @@ the_page_of_the_durable_end_is_dropped_too(void **state)
 	stream_partition_close(a);
 }
 
-/* ---- deaths at each step of a take-back -----------------------------------
- */
+/* ---- deaths at each step of a take-back ---- */
 
 static void
 die(void *context, int fd)

@@ -190,8 +190,7 @@ a_batch_is_seen_when_it_is_whole(void **state)
 	end_follow(&f);
 }
 
-/* ---- taken back ------------------------------------------------------------
- */
+/* ---- taken back ---- */
 
 static void
 take_back(struct stream_partition *partition)
@@ -331,8 +330,7 @@ durable_readers_never_see_what_is_taken_back(void **state)
 	stream_partition_close(a);
 }
 
-/* ---- removed and replaced ---------------------------------------------------
- */
+/* ---- removed and replaced ---- */
 
 /* Six segments of four records, of 15 ms a batch. */
 static struct stream_partition *

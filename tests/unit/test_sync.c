@@ -283,8 +283,7 @@ what_comes_during_a_sync_that_fails_is_lost(void **state)
 	stream_partition_close(b);
 }
 
-/* ---- rolls ------------------------------------------------------------------
- */
+/* ---- rolls ---- */
 
 static void
 a_roll_whose_sync_fails_takes_back_too(void **state)
@@ -346,8 +345,7 @@ a_roll_whose_directory_sync_fails_is_finished_later(void **state)
 	stream_partition_close(a);
 }
 
-/* ---- what is known of what is durable ---------------------------------------
- */
+/* ---- what is known of what is durable ---- */
 
 /* The state went, and with it the durable end: records that were acknowledged
  * before are not what a failed sync may take back. */

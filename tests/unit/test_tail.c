@@ -151,6 +151,7 @@ a_good_batch_within_a_torn_one_is_damage(void **state)
 	assert_true(stream_batch_build_add(&build, &record));
 	size = stream_batch_build_size(&build);
 	stream_batch_build_header(&build, STREAM_CODEC_NONE, memory, size);
+	stream_batch_seal(memory, size);
 	stream_batch_place(memory, NEXT, 0);
 	outer = (struct stream_buf){memory, size - 1, sizeof(memory)};
 	assert_int_equal(judge(*state, &outer), STREAM_TAIL_DAMAGE);
