@@ -21,9 +21,9 @@ enum stream_lock_kind {
 
 /*
  * Lock length bytes from start (length 0: to infinity).  Waits at most
- * timeout_ms (0: not at all) by trying again after 20 us, 40 us and so on, up to
- * 10 ms; then STREAM_EBUSY.  STREAM_EINTR when a signal with a handler came
- * while it waited.  STREAM_EIO.
+ * timeout_ms (0: not at all) by trying again after 20 us, 40 us and so on, up
+ * to 10 ms; then STREAM_EBUSY.  STREAM_EINTR when a signal with a handler
+ * interrupts one of these sleeps.  STREAM_EIO.
  */
 int stream_lock_take(int fd, enum stream_lock_kind kind, uint64_t start,
     uint64_t length, int timeout_ms, struct stream_error *err);

@@ -212,9 +212,8 @@ judge_whole(struct judge *judge, const uint8_t *header, uint64_t size,
 	if (status != STREAM_OK)
 		return status;
 	*tail = STREAM_TAIL_BAD;
-	if (whole &&
-	    stream_batch_parse(header, (size_t)size, &batch, NULL) ==
-		STREAM_ENEWER)
+	if (whole && stream_batch_parse(header, (size_t)size, &batch, NULL) ==
+			 STREAM_ENEWER)
 		*tail = STREAM_TAIL_NEWER;
 	return STREAM_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "codec/control.h"
+#include "file/io.h"
 #include "file/name.h"
 #include "file/scan.h"
 #include "file/snapshot.h"
@@ -31,8 +32,10 @@ struct stream_isolation {
 	size_t capacity;
 	/* The walk ahead. */
 	int fd;
-	int64_t base; /* of its segment; -1: not begun */
-	int64_t next; /* offset after the last batch that it passed */
+	int64_t base;     /* of its segment; -1: not begun */
+	int64_t next;     /* offset after the last batch that it passed */
+	bool closed_once; /* a newer segment exists; this one is read again */
+	uint64_t size;    /* of its segment, as far as is known */
 	struct stream_scan scan;
 };
 
@@ -125,55 +128,139 @@ pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
 	return status;
 }
 
-/* Open the segment after the one that was walked, or the one that holds the
- * walk's offset.  STREAM_END when there is none after it. */
+/* The segment after the one that was walked, or the one that holds the walk's
+ * offset; view->count when there is none after it. */
+static size_t
+find_next(
+    const struct stream_isolation *isolation, const struct stream_view *view)
+{
+	size_t i = 0;
+
+	if (isolation->base < 0 && view->count > 0)
+		return stream_view_find(view, isolation->next);
+	while (
+	    i < view->count && view->segments[i].base_offset <= isolation->base)
+		i++;
+	return i;
+}
+
 static int
-open_next(struct stream_isolation *isolation, struct stream_error *err)
+open_segment(struct stream_isolation *isolation, const struct stream_view *view,
+    size_t i, struct stream_error *err)
+{
+	int fd;
+	int status = stream_view_open(view, i, isolation->dirfd, &fd, err);
+
+	/* Renamed since it was listed: list again with the next step. */
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	if (isolation->fd >= 0)
+		close(isolation->fd);
+	isolation->fd = fd;
+	isolation->base = view->segments[i].base_offset;
+	isolation->closed_once = false;
+	isolation->size = 0;
+	stream_scan_move(&isolation->scan, fd, 0);
+	return STREAM_OK;
+}
+
+/*
+ * The walk came to the end of its segment, or to bytes that are no batch (why).
+ * STREAM_END when there is no segment after it: what is torn or damaged there
+ * is the reader's to tell.  A closed one is read once more, since its last
+ * bytes may have come after it was read; what is wrong there may have been the
+ * marker that is looked for.
+ */
+static int
+go_on(struct stream_isolation *isolation, int stopped,
+    const struct stream_error *why, struct stream_error *err)
 {
 	struct stream_view view;
-	size_t i;
-	int fd;
+	size_t next;
 	int status = stream_view_load(isolation->dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
-	for (i = 0; i < view.count && isolation->base >= 0 &&
-		    view.segments[i].base_offset <= isolation->base;
-	     i++)
-		;
-	if (isolation->base < 0 && view.count > 0)
-		i = stream_view_find(&view, isolation->next);
-	status = i < view.count
-		     ? stream_view_open(&view, i, isolation->dirfd, &fd, err)
-		     : STREAM_END;
-	if (status == STREAM_OK) {
-		if (isolation->fd >= 0)
-			close(isolation->fd);
-		isolation->fd = fd;
-		isolation->base = view.segments[i].base_offset;
-		stream_scan_move(&isolation->scan, fd, 0);
+	next = find_next(isolation, &view);
+	if (next == view.count) {
+		status = STREAM_END;
+	} else if (isolation->fd >= 0 && !isolation->closed_once) {
+		isolation->closed_once = true;
+	} else if (stopped == STREAM_END) {
+		status = open_segment(isolation, &view, next, err);
+	} else {
+		status = stream_fail(err, STREAM_ECORRUPT, why->pos,
+		    "%020lld.log: which transactions were committed cannot be "
+		    "known: %.120s",
+		    (long long)isolation->base, why->text);
 	}
 	stream_view_release(&view);
 	return status;
 }
 
-/* Pass one more batch.  STREAM_END at the end of the log; what is torn or
- * damaged there is the reader's to tell, and ends the walk too. */
+/* A scan of headers takes a batch for one whose end is not there yet. */
+static int
+check_whole(struct stream_isolation *isolation,
+    const struct stream_batch_info *info, struct stream_error *err)
+{
+	uint64_t end = info->position + info->size;
+	int status = STREAM_OK;
+
+	if (end > isolation->size)
+		status = stream_io_size(isolation->fd, &isolation->size, err);
+	if (status == STREAM_OK && end > isolation->size)
+		status = stream_fail(err, STREAM_ETORN, isolation->size,
+		    "the file ends within a batch");
+	return status;
+}
+
+/* Pass one more batch.  STREAM_END at the end of the log. */
 static int
 step(struct stream_isolation *isolation, struct stream_error *err)
 {
+	struct stream_error why = {.pos = STREAM_POS_NONE};
 	struct stream_batch batch;
 	const uint8_t *bytes;
+	uint64_t position = isolation->scan.next;
 	int status = STREAM_END;
 
 	if (isolation->fd >= 0)
 		status =
-		    stream_scan_next(&isolation->scan, &batch, &bytes, err);
+		    stream_scan_next(&isolation->scan, &batch, &bytes, &why);
 	if (status == STREAM_OK)
-		return pass(isolation, &batch.info, err);
-	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		status = check_whole(isolation, &batch.info, &why);
+	if (status == STREAM_OK)
+		status = pass(isolation, &batch.info, &why);
+	if (status == STREAM_OK)
+		return STREAM_OK;
+	if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+		if (err != NULL)
+			*err = why;
 		return status;
-	return open_next(isolation, err);
+	}
+	if (isolation->fd >= 0)
+		stream_scan_move(&isolation->scan, isolation->fd, position);
+	return go_on(isolation, status, &why, err);
+}
+
+/* Pass what lies before offset.  Where it is damaged the reader does not come;
+ * what was open there is not known any more. */
+static int
+walk_to(struct stream_isolation *isolation, int64_t offset,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	while (status == STREAM_OK && isolation->next < offset) {
+		status = step(isolation, err);
+		if (status == STREAM_ECORRUPT) {
+			isolation->count = 0;
+			status = go_on(isolation, STREAM_END, NULL, err);
+		}
+	}
+	return status;
 }
 
 /* What was open at offset begins with the newest snapshot at or below it. */
@@ -229,8 +316,8 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap,
 	if (new->count > 1)
 		qsort(new->transactions, new->count, sizeof(*new->transactions),
 		    by_first_offset);
-	while (status == STREAM_OK && new->next < offset)
-		status = step(new, err);
+	if (status == STREAM_OK)
+		status = walk_to(new, offset, err);
 	if (status != STREAM_OK && status != STREAM_END) {
 		stream_isolation_free(new);
 		return status;

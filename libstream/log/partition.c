@@ -38,21 +38,23 @@ open_state(struct stream_partition *partition, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* Is the file that is locked the one that others would open and lock? */
+/*
+ * Is the file that is locked still the one that others would open and lock?
+ * Removed, or replaced by a rename over it, it has no name left.  (Looking the
+ * name up costs twice as much, before every append, and would notice only one
+ * thing more: someone moving the file away by hand.)
+ */
 static int
 is_still_there(const struct stream_partition *partition, bool *there,
     struct stream_error *err)
 {
-	struct stat named;
+	struct stat st;
 
 	*there = false;
-	if (fstatat(partition->dirfd, STREAM_STATE_NAME, &named,
-		AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? STREAM_OK
-				       : stream_fail_sys(err, "%s: cannot stat",
-					     STREAM_STATE_NAME);
-	*there = named.st_dev == partition->identity.device &&
-		 named.st_ino == partition->identity.inode;
+	if (fstat(partition->statefd, &st) != 0)
+		return stream_fail_sys(
+		    err, "%s: cannot stat", STREAM_STATE_NAME);
+	*there = st.st_nlink > 0;
 	return STREAM_OK;
 }
 
@@ -381,8 +383,8 @@ stream_partition_mark_deleted(
 	int status = open_state(&partition, err);
 
 	if (status == STREAM_OK)
-		status = lock_byte(&partition, STREAM_LOCK_STRUCTURE,
-		    lock_timeout_ms, err);
+		status = lock_byte(
+		    &partition, STREAM_LOCK_STRUCTURE, lock_timeout_ms, err);
 	if (status == STREAM_OK)
 		status = lock_byte(
 		    &partition, STREAM_LOCK_SYNC, lock_timeout_ms, err);

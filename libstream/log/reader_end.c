@@ -363,8 +363,7 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 	if (err != NULL)
 		*err = why;
 	/* Bytes that were cut, and others written in their place. */
-	status = stream_reader_check_takeback(
-	    reader, reader->scan.next, &why);
+	status = stream_reader_check_takeback(reader, reader->scan.next, &why);
 	if (status == STREAM_OK)
 		status = look_for_newer(reader, &newer, &why);
 	if (status != STREAM_OK) {
