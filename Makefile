@@ -151,7 +151,7 @@ check-fault: all tools ## every fault, in full (long)
 	$(Q)STRM_FAULT=long tests/run-bats tests/fault
 
 sanitize: ## the unit and command-line tests under ASan and UBSan
-	$(Q)$(MAKE) --no-print-directory O=$(O)/sanitize STATIC_LIBS= \
+	$(Q)$(MAKE) --no-print-directory O=$(O)/sanitize STATIC_LIBS='$(SHARED_LIBS)' \
 		CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 		STRM=$(abspath $(O))/sanitize/strm \
 		STRM_BUILD=$(abspath $(O))/sanitize check-unit check-cli

@@ -74,7 +74,7 @@ stream_io_read_some_at(int fd, void *to, size_t least, size_t most,
 {
 	size_t done = 0;
 
-	while (done < least) {
+	while (done < least && done < most) {
 		ssize_t r = pread(
 		    fd, (uint8_t *)to + done, most - done, (off_t)(pos + done));
 
@@ -184,7 +184,7 @@ load_open(int fd, const char *name, size_t limit, struct stream_buf *out,
     struct stream_error *err)
 {
 	uint64_t size;
-	size_t got;
+	size_t got = 0;
 	int status = stream_io_size(fd, &size, err);
 
 	if (status == STREAM_OK && size > limit)
@@ -192,7 +192,7 @@ load_open(int fd, const char *name, size_t limit, struct stream_buf *out,
 		    "larger than %zu bytes", limit);
 	if (status == STREAM_OK)
 		status = stream_buf_reserve(out, (size_t)size, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && size > 0)
 		status = stream_io_read_at(
 		    fd, out->data + out->size, (size_t)size, 0, &got, err);
 	if (status != STREAM_OK)

@@ -57,9 +57,10 @@ stream_lines_init(struct stream_lines *lines, struct stream_bytes text,
 	int status;
 
 	*lines = (struct stream_lines){.at = (const char *)text.data};
-	lines->end = lines->at + text.size;
+	lines->end = lines->at;
 	if (text.size == 0)
 		return STREAM_OK;
+	lines->end += text.size;
 	status = take_head(lines, &version, err);
 	if (status != STREAM_OK)
 		return status;

@@ -64,6 +64,15 @@ pack(enum stream_codec codec, struct stream_compressor *compressor,
 	status = stream_compress(compressor, records, &job->packed, err);
 	if (status != STREAM_OK)
 		return status;
+	/* What a codec makes larger than the topic allows stays as it was. */
+	if (job->packed.size > job->lane->rules->max_batch) {
+		codec = STREAM_CODEC_NONE;
+		job->packed.size = STREAM_BATCH_HEADER;
+		status = stream_buf_add(
+		    &job->packed, records.data, records.size, err);
+		if (status != STREAM_OK)
+			return status;
+	}
 	stream_batch_build_header(
 	    &job->build, codec, job->packed.data, job->packed.size);
 	stream_batch_seal(job->packed.data, job->packed.size);

@@ -199,7 +199,7 @@ stream_lane_add_slow(struct stream_lane *lane,
 	size_t bound = stream_record_bound(record);
 	int status;
 
-	if (bound > lane->rules->max_batch - STREAM_BATCH_HEADER &&
+	if (bound + STREAM_BATCH_HEADER > lane->rules->max_batch &&
 	    alone(record) > lane->rules->max_batch)
 		return refuse(lane, alone(record), err);
 	/* The batch is full, or the record's timestamp too far from its

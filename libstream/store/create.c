@@ -37,9 +37,10 @@ check_request(const char *name, int32_t partitions,
 	if (strncmp(name, "__", 2) == 0)
 		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
 		    "%s: names that begin with \"__\" are Kafka's own", name);
-	if (partitions < 1)
+	if (partitions < 1 || partitions > STREAM_TOPIC_PARTITIONS_MAX)
 		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-		    "%s: a topic needs at least one partition", name);
+		    "%s: a topic has 1 to %d partitions", name,
+		    STREAM_TOPIC_PARTITIONS_MAX);
 	status = stream_partition_name_put(name, partitions - 1, last, err);
 	return status == STREAM_OK ? stream_topic_config_check(config, err)
 				   : status;

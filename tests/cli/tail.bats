@@ -263,6 +263,13 @@ last_line() {
     eventually holds out $'a\nb'
 }
 
+@test "--durable: a sync that does not end is exit 5 after --lock-timeout" {
+    strm topic create t
+    echo a | strm produce --sync never t
+    sync_lock t 0
+    refuses 5 '' strm tail --durable --lock-timeout 200ms t
+}
+
 @test "-F -i committed waits at an open transaction" {
     python "$BATS_TEST_DIRNAME/transactions.py" txn-0
     start strm tail -F ./txn-0 >out

@@ -132,6 +132,13 @@ narrow(const struct segment *segment, int64_t *least, int64_t *most)
 	assert_int_equal(entry * 8, segment->index.size);
 }
 
+static bool
+is_same(const struct stream_buf *a, const struct stream_buf *b)
+{
+	return a->size == b->size &&
+	       (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
 static void
 expect_rebuilt(
     const char *name, const struct segment *segment, int64_t interval)
@@ -142,14 +149,10 @@ expect_rebuilt(
 	for (size_t i = 0; i < segment->count; i++)
 		stream_indexer_add(&indexer, &segment->infos[i], NULL);
 	stream_indexer_finish(&indexer, NULL);
-	if (indexer.offsets.size != segment->index.size ||
-	    memcmp(indexer.offsets.data, segment->index.data,
-		segment->index.size) != 0)
+	if (!is_same(&indexer.offsets, &segment->index))
 		fail_msg("%s/%lld.index, interval %lld", name,
 		    (long long)segment->base, (long long)interval);
-	if (indexer.times.size != segment->times.size ||
-	    memcmp(indexer.times.data, segment->times.data,
-		segment->times.size) != 0)
+	if (!is_same(&indexer.times, &segment->times))
 		fail_msg("%s/%lld.timeindex, interval %lld", name,
 		    (long long)segment->base, (long long)interval);
 	stream_indexer_release(&indexer);

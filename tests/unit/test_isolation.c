@@ -194,7 +194,7 @@ noise_in_what_is_not_the_log_changes_nothing(void **state)
 			    name.kind == STREAM_NAME_LOG)
 				continue;
 			if (i < 3 * COUNT(noises))
-				disturb(dir, e->d_name, 2, i % COUNT(noises),
+				disturb(dir, e->d_name, 4, i % COUNT(noises),
 				    &seed);
 			else
 				fx_remove(dir, e->d_name);
@@ -391,8 +391,7 @@ what_is_not_yet_whole_is_waited_for(void **state)
 		struct fx_seen seen = {.last = -1};
 		struct stream_reader *reader;
 
-		/* No state: three looks at what is torn, 10 ms apart. */
-		temp_dir_put(dir, STREAM_STATE_NAME, "");
+		fx_no_writer(dir);
 		fx_put(dir, LOG_0, log.data, size);
 		reader =
 		    fx_reader(dir, (struct fx_reading){.foreign = true,

@@ -300,7 +300,7 @@ log_append_time_never_goes_back_within_a_segment(void **state)
 static void
 processes_append_side_by_side(void **state)
 {
-	enum { PROCESSES = 8, APPENDS = 150 };
+	enum { PROCESSES = 8, APPENDS = 60 };
 	const struct temp_dir *dir = *state;
 	struct stream_log_config config = fx_config();
 	struct stream_reader *reader;
@@ -308,7 +308,7 @@ processes_append_side_by_side(void **state)
 	int64_t last[PROCESSES] = {0};
 	size_t count;
 
-	config.segment_bytes = 30000;
+	config.segment_bytes = 15000;
 	config.lock_timeout_ms = 20000;
 	for (int p = 0; p < PROCESSES; p++)
 		if (fork() == 0) {

@@ -40,8 +40,7 @@ every_cut_gives_the_whole_batches_and_says_so(void **state)
 	size_t ends[3];
 	struct stream_buf log = put_log(dir, 3, ends);
 
-	/* A state of no use: its locks say at once that nobody is writing. */
-	temp_dir_put(dir, STREAM_STATE_NAME, "");
+	fx_no_writer(dir);
 	for (size_t size = 0; size < log.size; size++)
 		for (int fill = 0; fill < 3; fill++) {
 			uint8_t bytes[1024] = {0};
@@ -380,6 +379,7 @@ a_time_is_not_looked_for_behind_damage(void **state)
 	struct stream_buf log = put_log(dir, 3, ends);
 	struct stream_buf next;
 
+	fx_no_writer(dir);
 	stream_buf_init(&next);
 	fx_add_many(&next, 9, 3, 3, 20, 'b');
 	fx_put(dir, "00000000000000000009.log", next.data, next.size);

@@ -187,7 +187,7 @@ many_segments_are_listed(void **state)
 /* A compaction of two segments into one, there and back, in Kafka's order. */
 struct swapper {
 	const struct temp_dir *dir;
-	volatile bool stop;
+	_Atomic bool stop;
 };
 
 static void

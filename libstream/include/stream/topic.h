@@ -106,6 +106,9 @@ int stream_partition_describe(struct stream_store *store, const char *topic,
     int32_t partition, struct stream_partition_summary *summary,
     struct stream_error *err);
 
+/* Four files each, made and synced one by one: more is a slip of the hand. */
+enum { STREAM_TOPIC_PARTITIONS_MAX = 10000 };
+
 /*
  * Make a topic with partitions 0 to partitions - 1.  config is borrowed; NULL
  * is all defaults.  The store must be open for writing.
