@@ -66,14 +66,12 @@ stream_varint_take_short(const uint8_t **at, const uint8_t *end, uint64_t *rest)
 {
 	const uint8_t *p = *at;
 
-	if (end - p < 2)
-		return false;
-	if (p[0] < 0x80) {
+	if (p < end && p[0] < 0x80) {
 		*rest = p[0];
 		*at = p + 1;
 		return true;
 	}
-	if (p[1] >= 0x80)
+	if (end - p < 2 || p[1] >= 0x80)
 		return false;
 	*rest = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
 	*at = p + 2;
