@@ -187,8 +187,12 @@ parse_sync(const char *text, bool ack, struct sync_rule *rule,
 		rule->each_write = true;
 	else if (strcmp(text, "always") == 0)
 		rule->each_write = rule->each_record = true;
-	else if (strcmp(text, "exit") != 0)
-		return stream_parse_duration(text, &rule->every_ms, err);
+	else if (strcmp(text, "exit") != 0 &&
+		 stream_parse_duration(text, &rule->every_ms, err) != STREAM_OK)
+		return cli_fail(err, STREAM_EUSAGE,
+		    "--sync: \"%s\" is not never, exit, batch, always or a "
+		    "duration",
+		    text);
 	if (strcmp(text, "never") == 0 && ack)
 		return cli_fail(err, STREAM_EUSAGE,
 		    "--ack tells what is durable, so --sync never cannot go "
@@ -235,7 +239,10 @@ parse_timestamp(struct producing *p, struct stream_error *err)
 	p->record.timestamp_ms = STREAM_NO_TIMESTAMP;
 	if (text == NULL || strcmp(text, "none") == 0)
 		return STREAM_OK;
-	return stream_parse_time(text, &p->record.timestamp_ms, err);
+	if (stream_parse_time(text, &p->record.timestamp_ms, err) == STREAM_OK)
+		return STREAM_OK;
+	return cli_fail(err, STREAM_EUSAGE,
+	    "--timestamp: \"%s\" is not a time, @MILLISECONDS or none", text);
 }
 
 /* -H NAME=VALUE; without "=" the value is null. */

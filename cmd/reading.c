@@ -155,8 +155,18 @@ parse_address(const struct run *run, const char *word,
     struct stream_address *address, struct stream_error *err)
 {
 	const struct reading *reading = run->reading;
+	const char *slash = strrchr(word, '/');
+	const char *last = slash != NULL ? slash + 1 : word;
 	char text[4096];
-	int n = snprintf(text, sizeof(text), "%s%s%s%s%s", word,
+	int n;
+
+	if (reading->partitions != NULL && strpbrk(last, ":@") != NULL)
+		return cli_fail(err, STREAM_EUSAGE,
+		    "\"%s\": -p goes with a topic alone (with -o for @)", word);
+	if (reading->offset != NULL && strchr(last, '@') != NULL)
+		return cli_fail(err, STREAM_EUSAGE,
+		    "\"%s\": -o and @ both say where to begin", word);
+	n = snprintf(text, sizeof(text), "%s%s%s%s%s", word,
 	    reading->partitions != NULL ? ":" : "",
 	    reading->partitions != NULL ? reading->partitions : "",
 	    reading->offset != NULL ? "@" : "",

@@ -57,6 +57,7 @@ topic_open_store(const struct cli_context *context,
 	flags |= STREAM_STORE_WRITE;
 	if (opts->network)
 		flags |= STREAM_STORE_NETWORK;
+	cli_signals_default();
 	if (stream_store_open(context->store, flags,
 		wait_ms > INT_MAX ? INT_MAX : (int)wait_ms, store,
 		&err) != STREAM_OK)

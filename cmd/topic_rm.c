@@ -133,6 +133,24 @@ do_one(const struct cli_context *context, const struct rm_opts *opts,
 	return delete_one(context, store, name);
 }
 
+/* All of them or none: a name that is wrong is told before anything goes. */
+static enum cli_exit
+check_all(struct stream_store *store, int count, char *const *names)
+{
+	enum cli_exit code = CLI_DONE;
+
+	for (int i = 0; i < count; i++) {
+		struct stream_topic *topic = NULL;
+		struct stream_error err;
+
+		if (stream_topic_open(store, names[i], &topic, &err) !=
+		    STREAM_OK)
+			code = cli_first(code, topic_report(&err));
+		stream_topic_free(topic);
+	}
+	return code;
+}
+
 static enum cli_exit
 do_all(const struct cli_context *context, const struct rm_opts *opts,
     struct stream_store *store, int count, char *const *names)
@@ -141,6 +159,10 @@ do_all(const struct cli_context *context, const struct rm_opts *opts,
 	struct stream_error err;
 	struct cli_out out;
 
+	if (opts->yes && count > 1)
+		code = check_all(store, count, names);
+	if (code != CLI_DONE)
+		return code;
 	if (cli_out_open(&out, 1, false, &err) != STREAM_OK)
 		return topic_report(&err);
 	for (int i = 0; i < count && cli_signals_pending() == 0; i++)

@@ -78,6 +78,19 @@ cli_signals_init(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
+void
+cli_signals_default(void)
+{
+	for (size_t i = 0; i < STOPS; i++) {
+		struct sigaction now;
+
+		if (sigaction(stops[i], NULL, &now) == 0 &&
+		    now.sa_handler == on_stop)
+			signal(stops[i], SIG_DFL);
+	}
+	cli_signals_raise(); /* one that came before */
+}
+
 int
 cli_signals_pending(void)
 {

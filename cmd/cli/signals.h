@@ -22,6 +22,10 @@
 /* Install the handlers.  Once, before any thread is started. */
 void cli_signals_init(void);
 
+/* From now on the first stop kills: for work that may be cut off anywhere,
+ * since it is made so that whoever comes next finishes or undoes it. */
+void cli_signals_default(void);
+
 /* The signal that asked to stop, or 0. */
 int cli_signals_pending(void);
 

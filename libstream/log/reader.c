@@ -98,6 +98,13 @@ start(struct stream_reader *reader, struct stream_error *err)
 	reader->takebacks = state.takebacks;
 	if (status == STREAM_OK)
 		status = stream_reader_load_view(reader, err);
+	/* Asked again, since a deletion takes the segments away after its mark
+	 * was set. */
+	if (status == STREAM_OK && reader->view.count == 0)
+		status = stream_reader_read_state(reader, &state, err);
+	if (status == STREAM_OK && (state.marks & STREAM_MARK_DELETED) != 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: the topic was deleted", reader->name);
 	if (status == STREAM_OK && reader->view.count == 0 &&
 	    state.next_offset > 0)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,

@@ -386,34 +386,63 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 	return stream_reader_fail_at(reader, again, reader->scan.next, err);
 }
 
-/*
- * Sync on behalf of a writer that does not.  Where this process may write,
- * by the protocol that writers use; else by a plain fdatasync of what is
- * there.
- */
+/* By the protocol that writers use. */
 static int
-sync_log(
+sync_as_writer(
     struct stream_reader *reader, uint64_t *durable, struct stream_error *err)
 {
 	struct stream_log_config config = {
 	    .index_interval_bytes = 4096,
 	    .dense = reader->dense,
 	    .lock_timeout_ms = reader->options.lock_timeout_ms,
+	    .note = reader->options.note,
+	    .note_context = reader->options.note_context,
 	};
 	struct stream_partition *partition;
 	struct stream_state state;
+	int status =
+	    stream_partition_open(reader->dirfd, &config, &partition, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_sync(partition, err);
+	stream_partition_close(partition);
+	if (status != STREAM_OK)
+		return status;
+	/* The file may be another than the one that was opened long ago. */
+	close(reader->statefd);
+	stream_reader_open_state(reader);
+	status = stream_reader_read_state(reader, &state, err);
+	if (status == STREAM_OK)
+		*durable = durable_end(reader, &state);
+	return status;
+}
+
+static bool
+may_not_write(int status, const struct stream_error *why)
+{
+	return status == STREAM_EIO &&
+	       (why->sys == EACCES || why->sys == EPERM || why->sys == EROFS);
+}
+
+/*
+ * Sync on behalf of a writer that does not.  Where this process may write, as
+ * a writer; else by a plain fdatasync of what is there.
+ */
+static int
+sync_log(
+    struct stream_reader *reader, uint64_t *durable, struct stream_error *err)
+{
+	struct stream_error why;
 	int status;
 
-	if (reader->statefd >= 0 && reader->is_ours &&
-	    stream_partition_open(reader->dirfd, &config, &partition, NULL) ==
-		STREAM_OK) {
-		status = stream_partition_sync(partition, err);
-		stream_partition_close(partition);
-		if (status == STREAM_OK)
-			status = stream_reader_read_state(reader, &state, err);
-		if (status == STREAM_OK)
-			*durable = durable_end(reader, &state);
-		return status;
+	if (reader->statefd >= 0 && reader->is_ours) {
+		status = sync_as_writer(reader, durable, &why);
+		if (!may_not_write(status, &why)) {
+			if (status != STREAM_OK && err != NULL)
+				*err = why;
+			return status;
+		}
 	}
 	status = stream_io_size(reader->fd, durable, err);
 	if (status == STREAM_OK)

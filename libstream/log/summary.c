@@ -17,8 +17,8 @@ struct summing {
 /* The first batch of a segment, and from its last index entry on the last
  * whole one. */
 static int
-read_ends(
-    const struct summing *s, size_t index, int fd, struct stream_error *err)
+read_ends(const struct summing *s, size_t index, int fd, uint64_t size,
+    struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 	int64_t base = s->view->segments[index].base_offset;
@@ -34,8 +34,9 @@ read_ends(
 	stream_index_find(&source, base + INT32_MAX, &position);
 	if (base >= s->sum->log_end_offset)
 		s->sum->log_end_offset = base;
-	stream_scan_init(&scan, fd, 0, STREAM_SCAN_WHOLE,
-	    STREAM_BATCH_CAP_DEFAULT, STREAM_SCAN_SMALL_BLOCK);
+	stream_scan_init(&scan, fd, 0, STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST,
+	    STREAM_SCAN_SMALL_BLOCK);
+	scan.limit = size;
 	status = stream_scan_next(&scan, &batch, &bytes, err);
 	if (status == STREAM_OK &&
 	    s->sum->first_timestamp_ms == STREAM_NO_TIMESTAMP)
@@ -67,7 +68,7 @@ add_segment(const struct summing *s, size_t index, struct stream_error *err)
 	if (status == STREAM_OK &&
 	    (s->sum->first_timestamp_ms == STREAM_NO_TIMESTAMP ||
 		index + 2 >= s->view->count))
-		status = read_ends(s, index, fd, err);
+		status = read_ends(s, index, fd, size, err);
 	close(fd);
 	return status;
 }

@@ -209,19 +209,30 @@ partition.metadata" ]
     [ "$output" = orders ]
 }
 
-@test "rm -y deletes the topics, each of them" {
+@test "rm -y deletes all the topics, or none when one is not there" {
     strm topic create a
     strm topic create b --partitions 3
     strm topic create c
     run -4 --separate-stderr strm topic rm -y a nope b
     [ -z "$output" ]
     [[ $stderr == "strm: nope: no such topic"* ]]
+    [ "$(strm topic ls | wc -l)" -eq 3 ]
+    strm topic rm -y a b
     run -0 strm topic ls
     [ "$output" = c ]
     [ "$(ls "$STRM_DIR")" = c-0 ]
     run -0 strm topic rm -yJ c
     [ "$(json "$output" 'j["topic"], j["deleted"]')" = "('c', True)" ]
     run -0 strm topic create a
+}
+
+@test "a stop ends create at once, and leaves nothing" {
+    run timeout -s INT 0.3 "$STRM" topic create many --partitions 9000
+    [ "$status" -eq 124 ]
+    run -0 strm topic ls
+    [ -z "$output" ]
+    strm topic create one
+    [ -z "$(ls "$STRM_DIR/.strm/build")" ]
 }
 
 @test "a new topic of the same name starts at 0" {

@@ -1,6 +1,7 @@
 /* Readers that follow: what comes, what rolls, what is removed under them, and
  * what a failed sync takes back. */
 #include "faults.h"
+#include "file/lock.h"
 #include "fixture.h"
 
 static int
@@ -330,6 +331,61 @@ durable_readers_never_see_what_is_taken_back(void **state)
 	stream_partition_close(a);
 }
 
+/* A late reader's sync is that of a writer, and says what it finds. */
+static void
+a_durable_reader_syncs_as_a_writer_would(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct fx_notes notes = {.count = 0};
+	struct fx_reading how = {.options.flags = STREAM_READER_DURABLE,
+	    .options.lock_timeout_ms = 30,
+	    .options.note = fx_note,
+	    .options.note_context = &notes};
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct fx_seen seen;
+	int fd;
+
+	fx_append(a, 2, 3, 40, 'a');
+	fd = openat(dir->fd, STREAM_STATE_NAME, O_RDWR);
+	stream_lock_take(
+	    fd, STREAM_LOCK_EXCLUSIVE, STREAM_LOCK_SYNC, 1, 0, NULL);
+	seen = fx_read(dir, how);
+	expect(seen.status, STREAM_EBUSY, seen.err);
+	assert_int_equal(seen.count, 0);
+	close(fd);
+	/* What a writer left that died is cut by it, and told. */
+	fx_put_at(dir, LOG_0, (uint64_t)fx_size(dir, LOG_0), "torn", 4);
+	seen = fx_read(dir, how);
+	expect(seen.status, STREAM_END, seen.err);
+	assert_int_equal(seen.count, 6);
+	assert_int_equal(notes.count, 1);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
+	stream_partition_close(a);
+}
+
+/* The state goes while a reader has it open, and a writer makes another. */
+static void
+a_durable_reader_finds_a_state_that_was_replaced(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct follower f = follow(dir,
+	    (struct fx_reading){.options.flags = STREAM_READER_DURABLE}, true);
+
+	fx_append(a, 2, 3, 40, 'a');
+	fx_sync(a);
+	expect_seen(&f, 6, 5);
+	for (int i = 1; i < 4; i++) {
+		fx_remove(dir, STREAM_STATE_NAME);
+		fx_append(a, 2, 3, 40, 'a');
+		if (i % 2 == 0)
+			fx_sync(a);
+		expect_seen(&f, (size_t)(6 + 6 * i), 5 + 6 * i);
+	}
+	end_follow(&f);
+	stream_partition_close(a);
+}
+
 /* ---- removed and replaced ---- */
 
 /* Six segments of four records, of 15 ms a batch. */
@@ -535,6 +591,8 @@ main(void)
 	    TEST(one_who_is_on_the_way_is_told_too),
 	    TEST(one_who_had_not_passed_it_goes_on),
 	    TEST(durable_readers_never_see_what_is_taken_back),
+	    TEST(a_durable_reader_syncs_as_a_writer_would),
+	    TEST(a_durable_reader_finds_a_state_that_was_replaced),
 	    TEST(one_whom_retention_overtakes_is_told),
 	    TEST(one_whose_segment_goes_at_its_end_finds_the_next),
 	    TEST(one_whose_next_records_went_is_told),
