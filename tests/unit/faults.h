@@ -7,6 +7,8 @@
 #ifndef FAULTS_H
 #define FAULTS_H
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -47,9 +49,14 @@ static int64_t fault_clock_ms;
 /* Where the last posix_fadvise began. */
 static off_t fault_advised_from;
 
+/* Called once, before the next listing of a directory. */
+static void (*fault_before_list)(void *context);
+static void *fault_list_context;
+
 static inline void
 fault_clear(void)
 {
+	fault_before_list = NULL;
 	memset(faults, 0, sizeof(faults));
 	fault_clock_ms = 0;
 }
@@ -145,6 +152,21 @@ posix_fadvise(int fd, off_t from, off_t length, int advice)
 	if (fault_hits(FAULT_FADVISE, fd))
 		return errno;
 	return (int)syscall(SYS_fadvise64, fd, from, length, advice);
+}
+
+DIR *
+fdopendir(int fd)
+{
+	union {
+		void *symbol;
+		DIR *(*call)(int);
+	} next = {.symbol = dlsym(RTLD_NEXT, "fdopendir")};
+	void (*before)(void *) = fault_before_list;
+
+	fault_before_list = NULL;
+	if (before != NULL)
+		before(fault_list_context);
+	return next.call(fd);
 }
 
 int

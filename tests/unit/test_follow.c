@@ -113,6 +113,49 @@ nothing_is_skipped_at_rolls(void **state)
 	(void)state;
 }
 
+/* A broker appends and rolls after the reader came to the end of its segment,
+ * and before it lists the directory. */
+static void
+append_and_roll(void *context)
+{
+	const struct temp_dir *dir = context;
+	struct stream_buf log;
+
+	stream_buf_init(&log);
+	fx_add_many(&log, 3, 1, 3, 20, 'a');
+	fx_put_at(
+	    dir, LOG_0, (uint64_t)fx_size(dir, LOG_0), log.data, log.size);
+	log.size = 0;
+	fx_add_many(&log, 6, 1, 3, 20, 'b');
+	fx_put(dir, "00000000000000000006.log", log.data, log.size);
+	stream_buf_release(&log);
+}
+
+static void
+the_last_bytes_of_a_segment_are_read_before_the_next(void **state)
+{
+	for (int i = 0; i < 8; i++) {
+		struct temp_dir *dir = fx_dir();
+		struct fx_reading how = {.gaps = i % 2, .foreign = i / 4};
+		struct stream_buf log;
+		struct follower f;
+
+		stream_buf_init(&log);
+		fx_add_many(&log, 0, 1, 3, 20, 'a');
+		fx_put(dir, LOG_0, log.data, log.size);
+		stream_buf_release(&log);
+		f = follow(dir, how, i / 2 % 2);
+		fault_before_list = append_and_roll;
+		fault_list_context = dir;
+		look(&f);
+		expect_seen(&f, 9, 8);
+		assert_null(fault_before_list);
+		end_follow(&f);
+		fx_drop(dir);
+	}
+	(void)state;
+}
+
 static void
 a_log_that_has_no_segment_yet_is_followed(void **state)
 {
@@ -584,6 +627,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(records_are_seen_as_they_come),
 	    TEST(nothing_is_skipped_at_rolls),
+	    TEST(the_last_bytes_of_a_segment_are_read_before_the_next),
 	    TEST(a_log_that_has_no_segment_yet_is_followed),
 	    TEST(the_end_of_the_range_ends_it),
 	    TEST(a_batch_is_seen_when_it_is_whole),

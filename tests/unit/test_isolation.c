@@ -1,5 +1,6 @@
 /* Which records of transactions a reader of committed ones sees: against a view
  * that is computed here from the batches alone. */
+#include "faults.h"
 #include "fixture.h"
 #include "noise.h"
 
@@ -408,6 +409,36 @@ what_is_not_yet_whole_is_waited_for(void **state)
 	stream_buf_release(&log);
 }
 
+/* The marker comes, and a new segment, after the walk came to the end of the
+ * old one and before it lists the directory. */
+static void
+put_marker_and_roll(void *context)
+{
+	put_story(context, "d0 d1 d0 c1 | d1 a1 d0");
+}
+
+static void
+a_marker_at_the_very_end_of_a_segment_is_not_missed(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct fx_seen seen = {.last = -1};
+	struct stream_reader *reader;
+
+	put_story(dir, "d0 d1 d0");
+	reader = fx_reader(dir, (struct fx_reading){.foreign = true,
+				    .options.flags = STREAM_READER_FOLLOW});
+	/* The next listing is the walk's: the reader waits before d1. */
+	fault_before_list = put_marker_and_roll;
+	fault_list_context = *state;
+	for (int i = 0; i < 2; i++) {
+		fx_drain(reader, &seen);
+		expect(seen.status, STREAM_END, seen.err);
+	}
+	assert_null(fault_before_list);
+	assert_int_equal(seen.count, 8);
+	stream_reader_close(reader);
+}
+
 /* The marker may be what is damaged: nobody knows how it ended, and nothing may
  * be guessed from the next one. */
 static void
@@ -479,6 +510,7 @@ main(void)
 	    TEST(a_transaction_whose_front_is_gone_is_decided_by_its_marker),
 	    TEST(a_follower_waits_for_the_marker),
 	    TEST(what_is_not_yet_whole_is_waited_for),
+	    TEST(a_marker_at_the_very_end_of_a_segment_is_not_missed),
 	    TEST(damage_before_the_marker_is_told),
 	    TEST(reading_can_begin_behind_damage),
 	};

@@ -113,7 +113,7 @@ a_key_goes_where_kafkas_client_sends_it(void **state)
 
 	(void)state;
 	for (int i = 0; i < RECORDS; i++) {
-		char key[16];
+		char key[32];
 		int32_t partition;
 		struct stream_record record;
 
