@@ -106,13 +106,20 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 		bool there;
 		int status = take(partition, byte, timeout_ms, err);
 
-		if (status == STREAM_OK)
-			status = is_still_there(partition, &there, err);
-		if (status != STREAM_OK || there)
+		if (status != STREAM_OK)
 			return status;
-		status = check_directory(partition, err);
+		status = is_still_there(partition, &there, err);
+		if (status == STREAM_OK && there)
+			return STREAM_OK;
+		if (status == STREAM_OK)
+			status = check_directory(partition, err);
+		stream_lock_drop(partition->statefd, byte, 1);
 		if (status == STREAM_OK)
 			status = open_state(partition, err);
+		/* The lock that comes before this one went with the file. */
+		if (status == STREAM_OK && partition->holds_sync)
+			status =
+			    take(partition, STREAM_LOCK_SYNC, timeout_ms, err);
 		if (status != STREAM_OK)
 			return status;
 	}

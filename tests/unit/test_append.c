@@ -2,9 +2,11 @@
  * epochs, and topics that go away. */
 #include "faults.h"
 #include "file/checkpoint.h"
+#include "file/lock.h"
 #include "file/scan.h"
 #include "fixture.h"
 #include "log/indexer.h"
+#include "log/partition_private.h"
 
 static int
 set_up(void **state)
@@ -380,6 +382,28 @@ writers_find_a_state_that_was_replaced(void **state)
 	stream_partition_close(b);
 }
 
+/* A sync lock that was taken on the old file is taken on the new one too, and
+ * before the append lock. */
+static void
+both_locks_move_to_a_state_that_was_replaced(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	int fd;
+
+	assert_int_equal(stream_partition_lock_sync(a, NULL), STREAM_OK);
+	fx_remove(dir, STREAM_STATE_NAME);
+	assert_int_equal(stream_partition_lock(a, NULL), STREAM_OK);
+	fd = openat(dir->fd, STREAM_STATE_NAME, O_RDWR);
+	assert_true(stream_lock_is_held(fd, STREAM_LOCK_APPEND, 1));
+	assert_true(stream_lock_is_held(fd, STREAM_LOCK_SYNC, 1));
+	stream_partition_unlock(a);
+	stream_partition_unlock_sync(a);
+	assert_false(stream_lock_is_held(fd, 0, 3));
+	close(fd);
+	stream_partition_close(a);
+}
+
 int
 main(void)
 {
@@ -396,6 +420,7 @@ main(void)
 	    TEST(a_deleted_partition_takes_no_writer),
 	    TEST(a_partition_whose_directory_went_takes_no_writer),
 	    TEST(writers_find_a_state_that_was_replaced),
+	    TEST(both_locks_move_to_a_state_that_was_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
