@@ -31,8 +31,7 @@ struct stream_scan {
 
 /* Blocks that are read at once.  Whole batches: enough to make the calls cheap,
  * little enough to stay in the second-level cache.  Headers: little, since what
- * lies between two headers is read for nothing.  The measured costs meet
- * between 4 and 16 KiB. */
+ * lies between two headers is read for nothing. */
 enum { STREAM_SCAN_BLOCK = 512 * 1024, STREAM_SCAN_SMALL_BLOCK = 8 * 1024 };
 
 /* Begin at byte position of the open file.  Nothing is read yet. */
