@@ -22,3 +22,12 @@ stream_clock_steady_ms(void)
 {
 	return read_ms(CLOCK_MONOTONIC);
 }
+
+int64_t
+stream_clock_steady_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}

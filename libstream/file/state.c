@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "codec/crc32c.h"
+#include "file/bell.h"
 #include "file/io.h"
 
 /* SPEC section 7.1. */
@@ -16,6 +17,7 @@ enum {
 	SLOT_USED = 148,
 	SLOT_STRIDE = 256,
 	CHECKSUM_AT = 144,
+	BELL_SIZE = 4,
 	/* A slot is half written for well under a microsecond. */
 	READ_TRIES = 100
 };
@@ -174,21 +176,42 @@ stream_state_is_current(const struct stream_state *state,
 	       memcmp(state->boot_id, identity->boot_id, 16) == 0;
 }
 
+uint32_t
+stream_state_bell(const struct stream_state *state)
+{
+	return (uint32_t)((uint64_t)state->active_base + state->durable_end +
+			  state->takebacks);
+}
+
+/* The slot, and the bell that stands between the two, with one write. */
+static int
+write_slot(int fd, const struct stream_state *state, struct stream_error *err)
+{
+	uint8_t bytes[SLOT_STRIDE] = {0};
+	bool second = (state->sequence & 1) != 0;
+	uint8_t *slot = second ? bytes + BELL_SIZE : bytes;
+	uint8_t *bell = second ? bytes : bytes + STREAM_BELL_AT;
+
+	store(state, slot);
+	stream_store32(bell, stream_state_bell(state));
+	if (second)
+		return stream_io_write_at(fd, bytes, BELL_SIZE + SLOT_USED,
+		    STREAM_BELL_AT, NULL, err);
+	return stream_io_write_at(fd, bytes, SLOT_STRIDE, 0, NULL, err);
+}
+
 int
 stream_state_write(int fd, const struct stream_state_identity *identity,
     struct stream_state *state, struct stream_error *err)
 {
 	struct stream_state next = *state;
-	uint8_t slot[SLOT_USED];
 	int status;
 
 	next.sequence++;
 	next.device = identity->device;
 	next.inode = identity->inode;
 	memcpy(next.boot_id, identity->boot_id, 16);
-	store(&next, slot);
-	status = stream_io_write_at(
-	    fd, slot, SLOT_USED, (next.sequence & 1) * SLOT_STRIDE, NULL, err);
+	status = write_slot(fd, &next, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, STREAM_STATE_NAME);
 	*state = next;

@@ -47,7 +47,7 @@ struct stream_state {
 	uint64_t takebacks;    /* how often a failed sync took records back */
 	int64_t takeback_base; /* segment that the last one cut */
 	uint64_t takeback_end; /* and the size it cut it to */
-	uint64_t structure;    /* odd while names of segments change */
+	uint64_t structure;    /* two more when its indexes were replaced */
 };
 
 /* What identifies the running system and the open state file. */
@@ -73,6 +73,10 @@ int stream_state_read(int fd, const struct stream_state_identity *identity,
  * end can be trusted. */
 bool stream_state_is_current(const struct stream_state *state,
     const struct stream_state_identity *identity);
+
+/* What the bell (bell.h) says while *state is the newest: another number after
+ * each sync, the same after an append. */
+uint32_t stream_state_bell(const struct stream_state *state);
 
 /* Write *state to the older slot with the next sequence, which is set in
  * *state on success.  The caller holds the append lock.  STREAM_EIO. */

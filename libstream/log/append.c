@@ -220,8 +220,9 @@ cut_back(
 	*done = (size_t)(partition->state.end - old_end);
 }
 
+/* With syncs, the write that publishes the end also begins a sync. */
 static int
-write_run(struct stream_partition *partition, const struct run *run,
+write_run(struct stream_partition *partition, const struct run *run, bool syncs,
     size_t *done, struct stream_error *err)
 {
 	struct stream_state *state = &partition->state;
@@ -250,6 +251,8 @@ write_run(struct stream_partition *partition, const struct run *run,
 	state->max_timestamp_ms = partition->segment.indexer.max_timestamp_ms;
 	state->max_timestamp_offset =
 	    partition->segment.indexer.max_timestamp_offset;
+	if (syncs)
+		stream_partition_join_sync(partition);
 	return stream_partition_publish(partition, err);
 }
 
@@ -281,7 +284,8 @@ append_run(struct stream_partition *partition, uint8_t *bytes, size_t size,
 	*must_roll = run.must_roll;
 	if (status != STREAM_OK || run.size == 0)
 		return status;
-	status = write_run(partition, &run, done, err);
+	status = write_run(partition, &run,
+	    partition->syncs_next && run.size == size, done, err);
 	if (*done > 0)
 		note_dirty(partition);
 	return status;

@@ -64,18 +64,12 @@ int
 stream_lane_append(struct stream_lane *lane, uint8_t *batches, size_t size,
     size_t *put, struct stream_error *err)
 {
-	int status;
-
 	seal(lane, batches, size);
-	status =
-	    stream_partition_append(lane->partition, batches, size, put, err);
-
-	if (status != STREAM_OK || !lane->rules->sync_each_write)
-		return status;
-	status = stream_partition_sync(lane->partition, err);
-	if (status != STREAM_OK)
-		*put = 0; /* taken back, or as good as */
-	return status;
+	if (!lane->rules->sync_each_write)
+		return stream_partition_append(
+		    lane->partition, batches, size, put, err);
+	return stream_partition_append_durably(
+	    lane->partition, batches, size, put, err);
 }
 
 int

@@ -31,10 +31,11 @@ open_state(struct stream_partition *partition, struct stream_error *err)
 		close(fd);
 		return status;
 	}
+	stream_bell_release(&partition->bell);
 	if (partition->statefd >= 0)
 		close(partition->statefd);
 	partition->statefd = fd;
-	partition->known_sequence = 0;
+	partition->known.sequence = 0;
 	return STREAM_OK;
 }
 
@@ -136,7 +137,11 @@ adopt_segment(
 	struct stream_segment *segment = &partition->segment;
 	int status = STREAM_OK;
 
-	if (segment->base_offset != state->active_base)
+	/* Another structure, or another state file: the index files may have
+	 * been replaced. */
+	if (segment->base_offset != state->active_base ||
+	    partition->known.sequence == 0 ||
+	    partition->known.structure != state->structure)
 		status = stream_segment_open(segment, partition->dirfd,
 		    state->active_base, partition->config.index_interval_bytes,
 		    err);
@@ -156,7 +161,7 @@ adopt_segment(
 static int
 adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
 {
-	bool first_look = partition->known_sequence == 0;
+	bool first_look = partition->known.sequence == 0;
 	int64_t newest = partition->state.active_base;
 	bool sound = false;
 	int status = STREAM_OK;
@@ -173,8 +178,21 @@ adopt(struct stream_partition *partition, bool *yes, struct stream_error *err)
 		    stream_partition_last_batch_agrees(partition, &sound, err);
 	*yes = status == STREAM_OK && sound;
 	if (*yes)
-		partition->known_sequence = partition->state.sequence;
+		partition->known = partition->state;
 	return status;
+}
+
+/* Do both say the same of the log?  Syncs come and go without changing it. */
+static bool
+is_same_log(const struct stream_state *a, const struct stream_state *b)
+{
+	return a->active_base == b->active_base && a->end == b->end &&
+	       a->last_position == b->last_position &&
+	       a->next_offset == b->next_offset &&
+	       a->leader_epoch == b->leader_epoch &&
+	       a->max_timestamp_ms == b->max_timestamp_ms &&
+	       a->max_timestamp_offset == b->max_timestamp_offset &&
+	       a->takebacks == b->takebacks && a->structure == b->structure;
 }
 
 /*
@@ -193,7 +211,8 @@ is_true(struct stream_partition *partition, bool *yes, struct stream_error *err)
 	if (!stream_state_is_current(state, &partition->identity) ||
 	    (state->marks & STREAM_MARK_ROLLING) != 0)
 		return STREAM_OK;
-	*yes = state->sequence == partition->known_sequence;
+	*yes = partition->known.sequence != 0 &&
+	       is_same_log(state, &partition->known);
 	if (!*yes)
 		status = adopt(partition, yes, err);
 	if (status != STREAM_OK || !*yes)
@@ -201,6 +220,14 @@ is_true(struct stream_partition *partition, bool *yes, struct stream_error *err)
 	status = stream_io_size(partition->segment.log, &size, err);
 	*yes = status == STREAM_OK && size == state->end;
 	return status;
+}
+
+/* Others write as well, and may wait for a sync. */
+static void
+note_company(struct stream_partition *partition)
+{
+	if (partition->state.sequence != partition->written)
+		partition->company = true;
 }
 
 static int
@@ -212,6 +239,7 @@ refresh(struct stream_partition *partition, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
+	note_company(partition);
 	if (partition->state.marks & STREAM_MARK_DELETED)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
@@ -234,6 +262,27 @@ stream_partition_lock(
 	if (status != STREAM_OK)
 		stream_partition_unlock(partition);
 	return status;
+}
+
+int
+stream_partition_lock_quickly(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	int status = lock_byte(partition, STREAM_LOCK_APPEND,
+	    partition->config.lock_timeout_ms, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_state_read(
+	    partition->statefd, &partition->identity, &partition->state, err);
+	if (status == STREAM_OK &&
+	    stream_state_is_current(&partition->state, &partition->identity)) {
+		note_company(partition);
+		return STREAM_OK;
+	}
+	stream_partition_unlock(partition);
+	return status == STREAM_OK ? stream_partition_lock(partition, err)
+				   : status;
 }
 
 void
@@ -280,8 +329,10 @@ stream_partition_publish(
 	int status = stream_state_write(
 	    partition->statefd, &partition->identity, &partition->state, err);
 
-	if (status == STREAM_OK)
-		partition->known_sequence = partition->state.sequence;
+	if (status == STREAM_OK) {
+		partition->known = partition->state;
+		partition->written = partition->state.sequence;
+	}
 	return status;
 }
 
@@ -311,6 +362,7 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
 	new->dirfd = dirfd;
 	new->statefd = -1;
 	new->config = *config;
+	stream_bell_init(&new->bell);
 	stream_segment_init(&new->segment);
 	status = open_state(new, err);
 	if (status == STREAM_OK)
@@ -344,6 +396,7 @@ stream_partition_close(struct stream_partition *partition)
 	if (partition->segment.reserved > 0)
 		give_back(partition);
 	stream_segment_close(&partition->segment);
+	stream_bell_release(&partition->bell);
 	if (partition->statefd >= 0)
 		close(partition->statefd);
 	free(partition);

@@ -55,6 +55,14 @@ int stream_partition_append(struct stream_partition *partition,
     uint8_t *batches, size_t size, size_t *done, struct stream_error *err);
 
 /*
+ * Append as stream_partition_append and make it durable, as
+ * stream_partition_sync does, with fewer steps than both.  *done is none when
+ * the sync failed.
+ */
+int stream_partition_append_durably(struct stream_partition *partition,
+    uint8_t *batches, size_t size, size_t *done, struct stream_error *err);
+
+/*
  * Make everything that this handle appended durable.  One sync serves all
  * writers that wait for it.
  *

@@ -8,18 +8,33 @@
 #ifndef STREAM_LOG_PARTITION_PRIVATE_H
 #define STREAM_LOG_PARTITION_PRIVATE_H
 
+#include "file/bell.h"
 #include "file/state.h"
 #include "log/partition.h"
 #include "log/segment.h"
 
+/* What a sync covers, as it stood when it began. */
+struct stream_cover {
+	int64_t base; /* of the segment */
+	uint64_t durable_end;
+	uint64_t end;
+};
+
 struct stream_partition {
 	int dirfd; /* borrowed */
 	int statefd;
+	struct stream_bell bell; /* of statefd */
 	struct stream_log_config config;
 	struct stream_state_identity identity;
 	struct stream_state state; /* as last read or written */
-	uint64_t known_sequence;   /* the state for which segment is true */
+	struct stream_state known; /* for which segment is true; sequence 0:
+				    * none */
+	uint64_t written;          /* sequence that this handle wrote last */
+	bool company; /* others wrote since this handle last rang */
 	struct stream_segment segment;
+	/* An append that is to be durable: its last write begins the sync. */
+	bool syncs_next;
+	struct stream_cover cover; /* of the sync that it began */
 	/* Appended here and not known to be durable. */
 	bool dirty;
 	int64_t dirty_base;       /* segment of the last such bytes */
@@ -36,6 +51,13 @@ struct stream_partition {
  * if need be.  On failure the lock is not held.
  */
 int stream_partition_lock(
+    struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * Take the append lock and read the state, for one who holds the sync lock and
+ * changes nothing of the log: it is not compared with the state.
+ */
+int stream_partition_lock_quickly(
     struct stream_partition *partition, struct stream_error *err);
 
 void stream_partition_unlock(struct stream_partition *partition);
@@ -68,9 +90,23 @@ int stream_partition_find_newest(struct stream_partition *partition,
 int stream_partition_last_batch_agrees(
     struct stream_partition *partition, bool *agrees, struct stream_error *err);
 
-/* Write the state under the append lock. */
+/* Write the state under the append lock.  The segment is true for it. */
 int stream_partition_publish(
     struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * With the append lock and nothing but a new end to publish: if nobody syncs,
+ * take the sync lock as well, set the mark in the state, which the caller
+ * publishes, and note what the sync will cover.  Otherwise does nothing.
+ */
+void stream_partition_join_sync(struct stream_partition *partition);
+
+/*
+ * Become the one who syncs, unless another's sync covers what this handle
+ * wrote: then *covered is true, and the lock is not held.
+ */
+int stream_partition_lock_or_wait(struct stream_partition *partition,
+    bool *covered, struct stream_error *err);
 
 /*
  * With both locks held: make the active segment's bytes up to state.end

@@ -404,9 +404,11 @@ static int
 settle_indexes(struct stream_partition *partition, bool from_start,
     struct stream_error *err)
 {
-	if (from_start)
+	if (from_start) {
+		partition->state.structure += 2;
 		return stream_segment_replace_indexes(
 		    &partition->segment, partition->dirfd, err);
+	}
 	stream_segment_flush_indexes(&partition->segment);
 	return STREAM_OK;
 }
@@ -528,6 +530,6 @@ stream_partition_recover(
 
 	/* What the handle knows may be half of it. */
 	if (status != STREAM_OK)
-		partition->known_sequence = 0;
+		partition->known.sequence = 0;
 	return status;
 }

@@ -437,6 +437,124 @@ a_state_that_goes_during_a_sync_costs_nothing(void **state)
 	stream_partition_close(a);
 }
 
+/* One finished batch, as producers hand them over. */
+static int
+append_durably(
+    struct stream_partition *partition, size_t *done, struct stream_error *err)
+{
+	struct stream_buf batch = {0};
+	int status;
+
+	fx_add(&batch,
+	    (struct fx_batch){.count = 3, .time_ms = T0, .value_size = 40});
+	status = stream_partition_append_durably(
+	    partition, batch.data, batch.size, done, err);
+	stream_buf_release(&batch);
+	return status;
+}
+
+static void
+a_durable_append_is_one_write_of_the_state_less(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_error err = {.text = ""};
+	uint64_t before = fx_state(dir).sequence;
+	size_t done = 0;
+
+	fault_plan(FAULT_FDATASYNC, (struct fault){.suffix = ".log"});
+	expect(append_durably(a, &done, &err), STREAM_OK, err);
+	assert_int_equal(done, fx_size(dir, LOG_0));
+	assert_int_equal(faults[FAULT_FDATASYNC].calls, 1);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
+	assert_int_equal(fx_state(dir).marks, 0);
+	/* End and mark in one, then durable end and no mark. */
+	assert_int_equal(fx_state(dir).sequence, before + 2);
+	assert_false(stream_partition_is_dirty(a));
+	stream_partition_close(a);
+}
+
+/* With company the append does not begin the sync itself. */
+static void
+a_durable_append_beside_another_writer_covers_both(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_partition *b = fx_open(dir, NULL);
+	struct stream_error err = {.text = ""};
+	size_t done = 0;
+
+	expect_append(b, STREAM_OK);
+	fault_plan(FAULT_FDATASYNC, (struct fault){.suffix = ".log"});
+	expect(append_durably(a, &done, &err), STREAM_OK, err);
+	expect_sync(b, STREAM_OK);
+	assert_int_equal(faults[FAULT_FDATASYNC].calls, 1);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
+	assert_int_equal(fx_state(dir).marks, 0);
+	stream_partition_close(a);
+	stream_partition_close(b);
+}
+
+static void
+a_durable_append_whose_sync_fails_is_taken_back(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_error err = {.text = ""};
+	size_t done = 1;
+
+	plan_failure();
+	expect(append_durably(a, &done, &err), STREAM_EIO, err);
+	assert_int_equal(done, 0);
+	assert_int_equal(fx_size(dir, LOG_0), 0);
+	assert_int_equal(fx_state(dir).takebacks, 1);
+	assert_int_equal(fx_state(dir).marks, 0);
+	/* Both locks are free again. */
+	expect(append_durably(a, &done, &err), STREAM_OK, err);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
+	stream_partition_close(a);
+}
+
+/* A process that dies in the sync leaves the mark; whoever comes next does not
+ * join a sync, but looks at the bytes again first. */
+static void
+a_durable_append_after_a_dead_sync_writes_again(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_error err = {.text = ""};
+	size_t done = 0;
+
+	fx_append(a, 1, 3, 40, 'a');
+	fx_mark(dir, STREAM_MARK_SYNCING);
+	fault_plan(FAULT_FADVISE, (struct fault){.suffix = ".log"});
+	expect(append_durably(a, &done, &err), STREAM_OK, err);
+	assert_int_equal(faults[FAULT_FADVISE].calls, 1);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
+	stream_partition_close(a);
+}
+
+/* Another writer rebuilds the indexes, so that this handle's files have no
+ * names any more. */
+static void
+entries_go_to_the_indexes_that_have_names(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_partition *b;
+
+	fx_append(a, 3, 10, 500, 'a');
+	fx_remove(dir, ".strm-state");
+	b = fx_open(dir, NULL);
+	fx_append(a, 3, 10, 500, 'a');
+	fx_append(b, 3, 10, 500, 'b');
+	fx_append(a, 3, 10, 500, 'a');
+	/* All but the first batch of 5 KB have one. */
+	assert_int_equal(fx_size(dir, "00000000000000000000.index"), 11 * 8);
+	stream_partition_close(a);
+	stream_partition_close(b);
+}
+
 int
 main(void)
 {
@@ -458,6 +576,11 @@ main(void)
 	    TEST(a_lost_state_does_not_make_durable_records_doubtful),
 	    TEST(a_brokers_records_are_never_taken_back),
 	    TEST(a_state_that_goes_during_a_sync_costs_nothing),
+	    TEST(a_durable_append_is_one_write_of_the_state_less),
+	    TEST(a_durable_append_beside_another_writer_covers_both),
+	    TEST(a_durable_append_whose_sync_fails_is_taken_back),
+	    TEST(a_durable_append_after_a_dead_sync_writes_again),
+	    TEST(entries_go_to_the_indexes_that_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
