@@ -98,7 +98,8 @@ needs_roll(struct stream_partition *partition,
 	return status;
 }
 
-/* LogAppendTime: never earlier than what the segment holds. */
+/* LogAppendTime: never earlier than what the segment holds, nor than what this
+ * handle wrote to the one before. */
 static void
 stamp(struct stream_partition *partition, uint8_t *batch, size_t size)
 {
@@ -106,6 +107,9 @@ stamp(struct stream_partition *partition, uint8_t *batch, size_t size)
 
 	if (now_ms < partition->segment.indexer.max_timestamp_ms)
 		now_ms = partition->segment.indexer.max_timestamp_ms;
+	if (now_ms < partition->last_stamp_ms)
+		now_ms = partition->last_stamp_ms;
+	partition->last_stamp_ms = now_ms;
 	stream_batch_stamp(batch, size, now_ms);
 }
 

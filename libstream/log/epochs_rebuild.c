@@ -1,5 +1,6 @@
 #include "log/epochs_rebuild.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -73,5 +74,26 @@ stream_epochs_rebuild(int dirfd, struct stream_error *err)
 		    epochs.size / sizeof(struct stream_epoch), err);
 	stream_buf_release(&epochs);
 	stream_view_release(&view);
+	return status;
+}
+
+int
+stream_epochs_pull_back(
+    int dirfd, int64_t next_offset, struct stream_error *err)
+{
+	struct stream_epoch *entries;
+	size_t count, kept = 0;
+	int status = stream_epochs_load(dirfd, &entries, &count, err);
+
+	if (status != STREAM_OK)
+		return status;
+	while (kept < count && entries[kept].start_offset < next_offset)
+		kept++;
+	if (kept < count) {
+		entries[kept] = (struct stream_epoch){
+		    entries[count - 1].epoch, next_offset};
+		status = stream_epochs_save(dirfd, entries, kept + 1, err);
+	}
+	free(entries);
 	return status;
 }

@@ -19,4 +19,12 @@
  */
 int stream_epochs_rebuild(int dirfd, struct stream_error *err);
 
+/*
+ * The log was cut to next_offset: the newest epoch, if it began after that,
+ * begins there now, and those in between never were.  STREAM_EIO,
+ * STREAM_ENOMEM, STREAM_ECORRUPT.
+ */
+int stream_epochs_pull_back(
+    int dirfd, int64_t next_offset, struct stream_error *err);
+
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -222,6 +223,18 @@ is_true(struct stream_partition *partition, bool *yes, struct stream_error *err)
 	return status;
 }
 
+/* Someone wrote over the state: the durable end that this handle saw holds, and
+ * counting goes on from there, or records would look as if taken back.  The
+ * rest is another boot's: to be looked at. */
+static void
+remember_state(struct stream_partition *partition)
+{
+	if (partition->state.sequence != 0)
+		return;
+	partition->state = partition->known;
+	memset(partition->state.boot_id, 0, sizeof(partition->state.boot_id));
+}
+
 /* Others write as well, and may wait for a sync. */
 static void
 note_company(struct stream_partition *partition)
@@ -239,6 +252,7 @@ refresh(struct stream_partition *partition, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
+	remember_state(partition);
 	note_company(partition);
 	if (partition->state.marks & STREAM_MARK_DELETED)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,

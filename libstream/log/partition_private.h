@@ -32,6 +32,7 @@ struct stream_partition {
 	uint64_t written;          /* sequence that this handle wrote last */
 	bool company; /* others wrote since this handle last rang */
 	struct stream_segment segment;
+	int64_t last_stamp_ms; /* LogAppendTime that was given last */
 	/* An append that is to be durable: its last write begins the sync. */
 	bool syncs_next;
 	struct stream_cover cover; /* of the sync that it began */

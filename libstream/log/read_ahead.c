@@ -28,6 +28,7 @@ struct slot {
 struct stream_read_ahead {
 	struct stream_ring *ring;
 	unsigned size;
+	size_t cap;   /* what a slot may hold decompressed */
 	bool is_lent; /* the oldest slot was taken and is not given back */
 	struct slot slots[SLOTS_MOST];
 };
@@ -61,12 +62,12 @@ run(void *owner, void *context, unsigned index)
 	slot->plain.size = 0;
 	slot->status =
 	    stream_decompress(context, stream_batch_codec(&slot->batch.info),
-		records, SLOT_BYTES, &slot->plain, &slot->err);
+		records, ahead->cap, &slot->plain, &slot->err);
 }
 
 int
-stream_read_ahead_new(unsigned workers, struct stream_read_ahead **ahead,
-    struct stream_error *err)
+stream_read_ahead_new(unsigned workers, size_t max_batch_bytes,
+    struct stream_read_ahead **ahead, struct stream_error *err)
 {
 	static const struct stream_ring_work work = {.context_new = context_new,
 	    .context_free = context_free,
@@ -76,6 +77,7 @@ stream_read_ahead_new(unsigned workers, struct stream_read_ahead **ahead,
 
 	if (new == NULL)
 		return stream_fail_memory(err);
+	new->cap = max_batch_bytes < SLOT_BYTES ? max_batch_bytes : SLOT_BYTES;
 	new->size = workers *SLOTS_PER_WORKER;
 	if (new->size > SLOTS_MOST)
 		new->size = SLOTS_MOST;

@@ -11,10 +11,11 @@
 
 struct stream_read_ahead;
 
-/* At most workers threads.  Gives *ahead; free it with stream_read_ahead_free.
+/* At most workers threads; no batch is decompressed to more than
+ * max_batch_bytes.  Gives *ahead; free it with stream_read_ahead_free.
  * STREAM_ENOMEM. */
-int stream_read_ahead_new(unsigned workers, struct stream_read_ahead **ahead,
-    struct stream_error *err);
+int stream_read_ahead_new(unsigned workers, size_t max_batch_bytes,
+    struct stream_read_ahead **ahead, struct stream_error *err);
 
 /* NULL is allowed. */
 void stream_read_ahead_free(struct stream_read_ahead *ahead);

@@ -392,8 +392,8 @@ enter_found(struct stream_reader *reader, struct stream_error *err)
 		return status;
 	if (reader->ahead == NULL &&
 	    is_ahead_worth_it(reader, &reader->batch.info))
-		status = stream_read_ahead_new(
-		    reader->options.workers, &reader->ahead, err);
+		status = stream_read_ahead_new(reader->options.workers,
+		    reader->options.max_batch_bytes, &reader->ahead, err);
 	if (status != STREAM_OK)
 		return status;
 	return stream_reader_enter(reader, bytes, err);

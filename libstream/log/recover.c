@@ -384,7 +384,10 @@ settle_epoch(struct stream_partition *partition, struct stream_error *err)
 	if (status == STREAM_OK &&
 	    last.epoch >= partition->state.leader_epoch) {
 		partition->state.leader_epoch = last.epoch;
-		return STREAM_OK;
+		if (last.start_offset <= partition->state.next_offset)
+			return STREAM_OK;
+		return stream_epochs_pull_back(
+		    partition->dirfd, partition->state.next_offset, err);
 	}
 	if (status != STREAM_OK && status != STREAM_ENOENT &&
 	    status != STREAM_ECORRUPT)

@@ -295,6 +295,27 @@ log_append_time_never_goes_back_within_a_segment(void **state)
 	stream_partition_close(partition);
 }
 
+static void
+log_append_time_never_goes_back_at_a_roll(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_log_config config = fx_config();
+	struct stream_partition *partition;
+	int64_t first;
+
+	config.append_time = true;
+	config.segment_bytes = 200;
+	partition = fx_open(dir, &config);
+	first = append_stamped(partition, dir);
+	append_stamped(partition, dir);
+	fault_clock_ms = -100000;
+	for (int i = 0; i < 5; i++)
+		assert_in_range(
+		    append_stamped(partition, dir), first, first + 10000);
+	assert_true(fx_state(dir).active_base > 0);
+	stream_partition_close(partition);
+}
+
 /* Eight processes at once: nothing is lost or doubled, and the records of each
  * stand in its order. */
 static void
@@ -396,6 +417,7 @@ main(void)
 	    TEST(a_segment_without_timestamps_rolls_by_the_clock),
 	    TEST(a_segment_rolls_when_an_index_is_full),
 	    TEST(log_append_time_never_goes_back_within_a_segment),
+	    TEST(log_append_time_never_goes_back_at_a_roll),
 	    TEST(processes_append_side_by_side),
 	    TEST(a_lock_that_is_not_free_in_time_is_busy),
 	};

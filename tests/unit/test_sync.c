@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 
 #include "faults.h"
+#include "file/checkpoint.h"
 #include "fixture.h"
 
 static int
@@ -555,6 +556,60 @@ entries_go_to_the_indexes_that_have_names(void **state)
 	stream_partition_close(b);
 }
 
+/* Noise over the state while a handle is open: no records are called lost, and
+ * what was durable is not taken back by a sync that fails later. */
+static void
+noise_in_the_state_is_not_a_take_back(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_partition *b = fx_open(dir, NULL);
+	off_t durable;
+
+	plan_failure();
+	fx_append(b, 1, 3, 40, 'b');
+	expect_sync(b, STREAM_EIO);
+	fault_clear();
+	fx_append(a, 1, 3, 40, 'a');
+	expect_sync(a, STREAM_OK);
+	durable = fx_size(dir, LOG_0);
+	fx_append(a, 1, 3, 40, 'a');
+	fx_fill(dir, STREAM_STATE_NAME, 404, 0x5a, 404);
+	fx_append(a, 1, 3, 40, 'a');
+	plan_failure();
+	expect_sync(a, STREAM_EIO);
+	assert_int_equal(fx_size(dir, LOG_0), durable);
+	expect_log(dir, 3, "a");
+	stream_partition_close(a);
+	stream_partition_close(b);
+}
+
+/* The newest epoch's first batch was cut: it begins where the log ends. */
+static void
+an_epoch_ahead_of_the_log_begins_at_its_end(void **state)
+{
+	const struct temp_dir *dir = *state;
+	const struct stream_epoch epochs[] = {{0, 0}, {4, 100}, {7, 200}};
+	struct stream_partition *a = fx_open(dir, NULL);
+	struct stream_epoch *now;
+	size_t count;
+
+	fx_append(a, 1, 3, 40, 'a');
+	stream_partition_close(a);
+	assert_int_equal(
+	    stream_epochs_save(dir->fd, epochs, 3, NULL), STREAM_OK);
+	fx_remove(dir, STREAM_STATE_NAME);
+	a = fx_open(dir, NULL);
+	fx_append(a, 1, 3, 40, 'a');
+	stream_partition_close(a);
+	assert_int_equal(
+	    stream_epochs_load(dir->fd, &now, &count, NULL), STREAM_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(now[1].epoch, 7);
+	assert_int_equal(now[1].start_offset, 3);
+	free(now);
+}
+
 int
 main(void)
 {
@@ -580,6 +635,8 @@ main(void)
 	    TEST(a_durable_append_beside_another_writer_covers_both),
 	    TEST(a_durable_append_whose_sync_fails_is_taken_back),
 	    TEST(a_durable_append_after_a_dead_sync_writes_again),
+	    TEST(noise_in_the_state_is_not_a_take_back),
+	    TEST(an_epoch_ahead_of_the_log_begins_at_its_end),
 	    TEST(entries_go_to_the_indexes_that_have_names),
 	};
 
