@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -12,7 +13,12 @@
 #include "file/name.h"
 #include "file/scan.h"
 #include "file/snapshot.h"
+#include "file/tail.h"
 #include "log/view.h"
+
+/* A broker may be writing what looks bad: look again as often, and wait as
+ * long, as the reader does (reader_end.c). */
+enum { PAUSE_MS = 10, TRIES = 3 };
 
 /* One transaction that the walk has met. */
 struct transaction {
@@ -36,6 +42,7 @@ struct stream_isolation {
 	int64_t next;     /* offset after the last batch that it passed */
 	bool closed_once; /* a newer segment exists; this one is read again */
 	uint64_t size;    /* of its segment, as far as is known */
+	int looks;        /* how often the bytes at its place were bad */
 	struct stream_scan scan;
 };
 
@@ -166,12 +173,46 @@ open_segment(struct stream_isolation *isolation, const struct stream_view *view,
 	return STREAM_OK;
 }
 
+static int
+fail_unknown(const struct stream_isolation *isolation,
+    const struct stream_error *why, struct stream_error *err)
+{
+	return stream_fail(err, STREAM_ECORRUPT, why->pos,
+	    "%020lld.log: which transactions were committed cannot be known: "
+	    "%.120s",
+	    (long long)isolation->base, why->text);
+}
+
+/*
+ * Bytes of the newest segment that are no batch.  What is torn was never part
+ * of the log, so the log ends here.  Else the marker that is looked for may
+ * have stood there, and reading must not end as if the transaction were open.
+ */
+static int
+judge_newest(struct stream_isolation *isolation, const struct stream_error *why,
+    struct stream_error *err)
+{
+	struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	enum stream_tail tail;
+	int status = stream_tail_judge(isolation->fd, isolation->scan.next,
+	    isolation->next, isolation->cap, &tail, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_NONE)
+		return STREAM_END;
+	if (isolation->looks == TRIES)
+		return fail_unknown(isolation, why, err);
+	isolation->looks++;
+	nanosleep(&pause, NULL);
+	return STREAM_OK;
+}
+
 /*
  * The walk came to the end of its segment, or to bytes that are no batch (why).
- * STREAM_END when there is no segment after it: what is torn or damaged there
- * is the reader's to tell.  A closed one is read once more, since its last
- * bytes may have come after it was read; what is wrong there may have been the
- * marker that is looked for.
+ * STREAM_END when the log ends there.  A closed segment is read once more,
+ * since its last bytes may have come after it was read; what is wrong there
+ * may have been the marker that is looked for.
  */
 static int
 go_on(struct stream_isolation *isolation, int stopped,
@@ -185,16 +226,15 @@ go_on(struct stream_isolation *isolation, int stopped,
 		return status;
 	next = find_next(isolation, &view);
 	if (next == view.count) {
-		status = STREAM_END;
+		status = stopped == STREAM_END
+			     ? STREAM_END
+			     : judge_newest(isolation, why, err);
 	} else if (isolation->fd >= 0 && !isolation->closed_once) {
 		isolation->closed_once = true;
 	} else if (stopped == STREAM_END) {
 		status = open_segment(isolation, &view, next, err);
 	} else {
-		status = stream_fail(err, STREAM_ECORRUPT, why->pos,
-		    "%020lld.log: which transactions were committed cannot be "
-		    "known: %.120s",
-		    (long long)isolation->base, why->text);
+		status = fail_unknown(isolation, why, err);
 	}
 	stream_view_release(&view);
 	return status;
@@ -233,8 +273,10 @@ step(struct stream_isolation *isolation, struct stream_error *err)
 		status = check_whole(isolation, &batch.info, &why);
 	if (status == STREAM_OK)
 		status = pass(isolation, &batch.info, &why);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
+		isolation->looks = 0;
 		return STREAM_OK;
+	}
 	if (status == STREAM_EIO || status == STREAM_ENOMEM) {
 		if (err != NULL)
 			*err = why;
