@@ -149,9 +149,49 @@ stream_reader_go_to(
 	}
 }
 
+/* The base offset of the segment after the one that is read, -1: none. */
+static int64_t
+next_base(const struct stream_reader *reader)
+{
+	const struct stream_view *view = &reader->view;
+	size_t i;
+
+	if (view->count == 0)
+		return -1;
+	i = stream_view_find(view, reader->base);
+	if (view->segments[i].base_offset <= reader->base)
+		i++;
+	return i < view->count ? view->segments[i].base_offset : -1;
+}
+
+/*
+ * Does the batch reach into the next segment?  The view may be older than this
+ * file, which took the place of several when they were compacted: then the
+ * next one is another by now.
+ */
+static int
+reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
+    bool *reaches, struct stream_error *err)
+{
+	int64_t next = next_base(reader);
+	int status = STREAM_OK;
+
+	if (next >= 0 && info->last_offset >= next) {
+		status = stream_reader_load_view(reader, err);
+		if (status == STREAM_OK && reader->view.count == 0)
+			status =
+			    stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+				"%s: all its segments are gone", reader->name);
+		next = next_base(reader);
+	}
+	*reaches = next >= 0 && info->last_offset >= next;
+	return status;
+}
+
 /*
  * The CRC does not cover the base offset; in a dense log the chain does.
- * Elsewhere offsets must at least grow.
+ * Elsewhere offsets must at least grow, and fit between the names of this
+ * segment and the next.
  */
 static int
 check_chain(struct stream_reader *reader, const struct stream_batch *batch,
@@ -159,13 +199,23 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 {
 	const struct stream_batch_info *info = &batch->info;
 	int64_t expected = reader->expected;
-	int status = STREAM_OK;
+	bool reaches;
+	int status = reaches_next(reader, info, &reaches, err);
 
-	if (info->base_offset < stream_reader_base(reader))
+	if (status != STREAM_OK)
+		return status;
+	if (info->base_offset < stream_reader_base(reader) ||
+	    info->last_offset - stream_reader_base(reader) > INT32_MAX)
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
 		    "batch at offset %lld in a segment that starts at %lld",
 		    (long long)info->base_offset,
 		    (long long)stream_reader_base(reader));
+	else if (reaches)
+		status = stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "batch at offset %lld to %lld, but the next segment starts "
+		    "at %lld",
+		    (long long)info->base_offset, (long long)info->last_offset,
+		    (long long)next_base(reader));
 	else if (expected >= 0 &&
 		 (reader->dense ? info->base_offset != expected
 				: info->base_offset < expected))

@@ -159,17 +159,25 @@ reset_indexes(struct stream_partition *partition, const struct start *start,
 }
 
 /* Is this batch one that can follow next_offset?  Gaps are legal where
- * compaction may have been. */
+ * compaction may have been, as long as the index can name the offset. */
 static int
 check_chain(const struct stream_partition *partition,
     const struct stream_batch_info *info, int64_t next_offset,
     struct stream_error *err)
 {
-	bool dense = partition->config.dense;
+	int64_t base = partition->segment.base_offset;
+	bool follows = partition->config.dense
+			   ? info->base_offset == next_offset
+			   : info->base_offset >= next_offset;
 
-	if (info->base_offset == next_offset ||
-	    (!dense && info->base_offset > next_offset))
+	if (follows && info->last_offset - base <= INT32_MAX)
 		return STREAM_OK;
+	if (follows)
+		return stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "byte %llu: offset %lld in a segment that starts at %lld; "
+		    "run strm repair",
+		    (unsigned long long)info->position,
+		    (long long)info->last_offset, (long long)base);
 	return stream_fail(err, STREAM_ECORRUPT, info->position,
 	    "byte %llu: batch at offset %lld where %lld was expected; "
 	    "run strm repair",

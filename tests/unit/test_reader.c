@@ -420,6 +420,72 @@ batches_of_any_size_come_whole(void **state)
 	stream_partition_close(partition);
 }
 
+static void
+put_segment(const struct temp_dir *dir, int64_t base, int batches)
+{
+	char name[STREAM_NAME_SIZE];
+	struct stream_buf log;
+
+	stream_buf_init(&log);
+	fx_add_many(&log, base, batches, 2, 10, 'a');
+	fx_put(dir, fx_log_name(base, name), log.data, log.size);
+	stream_buf_release(&log);
+}
+
+/* No index can say an offset that is 2^31 above the file's name, and no batch
+ * reaches into the next segment. */
+static void
+offsets_lie_between_the_names_of_two_segments(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct fx_reading foreign = {.foreign = true};
+	struct stream_buf log;
+	struct fx_seen seen;
+
+	put_segment(dir, 0, 2);
+	put_segment(dir, 3, 1);
+	seen = fx_read(dir, foreign);
+	expect(seen.status, STREAM_ECORRUPT, seen.err);
+	assert_int_equal(seen.count, 2);
+	fx_remove(dir, "00000000000000000003.log");
+	stream_buf_init(&log);
+	fx_add(&log, (struct fx_batch){.base = INT32_MAX});
+	fx_put(dir, LOG_0, log.data, log.size);
+	seen = fx_read(dir, foreign);
+	expect(seen.status, STREAM_END, seen.err);
+	log.size = 0;
+	fx_add(&log, (struct fx_batch){.base = INT64_C(1) << 31});
+	fx_put(dir, LOG_0, log.data, log.size);
+	stream_buf_release(&log);
+	seen = fx_read(dir, foreign);
+	expect(seen.status, STREAM_ECORRUPT, seen.err);
+	assert_int_equal(seen.count, 0);
+}
+
+/* The view says that 4 begins a segment; by now its batch is in that of 2. */
+static void
+a_segment_that_took_in_the_next_is_no_damage(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct fx_seen seen = {.first = -1, .last = -1};
+	const struct stream_record *records;
+	struct stream_reader *reader;
+	size_t count;
+
+	for (int64_t base = 0; base < 6; base += 2)
+		put_segment(dir, base, 1);
+	reader = fx_reader(dir, (struct fx_reading){.foreign = true});
+	assert_int_equal(
+	    stream_reader_read(reader, &records, &count, NULL), STREAM_OK);
+	assert_int_equal(records[count - 1].offset, 1);
+	put_segment(dir, 2, 2);
+	fx_remove(dir, "00000000000000000004.log");
+	fx_drain(reader, &seen);
+	expect(seen.status, STREAM_END, seen.err);
+	assert_int_equal(seen.count, 4);
+	stream_reader_close(reader);
+}
+
 int
 main(void)
 {
@@ -436,6 +502,8 @@ main(void)
 	    TEST(the_position_is_after_the_last_record_given_out),
 	    TEST(one_file_is_read_alone),
 	    TEST(batches_of_any_size_come_whole),
+	    TEST(offsets_lie_between_the_names_of_two_segments),
+	    TEST(a_segment_that_took_in_the_next_is_no_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
