@@ -29,22 +29,6 @@ check(const uint8_t *bytes, size_t size, struct stream_batch *batch,
 	return status;
 }
 
-static int
-verdict(const struct vectors *row)
-{
-	static const struct {
-		const char *word;
-		int status;
-	} words[] = {{"good", STREAM_OK}, {"torn", STREAM_ETORN},
-	    {"corrupt", STREAM_ECORRUPT}, {"newer", STREAM_ENEWER}};
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (vectors_is(row, words[i].word))
-			return words[i].status;
-	fail_msg("%s: %s?", row->words[0], row->words[1]);
-	return 0;
-}
-
 /* The records of a good batch are sound too. */
 static void
 walk_records(const char *id, const uint8_t *bytes, size_t size,
@@ -92,7 +76,7 @@ batches_are_judged_as_the_vectors_say(void **state)
 		uint8_t *bytes = vectors_bytes(rows->words[2], &size);
 		int status = check(bytes, size, &batch, &pos);
 
-		if (status != verdict(rows))
+		if (status != vectors_status(rows))
 			fail_msg("%s: %d", rows->words[0], status);
 		if (status == STREAM_OK) {
 			sprintf(value, "%lld,%lld,%d,%lld",

@@ -6,7 +6,7 @@
 #include "noise.h"
 #include "vectors.h"
 
-enum { ROWS = 18 };
+enum { ROWS = 18, TIME_ROWS = 20 };
 
 /* The batches of a segment, by plain walking. */
 struct plain {
@@ -175,12 +175,15 @@ make(const struct temp_dir *dir, int n, bool sorted)
 	return plain;
 }
 
+typedef void find_function(const struct stream_index_source *source,
+    int64_t target, uint64_t *position);
+
+/* The row "log" is the segment of the others, whose bytes are its index. */
 static void
-lookups_answer_as_the_vectors_say(void **state)
+check_lookups(const struct temp_dir *dir, struct vectors *rows,
+    const char *index, find_function *find)
 {
 	static const char name[] = "00000000000000000100.log";
-	const struct temp_dir *dir = *state;
-	struct vectors *rows = vectors_open("lookup.txt");
 	int fd = -1;
 
 	while (vectors_take(rows, 5)) {
@@ -196,16 +199,30 @@ lookups_answer_as_the_vectors_say(void **state)
 			free(bytes);
 			continue;
 		}
-		fx_put(dir, "00000000000000000100.index", bytes, size);
-		stream_index_find(
-		    &source, strtoll(rows->words[3], NULL, 10), &position);
+		fx_put(dir, index, bytes, size);
+		find(&source, strtoll(rows->words[3], NULL, 10), &position);
 		if (position != strtoull(rows->words[4], NULL, 10))
 			fail_msg("%s: %llu", rows->words[0],
 			    (unsigned long long)position);
+		assert_true(vectors_is(rows, "good") ||
+			    (vectors_is(rows, "noise") && position == 0));
 		free(bytes);
 	}
 	close(fd);
+}
+
+static void
+lookups_answer_as_the_vectors_say(void **state)
+{
+	struct vectors *rows = vectors_open("lookup.txt");
+
+	check_lookups(
+	    *state, rows, "00000000000000000100.index", stream_index_find);
 	vectors_close(rows, ROWS);
+	rows = vectors_open("timeindex.txt");
+	check_lookups(*state, rows, "00000000000000000100.timeindex",
+	    stream_index_find_time);
+	vectors_close(rows, TIME_ROWS);
 }
 
 /* A sound index is used: no walk is longer than its interval and two batches.

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include <stream/error.h>
+
 enum { VECTOR_WORDS = 8, VECTOR_LINE = 16384 };
 
 struct vectors {
@@ -75,6 +77,24 @@ static inline bool
 vectors_is(const struct vectors *vectors, const char *verdict)
 {
 	return strcmp(vectors->words[1], verdict) == 0;
+}
+
+/* The status that a function gives for such a row. */
+static inline int
+vectors_status(const struct vectors *vectors)
+{
+	static const struct {
+		const char *word;
+		int status;
+	} words[] = {{"good", STREAM_OK}, {"taken", STREAM_OK},
+	    {"torn", STREAM_ETORN}, {"corrupt", STREAM_ECORRUPT},
+	    {"newer", STREAM_ENEWER}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (vectors_is(vectors, words[i].word))
+			return words[i].status;
+	fail_msg("%s: %s?", vectors->words[0], vectors->words[1]);
+	return 0;
 }
 
 /* The bytes of a word of hex digits, in exactly as much memory, so that a read
