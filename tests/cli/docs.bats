@@ -78,10 +78,39 @@ docs() {
     done
 }
 
-@test "the specification names each vector" {
-    cd "$SOURCE/format/vectors"
-    docs ids ../SPEC.md varint.txt crc32c.txt murmur2.txt record.txt \
-        batch.txt codec.txt index.txt lookup.txt
+@test "the specification lists each vector, and no other" {
+    local -a files
+
+    # These two are about JSON lines, not about files of the store.
+    mapfile -t files < <(find "$SOURCE/format/vectors" -name '*.txt' \
+        ! -name base64.txt ! -name utf8.txt)
+    docs ids "$SOURCE/format/SPEC.md" "${files[@]}"
+}
+
+@test "the specification names files of the corpus that are there" {
+    local name count=0
+
+    while read -r name; do
+        [ -e "$SOURCE/format/corpus/$name" ] ||
+            [ -e "$SOURCE/format/corpus/$name.log" ]
+        count=$((count + 1))
+    done < <(sed -n '/^- corpus:/,/^$/p' "$SOURCE/format/SPEC.md" |
+        grep -oE '\b(torn|corrupt|newer)(-[a-z0-9]+)+')
+    [ "$count" -ge 20 ]
+}
+
+@test "the other dumps of the specification are vectors" {
+    local heading file id
+
+    while read -r file id heading; do
+        docs dump "$SOURCE/format/SPEC.md" "$heading" >expected
+        docs row "$SOURCE/format/vectors/$file.txt" "$id" >found
+        diff expected found
+    done <<'EOS'
+control commit ### 3.6
+txnindex one Example: producer 1001
+snapshot one-producer Example: producer 1000
+EOS
 }
 
 @test "the batch of the specification is what strm writes" {

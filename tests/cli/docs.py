@@ -6,8 +6,9 @@
     docs.py options FILE COMMAND...
                                 compare a page's options with --cli-dump
     docs.py commands FILE       compare the list of commands with --cli-dump
-    docs.py ids SPEC FILE...    every id of a vector file stands in SPEC
+    docs.py ids SPEC FILE...    the ids of vector files are those in SPEC's lists
     docs.py dump SPEC HEADING   print the first hex dump below a heading
+    docs.py row FILE ID         print the bytes of a vector in the same form
     docs.py map README DIR...   every source file stands in the map
 
 What differs goes to standard output; then the exit status is 1.
@@ -238,19 +239,40 @@ def commands(path):
 # --- the specification ------------------------------------------------------
 
 
+ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def listed_ids(text):
+    """What stands in items that are lists of ids: "- label: id, id; label: id"."""
+    found = set()
+    for item in re.findall(r"^- (.*(?:\n  .*)*)", text, re.M):
+        flat = re.sub(r"\([^)]*\)", "", " ".join(item.split()))
+        _, colon, lists = flat.partition(": ")
+        words = re.split(r"\s*(?:,|; [a-z ]+:)\s*", lists)
+        if colon and all(ID.fullmatch(word.strip()) for word in words):
+            found |= {word.strip() for word in words}
+    return found
+
+
 def ids(spec, *paths):
     with open(spec) as file:
-        words = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", file.read()))
-    count = missing = 0
+        listed = listed_ids(file.read())
+    rows = set()
     for path in paths:
         with open(path) as file:
-            rows = [l.split()[0] for l in file if not l.startswith("#")]
-        count += len(rows)
-        for row in rows:
-            if row not in words:
-                print("%s: %s is not in %s" % (path, row, spec))
-                missing += 1
-    return int(missing > 0 or count == 0)
+            rows |= {l.split()[0] for l in file if not l.startswith("#")}
+    for row in sorted(listed ^ rows):
+        print("only in one of %s and the vectors: %s" % (spec, row))
+    return int(listed != rows or not rows)
+
+
+def row(path, wanted):
+    with open(path) as file:
+        words = next(l.split() for l in file if l.split()[0] == wanted)
+    data = bytes.fromhex(words[2])
+    for at in range(0, len(data), 16):
+        print(data[at : at + 16].hex(" "))
+    return 0
 
 
 def dump(spec, heading):
@@ -293,6 +315,7 @@ COMMANDS = {
     "commands": commands,
     "ids": ids,
     "dump": dump,
+    "row": row,
     "map": map_names,
 }
 
