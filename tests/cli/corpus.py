@@ -21,6 +21,7 @@ SECONDS, BYTES = 2, 128 << 20
 # Sanitizers take both, many times over.
 SANITIZED = "sanitize" in os.environ.get("STRM", "")
 LAST_OFFSET = 2**63 - 2
+T0 = 1767225600000
 EXITS = {"good": 0, "torn": 0, "corrupt": 3, "newer": 3}
 ROW = re.compile(r"^\| `([a-z0-9-]+)(\.log|/)` \| (\S+) \| ([a-z ]+) \| (.+) \|$")
 
@@ -73,9 +74,9 @@ def strm(*words, stdin=b""):
     return done.returncode, done.stdout, done.stderr
 
 
-def consume(path):
+def consume(path, point=""):
     """(exit status, offsets, whether the values are right, messages)"""
-    status, out, messages = strm("consume", "-f", r"%o %S %s\n", path + "/")
+    status, out, messages = strm("consume", "-f", r"%o %S %s\n", path + "/" + point)
     offsets, right = [], True
     for line in out.splitlines():
         offset, size, value = line.split(b" ", 2)
@@ -99,9 +100,25 @@ def read(case, path, status, shown, torn):
     return wrong
 
 
+def seek(case, path):
+    """From each offset, and from a time that all records have: by the indexes."""
+    wrong = []
+    points = {"@%d" % o: case.shown[i:] for i, o in enumerate(case.shown)}
+    points["@@0"] = case.shown
+    if "timeindex" in case.name:  # each record is a millisecond after the last
+        points.update({"@@%d" % (T0 + o): case.shown[i:]
+                       for i, o in enumerate(case.shown)})
+    for point, shown in points.items():
+        status, offsets, *_ = consume(path, point)
+        if (status, offsets) != (0, shown):
+            wrong.append("%s: exit status %s, shows %s" % (point, status, offsets))
+    return wrong
+
+
 def read_newest(case, store):
-    return read(case, case.place(store), EXITS[case.verdict], case.shown,
-                case.verdict == "torn")
+    path = case.place(store)
+    wrong = read(case, path, EXITS[case.verdict], case.shown, case.verdict == "torn")
+    return wrong + (seek(case, path) if EXITS[case.verdict] == 0 else [])
 
 
 def read_closed(case, store):
