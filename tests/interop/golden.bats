@@ -118,3 +118,16 @@ check() {
             -c -i "${case#*:}" "${case%:*}/topic-0"
     done
 }
+
+# The specification says how .txnindex and .snapshot follow from a log.
+@test "the rules of SPEC 5.5 and 6.4 rebuild Kafka's own files" {
+    local case found
+
+    cd "$golden"
+    for case in transactions:8 idempotent:5 plain:3 multi-batch-append:2 \
+        time-roll:6 unclean:2; do
+        found=$("${PYTHON:-/usr/bin/python3}" \
+            "$BATS_TEST_DIRNAME/producers.py" "${case%:*}/topic-0")
+        [ "$found" = "${case%:*}/topic-0 ${case#*:}" ]
+    done
+}
