@@ -144,6 +144,67 @@ records_decode_and_encode_as_the_vectors_say(void **state)
 	vectors_close(rows, ROWS);
 }
 
+/* The first record of bytes with behind bytes after them, to text; the
+ * status. */
+static int
+decode_first(const uint8_t *bytes, size_t size, size_t behind, char *text)
+{
+	struct stream_batch batch = batch_of(2);
+	uint8_t *whole = malloc(size + behind);
+	struct stream_records walk;
+	struct stream_record record;
+	size_t count;
+	int status;
+
+	memcpy(whole, bytes, size);
+	memset(whole + size, 0xff, behind);
+	strcpy(text, "-");
+	status = stream_records_start(
+	    &walk, &batch, (struct stream_bytes){whole, size + behind}, NULL);
+	if (status == STREAM_OK)
+		status = stream_records_take(&walk, &record, 1, &count, NULL);
+	if (status == STREAM_OK)
+		put_record(&text, &record);
+	free(whole);
+	return status;
+}
+
+/* With some bytes behind a record it is read without asking before each byte:
+ * that must make no difference. */
+static void
+a_record_is_the_same_with_others_behind_it(void **state)
+{
+	enum { FEW = 14, MANY = 64 };
+	static const uint8_t sound[][16] = {
+	    {0x14, 0, 0, 0, 4, 'k', '1', 4, 'v', '1', 0},
+	    {0x14, 0, 0x80, 1, 2, 1, 6, 'v', '1', '2', 0},
+	    {0x14, 0, 0x80, 0x80, 1, 0x80, 0, 0, 2, 'v', 0},
+	    {0x14, 0, 0, 0, 1, 2, 'v', 2, 2, 'h', 1},
+	    {0x14, 0, 0x82, 0x80, 0x80, 1, 0, 1, 2, 'v', 0},
+	};
+	char few[4096], many[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++)
+		for (size_t at = 1; at < 11; at++)
+			for (int flip = 0; flip < 256; flip++) {
+				uint8_t bytes[11];
+				int status;
+
+				memcpy(bytes, sound[i], sizeof(bytes));
+				bytes[at] ^= (uint8_t)flip;
+				status = decode_first(bytes, 11, FEW, few);
+				if (flip == 0 && status != STREAM_OK)
+					fail_msg("row %zu", i);
+				if (decode_first(bytes, 11, MANY, many) !=
+					status ||
+				    strcmp(few, many) != 0)
+					fail_msg("row %zu byte %zu flip %d: "
+						 "%s, %s",
+					    i, at, flip, few, many);
+			}
+}
+
 /* Every prefix of a sound section, and every byte of it changed: never a read
  * outside, and never more records than the batch has. */
 static void
@@ -290,6 +351,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(records_decode_and_encode_as_the_vectors_say),
+	    cmocka_unit_test(a_record_is_the_same_with_others_behind_it),
 	    cmocka_unit_test(no_cut_or_changed_byte_leads_outside),
 	    cmocka_unit_test(timestamps_saturate_and_follow_their_type),
 	    cmocka_unit_test(a_count_that_bytes_cannot_hold_is_refused_at_once),
