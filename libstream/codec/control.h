@@ -26,4 +26,18 @@ enum stream_control_type {
 int stream_control_type(const uint8_t *bytes, size_t size,
     enum stream_control_type *type, struct stream_error *err);
 
+/* The end of a transaction. */
+struct stream_control_marker {
+	enum stream_control_type type; /* OTHER: it is no such marker */
+	int32_t coordinator_epoch;     /* -1: the value does not tell */
+	int64_t timestamp_ms;
+};
+
+/*
+ * The same with what the record's value says.  A batch whose record compaction
+ * took away is a marker of type OTHER.
+ */
+int stream_control_marker_take(const uint8_t *bytes, size_t size,
+    struct stream_control_marker *marker, struct stream_error *err);
+
 #endif

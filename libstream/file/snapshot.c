@@ -64,9 +64,42 @@ stream_snapshot_parse(struct stream_bytes bytes,
 	return STREAM_OK;
 }
 
-static int
-load(int dirfd, int64_t offset, struct stream_snapshot_entry **entries,
-    size_t *count, struct stream_error *err)
+static void
+store_entry(uint8_t *p, const struct stream_snapshot_entry *entry)
+{
+	stream_store64(p, (uint64_t)entry->producer_id);
+	stream_store16(p + 8, (uint16_t)entry->producer_epoch);
+	stream_store32(p + 10, (uint32_t)entry->last_sequence);
+	stream_store64(p + 14, (uint64_t)entry->last_offset);
+	stream_store32(p + 22, (uint32_t)entry->offset_delta);
+	stream_store64(p + 26, (uint64_t)entry->timestamp_ms);
+	stream_store32(p + 34, (uint32_t)entry->coordinator_epoch);
+	stream_store64(p + 38, (uint64_t)entry->transaction_first_offset);
+}
+
+int
+stream_snapshot_put(const struct stream_snapshot_entry *entries, size_t count,
+    struct stream_buf *out, struct stream_error *err)
+{
+	size_t size = HEADER + count * ENTRY;
+	int status = stream_buf_reserve(out, size, err);
+	uint8_t *p = out->data + out->size;
+
+	if (status != STREAM_OK)
+		return status;
+	stream_store16(p, VERSION);
+	stream_store32(p + CRC_FROM, (uint32_t)count);
+	for (size_t i = 0; i < count; i++)
+		store_entry(p + HEADER + i * ENTRY, &entries[i]);
+	stream_store32(p + 2, stream_crc32c(p + CRC_FROM, size - CRC_FROM));
+	out->size += size;
+	return STREAM_OK;
+}
+
+int
+stream_snapshot_load(int dirfd, int64_t offset,
+    struct stream_snapshot_entry **entries, size_t *count,
+    struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 	struct stream_buf file;
@@ -118,7 +151,7 @@ stream_snapshot_find(int dirfd, int64_t offset, int64_t *at,
 			    err, STREAM_ENOENT, STREAM_POS_NONE, "no snapshot");
 			break;
 		}
-		status = load(dirfd, *at, entries, count, err);
+		status = stream_snapshot_load(dirfd, *at, entries, count, err);
 		if (status == STREAM_OK || status == STREAM_ENOMEM)
 			break;
 		/* A bad one counts as none, and so does one that cannot be

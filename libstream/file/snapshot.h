@@ -12,6 +12,8 @@
 
 #include <stream/record.h>
 
+#include "base/buf.h"
+
 struct stream_snapshot_entry {
 	int64_t producer_id;
 	int64_t last_offset;
@@ -28,6 +30,21 @@ struct stream_snapshot_entry {
  * free().  STREAM_ECORRUPT, STREAM_ENEWER (version), STREAM_ENOMEM.
  */
 int stream_snapshot_parse(struct stream_bytes bytes,
+    struct stream_snapshot_entry **entries, size_t *count,
+    struct stream_error *err);
+
+/*
+ * Add a whole snapshot file of these entries (borrowed) to the end of out.
+ * STREAM_ENOMEM.
+ */
+int stream_snapshot_put(const struct stream_snapshot_entry *entries,
+    size_t count, struct stream_buf *out, struct stream_error *err);
+
+/*
+ * Load the snapshot of that offset.  Gives *entries; free().  STREAM_ENOENT,
+ * STREAM_EIO, and as stream_snapshot_parse.
+ */
+int stream_snapshot_load(int dirfd, int64_t offset,
     struct stream_snapshot_entry **entries, size_t *count,
     struct stream_error *err);
 
