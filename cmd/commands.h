@@ -9,6 +9,7 @@
 extern const struct cli_command produce_command;
 extern const struct cli_command consume_command;
 extern const struct cli_command tail_command;
+extern const struct cli_command repair_command;
 extern const struct cli_command topic_command;
 
 #endif

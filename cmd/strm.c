@@ -16,6 +16,7 @@ static const struct cli_command *const commands[] = {
     &produce_command,
     &consume_command,
     &tail_command,
+    &repair_command,
     &topic_command,
     &help_command,
     NULL,

@@ -168,6 +168,25 @@ stream_state_read(int fd, const struct stream_state_identity *identity,
 	return STREAM_OK;
 }
 
+int
+stream_state_load(
+    int dirfd, struct stream_state *state, struct stream_error *err)
+{
+	struct stream_state_identity identity;
+	int fd;
+	int status =
+	    stream_io_open(dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, err);
+
+	*state = (struct stream_state){0};
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_state_identify(fd, &identity, err);
+	if (status == STREAM_OK)
+		status = stream_state_read(fd, &identity, state, err);
+	close(fd);
+	return status;
+}
+
 bool
 stream_state_is_current(const struct stream_state *state,
     const struct stream_state_identity *identity)

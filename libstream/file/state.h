@@ -69,6 +69,11 @@ int stream_state_identify(
 int stream_state_read(int fd, const struct stream_state_identity *identity,
     struct stream_state *state, struct stream_error *err);
 
+/* Open the state file of the partition dirfd, read it and close it again.
+ * Without one *state is all zero as well.  STREAM_EIO. */
+int stream_state_load(
+    int dirfd, struct stream_state *state, struct stream_error *err);
+
 /* Was the state written since the system booted?  If not, only its durable
  * end can be trusted. */
 bool stream_state_is_current(const struct stream_state *state,

@@ -13,6 +13,7 @@
 #include <stream/range.h>
 #include <stream/reader.h>
 #include <stream/record.h>
+#include <stream/repair.h>
 #include <stream/store.h>
 #include <stream/topic.h>
 #include <stream/topic_config.h>

@@ -8,10 +8,9 @@
 #include "file/scan.h"
 #include "log/view.h"
 
-/* Add an entry when this batch begins a later epoch than all before it. */
-static int
-add_batch(struct stream_buf *epochs, const struct stream_batch_info *info,
-    struct stream_error *err)
+int
+stream_epochs_note(struct stream_buf *epochs,
+    const struct stream_batch_info *info, struct stream_error *err)
 {
 	struct stream_epoch new = {info->leader_epoch, info->base_offset};
 	const struct stream_epoch *last = NULL;
@@ -28,6 +27,33 @@ add_batch(struct stream_buf *epochs, const struct stream_batch_info *info,
 	return stream_buf_add(epochs, &new, sizeof(new), err);
 }
 
+/* The epoch in which the checkpoint says that offset was written; -1. */
+static int32_t
+epoch_at(const struct stream_epoch *entries, size_t count, int64_t offset)
+{
+	int32_t epoch = -1;
+
+	for (size_t i = 0; i < count && entries[i].start_offset <= offset; i++)
+		epoch = entries[i].epoch;
+	return epoch;
+}
+
+bool
+stream_epochs_agree(const struct stream_epoch *entries, size_t count,
+    const struct stream_buf *noted, int64_t end_offset)
+{
+	size_t n = noted->size / sizeof(struct stream_epoch);
+	const struct stream_epoch *begun = (const void *)noted->data;
+
+	if (count > 0 && entries[count - 1].start_offset > end_offset)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (epoch_at(entries, count, begun[i].start_offset) !=
+		    begun[i].epoch)
+			return false;
+	return true;
+}
+
 static int
 walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
 {
@@ -40,7 +66,7 @@ walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
 	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 	       STREAM_OK) {
-		status = add_batch(epochs, &batch.info, err);
+		status = stream_epochs_note(epochs, &batch.info, err);
 		if (status != STREAM_OK)
 			break;
 	}

@@ -428,6 +428,70 @@ stream_partition_next_offset(const struct stream_partition *partition)
 	return partition->state.next_offset;
 }
 
+/* The structure lock is the first: if the state file is replaced while the
+ * others are waited for, it is lost with the old one. */
+static int
+take_all(struct stream_partition *partition, struct stream_error *err)
+{
+	int timeout_ms = partition->config.lock_timeout_ms;
+
+	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
+		uint64_t inode;
+		int status = lock_byte(
+		    partition, STREAM_LOCK_STRUCTURE, timeout_ms, err);
+
+		inode = partition->identity.inode;
+		if (status == STREAM_OK)
+			status = stream_partition_lock_sync(partition, err);
+		if (status == STREAM_OK)
+			status = lock_byte(
+			    partition, STREAM_LOCK_APPEND, timeout_ms, err);
+		if (status != STREAM_OK || inode == partition->identity.inode)
+			return status;
+		stream_partition_unlock(partition);
+		stream_partition_unlock_sync(partition);
+	}
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%s is replaced again and again", STREAM_STATE_NAME);
+}
+
+int
+stream_partition_open_locked(int dirfd, const struct stream_log_config *config,
+    struct stream_partition **partition, struct stream_error *err)
+{
+	struct stream_partition *new = calloc(1, sizeof(*new));
+	int status;
+
+	if (new == NULL)
+		return stream_fail_memory(err);
+	new->dirfd = dirfd;
+	new->statefd = -1;
+	new->config = *config;
+	stream_segment_init(&new->segment);
+	status = open_state(new, err);
+	if (status == STREAM_OK)
+		status = take_all(new, err);
+	if (status == STREAM_OK)
+		status = stream_state_read(
+		    new->statefd, &new->identity, &new->state, err);
+	if (status == STREAM_OK && (new->state.marks &STREAM_MARK_DELETED) != 0)
+		status = stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "the topic was deleted");
+	if (status == STREAM_OK)
+		*partition = new;
+	else
+		stream_partition_close(new);
+	return status;
+}
+
+int
+stream_partition_settle(struct stream_partition *partition,
+    int64_t index_interval_bytes, struct stream_error *err)
+{
+	partition->config.index_interval_bytes = index_interval_bytes;
+	return stream_partition_recover(partition, err);
+}
+
 static int
 mark_deleted(struct stream_partition *partition, struct stream_error *err)
 {

@@ -37,6 +37,24 @@ struct stream_partition;
 int stream_partition_open(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err);
 
+/*
+ * Open it and hold all its locks (structure, sync, append) until the handle is
+ * closed, without recovering it: for whoever repairs what a writer refuses.
+ * STREAM_ENOENT, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_partition_open_locked(int dirfd,
+    const struct stream_log_config *config, struct stream_partition **partition,
+    struct stream_error *err);
+
+/*
+ * Cut what does not count from the end of the log, as any writer does that
+ * opens it, and make its state true.  The handle is of the function above.
+ * Where indexes are made new, it is with this interval.  Errors as
+ * stream_partition_open.
+ */
+int stream_partition_settle(struct stream_partition *partition,
+    int64_t index_interval_bytes, struct stream_error *err);
+
 /* Close.  Syncs nothing: stream_partition_sync first.  NULL is allowed. */
 void stream_partition_close(struct stream_partition *partition);
 

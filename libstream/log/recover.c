@@ -22,10 +22,8 @@
 #include "file/tail.h"
 #include "log/epochs_rebuild.h"
 #include "log/partition_private.h"
+#include "log/set_aside.h"
 #include "log/view.h"
-
-/* Bytes that are copied at once when a bad batch is set aside. */
-enum { COPY = 1 << 16 };
 
 int
 stream_partition_find_newest(
@@ -215,56 +213,6 @@ walk(struct stream_partition *partition, struct stream_scan *scan,
 	return STREAM_OK;
 }
 
-static int
-copy_aside(struct stream_partition *partition, int to, uint64_t from,
-    struct stream_error *err)
-{
-	uint8_t bytes[COPY];
-	size_t got;
-	uint64_t at = 0;
-	int status;
-
-	do {
-		status = stream_io_read_at(partition->segment.log, bytes,
-		    sizeof(bytes), from + at, &got, err);
-		if (status == STREAM_OK)
-			status =
-			    stream_io_write_at(to, bytes, got, at, NULL, err);
-		at += got;
-	} while (status == STREAM_OK && got == sizeof(bytes));
-	return status == STREAM_OK ? stream_io_sync(to, err) : status;
-}
-
-/* Keep the bytes that are about to be cut as .strm-cut-OFFSET, or with a
- * number behind it when an earlier cut has that name. */
-static int
-set_aside(struct stream_partition *partition, int64_t offset, uint64_t from,
-    struct stream_error *err)
-{
-	char name[64];
-	int fd = -1;
-	int status;
-
-	for (int i = 0; fd < 0; i++) {
-		size_t n = (size_t)snprintf(
-		    name, sizeof(name), ".strm-cut-%lld", (long long)offset);
-
-		if (i > 0)
-			snprintf(name + n, sizeof(name) - n, ".%d", i);
-		fd = openat(partition->dirfd, name,
-		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-		if (fd < 0 && errno != EEXIST)
-			return stream_fail_sys(err, "%s: cannot create", name);
-	}
-	status = copy_aside(partition, fd, from, err);
-	close(fd);
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(partition->dirfd, err);
-	else /* or a full disk would fill with pieces of it */
-		unlinkat(partition->dirfd, name, 0);
-	return status;
-}
-
 /*
  * Cut, and sync the cut.  That sync can fail for bytes of the dead writer's
  * that are kept, so the mark of a sync stands meanwhile: whoever comes after a
@@ -369,8 +317,8 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 	if (tail == STREAM_TAIL_DAMAGE || tail == STREAM_TAIL_NEWER)
 		return refuse(partition, tail, position, err);
 	if (tail == STREAM_TAIL_BAD)
-		status =
-		    set_aside(partition, start->next_offset, position, err);
+		status = stream_set_aside_bytes(partition->dirfd,
+		    partition->segment.log, position, start->next_offset, err);
 	if (status == STREAM_OK)
 		status = cut(partition, start, err);
 	if (status == STREAM_OK)

@@ -1,0 +1,279 @@
+#include "log/leftovers.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "log/set_aside.h"
+#include "log/view.h"
+
+/*
+ * The order in which they are done.  While a ".cleaned" file is there, swap
+ * files at or above it do not count: these go first.  A swap's files count
+ * with or without those that they replace: these go next, with their indexes,
+ * so that a log never has another's.  An index that still ends in ".swap" can
+ * be told to belong to a log that does not; the other way round it could not.
+ */
+enum stage {
+	UNDONE_SWAP,
+	CLEANED,
+	DELETED,
+	TEMPORARY,
+	REPLACED,
+	FINISH_LOG,
+	FINISH_INDEX,
+	ORPHAN,
+	STAGES
+};
+
+struct leftover {
+	enum stage stage;
+	struct stream_name name; /* but for TEMPORARY */
+	char text[STREAM_REPAIR_NAME_SIZE];
+};
+
+struct settling {
+	int dirfd;
+	bool carry_out;
+	struct stream_repair *repair;
+	struct stream_view view;
+	int64_t cleaned;         /* lowest base offset of a .cleaned file */
+	struct stream_buf found; /* of struct leftover */
+};
+
+static const char *
+why(enum stage stage)
+{
+	static const char *const texts[] = {
+	    [UNDONE_SWAP] = "of a compaction that did not get to its end",
+	    [CLEANED] = "of a compaction that did not get to its end",
+	    [DELETED] = "was about to be removed",
+	    [TEMPORARY] = "was never put in place",
+	    [REPLACED] = "was compacted into a swap file",
+	    [FINISH_INDEX] = "compacted, takes its plain name",
+	    [FINISH_LOG] = "compacted, takes its plain name",
+	    [ORPHAN] = "is an index without a log",
+	};
+
+	return texts[stage];
+}
+
+/* ---- finding ------------------------------------------------------------ */
+
+/* Does the view hold this segment, in that state? */
+static bool
+has_segment(const struct settling *s, int64_t base, bool swap)
+{
+	size_t i;
+
+	if (s->view.count == 0)
+		return false;
+	i = stream_view_find(&s->view, base);
+	return s->view.segments[i].base_offset == base &&
+	       s->view.segments[i].swap == swap;
+}
+
+/* The segment's swap files count, or its log has its plain name already and an
+ * index is left to rename. */
+static bool
+is_finished_by(const struct settling *s, const struct stream_name *name)
+{
+	return has_segment(s, name->base_offset, true) ||
+	       (name->kind != STREAM_NAME_LOG &&
+		   has_segment(s, name->base_offset, false));
+}
+
+static bool
+is_plain_leftover(
+    const struct settling *s, const struct stream_name *name, enum stage *stage)
+{
+	if (name->kind == STREAM_NAME_SNAPSHOT ||
+	    has_segment(s, name->base_offset, false))
+		return false;
+	/* What a swap of the same base replaces, or any log in its range. */
+	*stage = name->kind == STREAM_NAME_LOG ||
+			 has_segment(s, name->base_offset, true)
+		     ? REPLACED
+		     : ORPHAN;
+	return true;
+}
+
+static bool
+classify(
+    const struct settling *s, const struct stream_name *name, enum stage *stage)
+{
+	switch (name->state) {
+	case STREAM_NAME_PLAIN:
+		return is_plain_leftover(s, name, stage);
+	case STREAM_NAME_CLEANED:
+		*stage = CLEANED;
+		return true;
+	case STREAM_NAME_DELETED:
+		*stage = DELETED;
+		return true;
+	case STREAM_NAME_SWAP:
+	default:
+		break;
+	}
+	*stage = name->kind == STREAM_NAME_LOG ? FINISH_LOG : FINISH_INDEX;
+	if (name->base_offset >= s->cleaned || !is_finished_by(s, name))
+		*stage = UNDONE_SWAP;
+	return true;
+}
+
+/* stream_io_replace's: ".tmp-" and 16 digits. */
+static bool
+is_temporary(const char *text)
+{
+	return strncmp(text, ".tmp-", 5) == 0 && strlen(text) == 21 &&
+	       strspn(text + 5, "0123456789abcdef") == 16;
+}
+
+static int
+note(struct settling *s, const char *text, struct stream_error *err)
+{
+	struct leftover found = {.stage = TEMPORARY};
+
+	if (stream_name_parse(text, &found.name)) {
+		if (!classify(s, &found.name, &found.stage))
+			return STREAM_OK;
+	} else if (!is_temporary(text)) {
+		return STREAM_OK;
+	}
+	strcpy(found.text, text);
+	return stream_buf_add(&s->found, &found, sizeof(found), err);
+}
+
+static int
+by_stage(const void *a, const void *b)
+{
+	const struct leftover *x = a, *y = b;
+
+	if (x->stage != y->stage)
+		return x->stage < y->stage ? -1 : 1;
+	if (x->name.base_offset != y->name.base_offset)
+		return x->name.base_offset < y->name.base_offset ? -1 : 1;
+	return strcmp(x->text, y->text);
+}
+
+static int
+find(struct settling *s, struct stream_error *err)
+{
+	struct stream_buf names;
+	struct stream_name name;
+	int status;
+
+	stream_buf_init(&names);
+	s->cleaned = INT64_MAX;
+	status = stream_dir_list(s->dirfd, &names, err);
+	for (const char *n = stream_dir_next(&names, NULL); n != NULL;
+	     n = stream_dir_next(&names, n))
+		if (stream_name_parse(n, &name) &&
+		    name.state == STREAM_NAME_CLEANED &&
+		    name.base_offset < s->cleaned)
+			s->cleaned = name.base_offset;
+	for (const char *n = stream_dir_next(&names, NULL);
+	     n != NULL && status == STREAM_OK; n = stream_dir_next(&names, n))
+		status = note(s, n, err);
+	stream_buf_release(&names);
+	if (s->found.size > 0)
+		qsort(s->found.data, s->found.size / sizeof(struct leftover),
+		    sizeof(struct leftover), by_stage);
+	return status;
+}
+
+/* ---- settling ----------------------------------------------------------- */
+
+/* What stands under the plain name is the file that the swap replaces; it may
+ * be there still for an index whose log went on alone. */
+static int
+finish(
+    struct settling *s, const struct leftover *left, struct stream_error *err)
+{
+	char plain[STREAM_NAME_SIZE];
+	int status;
+
+	stream_name_put_plain(left->name.base_offset, left->name.kind, plain);
+	status = stream_set_aside_file(s->dirfd, plain, err);
+	if (status != STREAM_OK)
+		return status;
+	if (renameat(s->dirfd, left->text, s->dirfd, plain) != 0)
+		return stream_fail_sys(err, "%s: cannot rename", left->text);
+	return STREAM_OK;
+}
+
+static bool
+is_finish(enum stage stage)
+{
+	return stage == FINISH_INDEX || stage == FINISH_LOG;
+}
+
+static int
+settle_one(
+    struct settling *s, const struct leftover *left, struct stream_error *err)
+{
+	struct stream_repair_step step = {
+	    .action = is_finish(left->stage) ? STREAM_REPAIR_FINISH
+					     : STREAM_REPAIR_ASIDE,
+	    .position = STREAM_POS_NONE,
+	    .first_offset = -1,
+	    .last_offset = -1,
+	};
+	struct stat st;
+	int status = STREAM_OK;
+
+	strcpy(step.file, left->text);
+	snprintf(step.text, sizeof(step.text), "%s", why(left->stage));
+	if (step.action == STREAM_REPAIR_ASIDE &&
+	    fstatat(s->dirfd, left->text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		step.bytes = (uint64_t)st.st_size;
+	if (s->carry_out)
+		status = is_finish(left->stage)
+			     ? finish(s, left, err)
+			     : stream_set_aside_file(s->dirfd, left->text, err);
+	return status == STREAM_OK ? stream_repair_add(s->repair, &step, err)
+				   : status;
+}
+
+/* The names of one stage are durable before the next begins. */
+static int
+settle_all(struct settling *s, struct stream_error *err)
+{
+	const struct leftover *found = (const void *)s->found.data;
+	size_t count = s->found.size / sizeof(*found);
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
+		status = settle_one(s, &found[i], err);
+		if (status == STREAM_OK && s->carry_out &&
+		    (i + 1 == count || found[i + 1].stage != found[i].stage))
+			status = stream_io_sync_dir(s->dirfd, err);
+	}
+	return status;
+}
+
+int
+stream_leftovers_settle(int dirfd, bool carry_out, struct stream_repair *repair,
+    struct stream_error *err)
+{
+	struct settling s = {
+	    .dirfd = dirfd, .carry_out = carry_out, .repair = repair};
+	int status = stream_view_load(dirfd, &s.view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_buf_init(&s.found);
+	status = find(&s, err);
+	if (status == STREAM_OK)
+		status = settle_all(&s, err);
+	stream_buf_release(&s.found);
+	stream_view_release(&s.view);
+	return status;
+}

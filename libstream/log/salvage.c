@@ -1,0 +1,526 @@
+/*
+ * salvage.c - a new log of all that can be read of a damaged one
+ *
+ * Good batches keep their bytes, their offsets and their segment.  What cannot
+ * be read leaves a gap, and a step that says so.  Nothing of the old indexes
+ * is used.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "codec/compress.h"
+#include "codec/records.h"
+#include "file/checkpoint.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "file/snapshot.h"
+#include "file/state.h"
+#include "log/epochs_rebuild.h"
+#include "log/indexer.h"
+#include "log/producers.h"
+#include "log/repair.h"
+#include "log/survey.h"
+#include "log/view.h"
+
+enum {
+	/* Batches are gathered to so many bytes before they are written. */
+	BLOCK = 1 << 20,
+	RECORDS = 256,
+	METADATA_LIMIT = 4096
+};
+
+struct salvaging {
+	const struct stream_repair_source *source;
+	int to;
+	struct stream_repair *repair;
+	struct stream_salvaged *sum;
+	struct stream_view view;
+	struct stream_state state;
+	bool gaps;
+	int64_t next_offset; /* after the last batch that was written */
+	struct stream_producers *producers;
+	struct stream_decompressor *decompressor;
+	struct stream_buf plain; /* decompressed records */
+	struct stream_buf epochs;
+	/* The segment that is being written. */
+	int64_t base_offset;
+	int log;
+	uint64_t position; /* in it; the last bytes are in block */
+	struct stream_buf block;
+	struct stream_indexer indexer;
+	struct stream_buf aborted;
+};
+
+/* ---- holes -------------------------------------------------------------- */
+
+static int
+add_hole(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	struct stream_repair_step step = {
+	    .action = STREAM_REPAIR_HOLE,
+	    .position = find->position,
+	    .bytes = find->size,
+	    .first_offset = find->first_offset,
+	    .last_offset = -1,
+	    .records = -1,
+	};
+
+	stream_name_put_plain(s->base_offset, STREAM_NAME_LOG, step.file);
+	snprintf(step.text, sizeof(step.text), "%s", find->text);
+	if (find->end_offset >= 0) {
+		step.last_offset = find->end_offset - 1;
+		step.records = find->end_offset - find->first_offset;
+	}
+	return stream_repair_add(s->repair, &step, err);
+}
+
+/* The batch has a good CRC, but a reader would stop at one of its records. */
+static int
+add_bad_records(struct salvaging *s, const struct stream_batch_info *info,
+    const struct stream_error *why, struct stream_error *err)
+{
+	struct stream_survey_find find = {
+	    .position = info->position,
+	    .size = info->size,
+	    .first_offset = info->base_offset,
+	    .end_offset = info->last_offset + 1,
+	};
+
+	snprintf(find.text, sizeof(find.text), "%.*s",
+	    (int)sizeof(find.text) - 1, why->text);
+	return add_hole(s, &find, err);
+}
+
+/* ---- can its records be read? ------------------------------------------- */
+
+static int
+unpack(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_bytes *records, struct stream_error *err)
+{
+	enum stream_codec codec = stream_batch_codec(&find->batch.info);
+	int status;
+
+	*records = (struct stream_bytes){find->bytes + STREAM_BATCH_HEADER,
+	    find->batch.info.size - STREAM_BATCH_HEADER};
+	if (codec == STREAM_CODEC_NONE || find->batch.info.record_count == 0)
+		return STREAM_OK;
+	s->plain.size = 0;
+	status = stream_decompress(
+	    s->decompressor, codec, *records, s->source->cap, &s->plain, err);
+	*records = (struct stream_bytes){s->plain.data, s->plain.size};
+	return status;
+}
+
+static int
+check_records(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	struct stream_record some[RECORDS];
+	struct stream_records walk;
+	struct stream_bytes records;
+	size_t n = 1;
+	int status = unpack(s, find, &records, err);
+
+	if (status == STREAM_OK)
+		status =
+		    stream_records_start(&walk, &find->batch, records, err);
+	while (status == STREAM_OK && n > 0)
+		status = stream_records_take(&walk, some, RECORDS, &n, err);
+	return status;
+}
+
+/* ---- writing a segment -------------------------------------------------- */
+
+static int
+flush(struct salvaging *s, struct stream_error *err)
+{
+	int status = stream_io_write_at(s->log, s->block.data, s->block.size,
+	    s->position - s->block.size, NULL, err);
+
+	s->block.size = 0;
+	return status;
+}
+
+static int
+feed_producers(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	struct stream_producers_abort abort;
+	uint8_t entry[STREAM_TXNINDEX_ENTRY];
+	int status = stream_producers_add(
+	    s->producers, &find->batch.info, find->bytes, &abort, err);
+
+	if (status != STREAM_OK || !abort.happened)
+		return status;
+	stream_aborted_put(entry, &abort.entry);
+	return stream_buf_add(&s->aborted, entry, sizeof(entry), err);
+}
+
+static void
+count(struct salvaging *s, const struct stream_batch_info *info)
+{
+	s->gaps |=
+	    info->base_offset != s->next_offset ||
+	    info->last_offset - info->base_offset + 1 != info->record_count;
+	s->next_offset = info->last_offset + 1;
+	s->sum->batches++;
+	s->sum->bytes += info->size;
+	if (!stream_batch_is_control(info))
+		s->sum->records += (uint64_t)info->record_count;
+}
+
+static int
+write_batch(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	struct stream_batch_info info = find->batch.info;
+	int status;
+
+	info.position = s->position;
+	status = stream_buf_add(&s->block, find->bytes, info.size, err);
+	s->position += info.size;
+	if (status == STREAM_OK && s->block.size >= BLOCK)
+		status = flush(s, err);
+	if (status == STREAM_OK)
+		status = stream_indexer_add(&s->indexer, &info, err);
+	if (status == STREAM_OK)
+		status = stream_epochs_note(&s->epochs, &info, err);
+	if (status == STREAM_OK)
+		count(s, &info);
+	return status;
+}
+
+/* What lies below the log's start is hidden from readers: it stays behind. */
+static int
+take_batch(struct salvaging *s, const struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	const struct stream_batch_info *info = &find->batch.info;
+	struct stream_error why = {.text = ""};
+	int status;
+
+	if (info->last_offset < s->source->config.log_start_offset)
+		return STREAM_OK;
+	status = check_records(s, find, &why);
+	if (status == STREAM_OK)
+		status = feed_producers(s, find, &why);
+	if (status == STREAM_OK)
+		return write_batch(s, find, err);
+	if (status != STREAM_ENOMEM && status != STREAM_EIO)
+		return add_bad_records(s, info, &why, err);
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
+static int
+walk(
+    struct salvaging *s, struct stream_survey *survey, struct stream_error *err)
+{
+	struct stream_survey_find find;
+	int status;
+
+	while ((status = stream_survey_next(survey, &find, err)) == STREAM_OK) {
+		status = find.kind == STREAM_SURVEY_BATCH
+			     ? take_batch(s, &find, err)
+			     : add_hole(s, &find, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+static int
+put_part(struct salvaging *s, int64_t offset, enum stream_name_kind kind,
+    const struct stream_buf *bytes, struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+
+	stream_name_put_plain(offset, kind, name);
+	return stream_io_replace(
+	    s->to, name, (struct stream_bytes){bytes->data, bytes->size}, err);
+}
+
+static int
+finish_segment(struct salvaging *s, struct stream_error *err)
+{
+	int status = flush(s, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_sync(s->log, err);
+	if (status == STREAM_OK)
+		status = stream_indexer_finish(&s->indexer, err);
+	if (status == STREAM_OK)
+		status = put_part(s, s->base_offset, STREAM_NAME_INDEX,
+		    &s->indexer.offsets, err);
+	if (status == STREAM_OK)
+		status = put_part(s, s->base_offset, STREAM_NAME_TIMEINDEX,
+		    &s->indexer.times, err);
+	if (status == STREAM_OK && s->aborted.size > 0)
+		status = put_part(
+		    s, s->base_offset, STREAM_NAME_TXNINDEX, &s->aborted, err);
+	return status;
+}
+
+static int
+begin_segment(
+    struct salvaging *s, int64_t base_offset, struct stream_error *err)
+{
+	const struct stream_repair_source *source = s->source;
+	char name[STREAM_NAME_SIZE];
+
+	s->base_offset = base_offset;
+	s->position = 0;
+	s->aborted.size = 0;
+	stream_indexer_init(&s->indexer, base_offset,
+	    source->index_guess > 0 ? source->index_guess
+				    : source->config.index_interval_bytes);
+	stream_name_put_plain(base_offset, STREAM_NAME_LOG, name);
+	return stream_io_open(
+	    s->to, name, O_RDWR | O_CREAT | O_EXCL, &s->log, err);
+}
+
+/* Of a topic of ours without producers there are none. */
+static int
+put_snapshot(struct salvaging *s, int64_t offset, struct stream_error *err)
+{
+	struct stream_buf file;
+	int status;
+
+	if (s->source->is_ours && stream_producers_count(s->producers) == 0)
+		return STREAM_OK;
+	stream_buf_init(&file);
+	status = stream_producers_snapshot(s->producers, &file, err);
+	if (status == STREAM_OK)
+		status = put_part(s, offset, STREAM_NAME_SNAPSHOT, &file, err);
+	stream_buf_release(&file);
+	return status;
+}
+
+/* ---- all segments ------------------------------------------------------- */
+
+static int
+survey_segment(struct salvaging *s, size_t i, int fd, struct stream_error *err)
+{
+	const struct stream_view_segment *segment = &s->view.segments[i];
+	bool closed = i + 1 < s->view.count;
+	struct stream_survey_source source = {
+	    .fd = fd,
+	    .base_offset = segment->base_offset,
+	    .next_base = closed ? segment[1].base_offset : -1,
+	    .cap = s->source->cap,
+	    .dense = s->source->config.dense,
+	};
+	struct stream_survey survey;
+	int status = stream_survey_init(&survey, &source, err);
+
+	if (status == STREAM_OK)
+		status = walk(s, &survey, err);
+	stream_survey_release(&survey);
+	return status;
+}
+
+static int
+salvage_segment(struct salvaging *s, size_t i, struct stream_error *err)
+{
+	int64_t base = s->view.segments[i].base_offset;
+	int fd;
+	int status = stream_view_open(&s->view, i, s->source->dirfd, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (i == 0)
+		s->next_offset = base;
+	else
+		status = put_snapshot(s, base, err);
+	/* The name of a segment says where it begins. */
+	s->gaps |= base != s->next_offset;
+	s->next_offset = base;
+	if (status == STREAM_OK)
+		status = begin_segment(s, base, err);
+	if (status == STREAM_OK)
+		status = survey_segment(s, i, fd, err);
+	if (status == STREAM_OK)
+		status = finish_segment(s, err);
+	stream_indexer_release(&s->indexer);
+	if (s->log >= 0)
+		close(s->log);
+	s->log = -1;
+	close(fd);
+	return status;
+}
+
+/* Segments that lie below the log's start as a whole stay behind. */
+static size_t
+first_segment(const struct salvaging *s)
+{
+	if (s->view.count == 0)
+		return 0;
+	return stream_view_find(&s->view, s->source->config.log_start_offset);
+}
+
+/* What was open or known at the start. */
+static int
+load_snapshot(struct salvaging *s, int64_t offset, struct stream_error *err)
+{
+	struct stream_snapshot_entry *entries = NULL;
+	size_t n;
+	int status = STREAM_OK;
+
+	if (stream_snapshot_load(
+		s->source->dirfd, offset, &entries, &n, NULL) == STREAM_OK)
+		status = stream_producers_load(s->producers, entries, n, err);
+	free(entries);
+	return status;
+}
+
+/*
+ * The state remembers durable records that are gone from the log.  Their
+ * offsets must not be given out again: an empty segment begins after them.
+ */
+static int
+keep_offsets(struct salvaging *s, struct stream_error *err)
+{
+	struct stream_survey_find find = {
+	    .position = s->position,
+	    .first_offset = s->next_offset,
+	    .end_offset = s->state.next_offset,
+	    .text = "was made durable, and is gone",
+	};
+	bool lost = s->state.active_base > s->base_offset ||
+		    (s->state.active_base == s->base_offset &&
+			s->state.durable_end > s->position);
+	int status;
+
+	if (s->state.sequence == 0 || !lost ||
+	    s->state.next_offset <= s->next_offset)
+		return STREAM_OK;
+	s->gaps = true;
+	status = add_hole(s, &find, err);
+	if (status == STREAM_OK)
+		status = begin_segment(s, s->state.next_offset, err);
+	if (status == STREAM_OK)
+		status = finish_segment(s, err);
+	stream_indexer_release(&s->indexer);
+	if (s->log >= 0)
+		close(s->log);
+	s->log = -1;
+	s->next_offset = s->base_offset;
+	return status;
+}
+
+static int
+salvage_segments(struct salvaging *s, struct stream_error *err)
+{
+	size_t first = first_segment(s);
+	int status = STREAM_OK;
+
+	if (s->view.count > 0)
+		status =
+		    load_snapshot(s, s->view.segments[first].base_offset, err);
+	for (size_t i = first; i < s->view.count && status == STREAM_OK; i++)
+		status = salvage_segment(s, i, err);
+	if (status == STREAM_OK)
+		status = keep_offsets(s, err);
+	if (status == STREAM_OK && s->next_offset > s->base_offset)
+		status = put_snapshot(s, s->next_offset, err);
+	return status;
+}
+
+/* ---- the other files ---------------------------------------------------- */
+
+/* Kafka's own list knows epochs in which nothing was written, too. */
+static int
+put_epochs(struct salvaging *s, struct stream_error *err)
+{
+	struct stream_epoch *entries = NULL;
+	const struct stream_epoch *noted = (const void *)s->epochs.data;
+	size_t n;
+	int status = stream_epochs_load(s->source->dirfd, &entries, &n, NULL);
+
+	if (status == STREAM_OK &&
+	    stream_epochs_agree(entries, n, &s->epochs, INT64_MAX))
+		status = stream_epochs_save(s->to, entries, n, err);
+	else if (s->epochs.size > 0)
+		status = stream_epochs_save(
+		    s->to, noted, s->epochs.size / sizeof(*noted), err);
+	else
+		status = STREAM_OK;
+	free(entries);
+	return status;
+}
+
+static int
+copy_metadata(struct salvaging *s, struct stream_error *err)
+{
+	static const char name[] = "partition.metadata";
+	struct stream_buf file;
+	int status;
+
+	stream_buf_init(&file);
+	status =
+	    stream_io_load(s->source->dirfd, name, METADATA_LIMIT, &file, NULL);
+	if (status == STREAM_OK)
+		status = stream_io_replace(s->to, name,
+		    (struct stream_bytes){file.data, file.size}, err);
+	else
+		status = STREAM_OK;
+	stream_buf_release(&file);
+	return status;
+}
+
+static int
+salvage(struct salvaging *s, struct stream_error *err)
+{
+	int status = stream_producers_new(&s->producers, err);
+
+	if (status == STREAM_OK)
+		status = stream_decompressor_new(&s->decompressor, err);
+	if (status == STREAM_OK)
+		status = stream_state_load(s->source->dirfd, &s->state, err);
+	if (status == STREAM_OK)
+		status = stream_view_load(s->source->dirfd, &s->view, err);
+	if (status == STREAM_OK)
+		status = salvage_segments(s, err);
+	if (status == STREAM_OK)
+		status = put_epochs(s, err);
+	if (status == STREAM_OK)
+		status = copy_metadata(s, err);
+	return status == STREAM_OK ? stream_io_sync_dir(s->to, err) : status;
+}
+
+int
+stream_log_salvage(const struct stream_repair_source *source, int to,
+    struct stream_repair *repair, struct stream_salvaged *salvaged, bool *gaps,
+    struct stream_error *err)
+{
+	struct salvaging s = {
+	    .source = source,
+	    .to = to,
+	    .repair = repair,
+	    .sum = salvaged,
+	    .log = -1,
+	};
+	int status;
+
+	*salvaged = (struct stream_salvaged){0};
+	stream_buf_init(&s.plain);
+	stream_buf_init(&s.epochs);
+	stream_buf_init(&s.block);
+	stream_buf_init(&s.aborted);
+	status = salvage(&s, err);
+	*gaps = s.gaps;
+	stream_producers_free(s.producers);
+	stream_decompressor_free(s.decompressor);
+	stream_view_release(&s.view);
+	stream_buf_release(&s.plain);
+	stream_buf_release(&s.epochs);
+	stream_buf_release(&s.block);
+	stream_buf_release(&s.aborted);
+	return status;
+}

@@ -1,0 +1,173 @@
+/*
+ * repair.c - from a place to its repair
+ */
+#include <stream/repair.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "store/repair_place.h"
+#include "store/topic.h"
+
+enum { CAP = 64 << 20 };
+
+/* The settings that repairing obeys; Kafka's defaults for a topic that is not
+ * ours. */
+static int
+load_config(struct stream_store *store, const struct stream_place *place,
+    struct stream_topic_config *config, struct stream_error *err)
+{
+	struct stream_topic_settings settings;
+	int status;
+
+	stream_topic_config_init(config);
+	if (!place->is_ours)
+		return STREAM_OK;
+	status =
+	    stream_topic_load_settings(store, place->topic, &settings, err);
+	if (status == STREAM_OK)
+		*config = settings.config;
+	return status;
+}
+
+static struct stream_repair_source
+make_source(const struct stream_place *place,
+    const struct stream_repair_options *options,
+    const struct stream_topic_config *topic)
+{
+	return (struct stream_repair_source){
+	    .config = {.segment_bytes = topic->segment_bytes,
+		.segment_ms = topic->segment_ms,
+		.segment_index_bytes = topic->segment_index_bytes,
+		.index_interval_bytes = topic->index_interval_bytes,
+		.max_message_bytes = topic->max_message_bytes,
+		.append_time =
+		    topic->message_timestamp_type == STREAM_LOG_APPEND_TIME,
+		.dense = !place->has_gaps,
+		.log_start_offset = place->log_start_offset,
+		.lock_timeout_ms = options->lock_timeout_ms},
+	    .is_ours = place->is_ours,
+	    .cap =
+		options->max_batch_bytes != 0 ? options->max_batch_bytes : CAP,
+	    .index_guess = options->index_interval_bytes,
+	};
+}
+
+void
+stream_place_close(struct stream_opened_place *opened)
+{
+	if (opened->source.dirfd >= 0)
+		close(opened->source.dirfd);
+	stream_store_close(opened->store);
+}
+
+/* Is the directory that was opened still the topic's? */
+static int
+check_place(const struct stream_opened_place *opened,
+    const struct stream_place *place, struct stream_error *err)
+{
+	if (!place->is_ours)
+		return STREAM_OK;
+	return stream_store_check_partition(opened->store, place->topic,
+	    place->partition, opened->source.dirfd, err);
+}
+
+int
+stream_place_open(const struct stream_place *place,
+    const struct stream_repair_options *options, unsigned flags,
+    struct stream_opened_place *opened, struct stream_error *err)
+{
+	struct stream_topic_config config;
+	int status;
+
+	*opened = (struct stream_opened_place){.source.dirfd = -1};
+	if (place->segment != NULL)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "%s/%s: give the partition's directory, not one file",
+		    place->path, place->segment);
+	if (options->network)
+		flags |= STREAM_STORE_NETWORK;
+	status = stream_store_open(place->store_path, flags,
+	    options->lock_timeout_ms, &opened->store, err);
+	if (status == STREAM_OK)
+		status = load_config(opened->store, place, &config, err);
+	if (status != STREAM_OK)
+		return status;
+	opened->source = make_source(place, options, &config);
+	opened->source.dirfd = -1;
+	status = stream_io_open_dir(
+	    AT_FDCWD, place->path, &opened->source.dirfd, err);
+	return status == STREAM_OK ? check_place(opened, place, err) : status;
+}
+
+/* "TOPIC-P: " stands before what the log says is wrong. */
+static int
+fail_in(const struct stream_place *place, int status, struct stream_error *err)
+{
+	const char *slash = strrchr(place->path, '/');
+	bool has_name = slash != NULL && slash[1] != '\0';
+
+	return stream_fail_in(
+	    err, status, "%s", has_name ? slash + 1 : place->path);
+}
+
+typedef int work(const struct stream_repair_source *source,
+    struct stream_repair *repair, struct stream_error *err);
+
+static int
+work_on(const struct stream_place *place,
+    const struct stream_repair_options *options, unsigned flags, work *do_it,
+    struct stream_repair *repair, struct stream_error *err)
+{
+	struct stream_opened_place opened;
+	int status = stream_place_open(place, options, flags, &opened, err);
+
+	if (status == STREAM_OK) {
+		status = do_it(&opened.source, repair, err);
+		if (status != STREAM_OK)
+			fail_in(place, status, err);
+	}
+	stream_place_close(&opened);
+	return status;
+}
+
+int
+stream_repair_plan(const struct stream_place *place,
+    const struct stream_repair_options *options, struct stream_repair **repair,
+    struct stream_error *err)
+{
+	struct stream_repair *new;
+	int status = stream_repair_new(&new, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = work_on(place, options, 0, stream_log_repair_plan, new, err);
+	if (status == STREAM_OK)
+		*repair = new;
+	else
+		stream_repair_free(new);
+	return status;
+}
+
+int
+stream_repair_run(const struct stream_place *place,
+    const struct stream_repair_options *options, struct stream_repair **repair,
+    struct stream_error *err)
+{
+	struct stream_repair *new;
+	int status = stream_repair_plan(place, options, &new, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (stream_repair_has_work(new))
+		status = work_on(place, options, STREAM_STORE_WRITE,
+		    stream_log_repair_run, new, err);
+	if (status == STREAM_OK)
+		*repair = new;
+	else
+		stream_repair_free(new);
+	return status;
+}
