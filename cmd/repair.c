@@ -73,6 +73,8 @@ struct run {
 	size_t steps;
 	size_t failed;
 	size_t stay;
+	size_t holes;
+	struct stream_salvaged salvaged;
 };
 
 /* ---- which partitions --------------------------------------------------- */
@@ -253,6 +255,8 @@ add_up(struct run *run, const struct stream_repair_step *step)
 	run->steps++;
 	if (step->action == STREAM_REPAIR_STAYS)
 		run->stay++;
+	if (step->action == STREAM_REPAIR_HOLE)
+		run->holes++;
 	if (step->action != STREAM_REPAIR_CUT &&
 	    step->action != STREAM_REPAIR_HOLE)
 		return;
@@ -295,6 +299,35 @@ print_repair_sum(struct run *run)
 		print_loss(run, run->opts->yes ? "set aside:" : "would cut:");
 }
 
+static void
+print_salvaged(struct run *run)
+{
+	const struct stream_salvaged *sum = &run->salvaged;
+
+	if (run->steps > 0)
+		print_loss(run, "not read:");
+	cli_out_format(&run->out,
+	    "%s: %llu record%s, %llu batch%s, %llu byte%s\n",
+	    run->opts->salvage, (unsigned long long)sum->records,
+	    plural(sum->records), (unsigned long long)sum->batches,
+	    sum->batches == 1 ? "" : "es", (unsigned long long)sum->bytes,
+	    plural(sum->bytes));
+}
+
+static void
+print_salvaged_json(struct run *run, const struct stream_place *place)
+{
+	const struct stream_salvaged *sum = &run->salvaged;
+
+	begin_json(run, place, "salvage");
+	cli_out_text(&run->out, ",\"path\":");
+	print_string(&run->out, run->opts->salvage);
+	cli_out_format(&run->out,
+	    ",\"batches\":%llu,\"records\":%llu,\"bytes\":%llu}\n",
+	    (unsigned long long)sum->batches, (unsigned long long)sum->records,
+	    (unsigned long long)sum->bytes);
+}
+
 static enum cli_exit
 finish_text(struct run *run)
 {
@@ -304,8 +337,8 @@ finish_text(struct run *run)
 		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	if (run->opts->salvage == NULL)
 		print_repair_sum(run);
-	else if (run->steps > 0)
-		print_loss(run, "not read:");
+	else if (run->failed == 0)
+		print_salvaged(run);
 	return CLI_DONE;
 }
 
@@ -372,51 +405,33 @@ repair_all(struct run *run)
 	return run->opts->yes && run->stay > 0 ? CLI_DAMAGED : CLI_DONE;
 }
 
-static void
-show_salvaged(struct run *run, const struct stream_place *place,
-    const struct stream_salvaged *salvaged)
-{
-	if (!run->opts->json) {
-		cli_out_format(&run->out,
-		    "%s: %llu record%s, %llu batch%s, %llu byte%s\n",
-		    run->opts->salvage, (unsigned long long)salvaged->records,
-		    plural(salvaged->records),
-		    (unsigned long long)salvaged->batches,
-		    salvaged->batches == 1 ? "" : "es",
-		    (unsigned long long)salvaged->bytes,
-		    plural(salvaged->bytes));
-		return;
-	}
-	begin_json(run, place, "salvage");
-	cli_out_text(&run->out, ",\"path\":");
-	print_string(&run->out, run->opts->salvage);
-	cli_out_format(&run->out,
-	    ",\"batches\":%llu,\"records\":%llu,\"bytes\":%llu}\n",
-	    (unsigned long long)salvaged->batches,
-	    (unsigned long long)salvaged->records,
-	    (unsigned long long)salvaged->bytes);
-}
-
 static enum cli_exit
 salvage(struct run *run)
 {
 	const struct stream_place *place = run->places.items;
-	struct stream_salvaged salvaged;
 	struct stream_repair *repair;
 	struct stream_error err;
 
-	if (run->places.count != 1)
-		return cli_complain(CLI_USAGE, "--salvage",
-		    "takes one partition, not %zu", run->places.count);
 	if (stream_repair_salvage(place, &run->options, run->opts->salvage,
-		&repair, &salvaged, &err) != STREAM_OK) {
+		&repair, &run->salvaged, &err) != STREAM_OK) {
 		run->failed++;
 		return topic_report(&err);
 	}
 	show(run, place, repair);
 	stream_repair_free(repair);
-	show_salvaged(run, place, &salvaged);
-	return run->steps > 0 ? CLI_DAMAGED : CLI_DONE;
+	if (run->opts->json)
+		print_salvaged_json(run, place);
+	return run->holes > 0 ? CLI_DAMAGED : CLI_DONE;
+}
+
+/* What is asked for cannot be done with what was found. */
+static enum cli_exit
+check_places(const struct run *run)
+{
+	if (run->opts->salvage == NULL || run->places.count == 1)
+		return CLI_DONE;
+	return cli_complain(CLI_USAGE, "--salvage",
+	    "takes one partition, not %zu", run->places.count);
 }
 
 static enum cli_exit
@@ -470,6 +485,8 @@ run_repair(struct cli_context *context, int argc, char *argv[])
 	for (int i = first; i < argc && code == CLI_DONE; i++)
 		if (add_address(&run, argv[i], &err) != STREAM_OK)
 			code = topic_report(&err);
+	if (code == CLI_DONE)
+		code = check_places(&run);
 	if (code == CLI_DONE)
 		code = work(&run);
 	stream_places_release(&run.places);

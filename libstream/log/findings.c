@@ -1,5 +1,6 @@
-#include "log/findings.h"
-
+/*
+ * findings.c - walk all logs of a partition and find what is wrong
+ */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,34 +10,10 @@
 
 #include "base/bytes.h"
 #include "base/fail.h"
-#include "file/checkpoint.h"
-#include "file/dir.h"
 #include "file/io.h"
-#include "file/snapshot.h"
-#include "file/state.h"
 #include "log/epochs_rebuild.h"
-#include "log/producers.h"
+#include "log/findings_private.h"
 #include "log/survey.h"
-#include "log/view.h"
-
-/* An abort of the segment that is being walked. */
-struct found_abort {
-	struct stream_aborted entry;
-	bool has_records;
-};
-
-struct collecting {
-	const struct stream_repair_source *source;
-	struct stream_findings *findings;
-	struct stream_repair *repair;
-	struct stream_view view;
-	struct stream_state state; /* sequence 0: there is none */
-	struct stream_producers *producers;
-	bool producers_known; /* no damage since the last sound snapshot */
-	bool gapped;          /* compaction or retention took records away */
-	struct stream_buf epochs; /* of struct stream_epoch */
-	struct stream_buf aborts; /* of struct found_abort */
-};
 
 void
 stream_findings_release(struct stream_findings *findings)
@@ -45,8 +22,9 @@ stream_findings_release(struct stream_findings *findings)
 	*findings = (struct stream_findings){.segments = NULL};
 }
 
-__attribute__((format(printf, 3, 4))) static void
-condemn(bool *wrong, char why[static 80], const char *format, ...)
+void
+stream_finding_condemn(
+    bool *wrong, char why[static 80], const char *format, ...)
 {
 	va_list args;
 
@@ -58,8 +36,9 @@ condemn(bool *wrong, char why[static 80], const char *format, ...)
 	va_end(args);
 }
 
-static struct stream_repair_step
-make_step(enum stream_repair_action action, const char *file, const char *why)
+struct stream_repair_step
+stream_finding_step(
+    enum stream_repair_action action, const char *file, const char *why)
 {
 	struct stream_repair_step step = {
 	    .action = action,
@@ -73,19 +52,29 @@ make_step(enum stream_repair_action action, const char *file, const char *why)
 	return step;
 }
 
-static void
-put_name(const struct stream_finding *segment, enum stream_name_kind kind,
-    char text[static STREAM_NAME_SIZE])
+void
+stream_finding_name(const struct stream_finding *segment,
+    enum stream_name_kind kind, char text[static STREAM_NAME_SIZE])
 {
 	struct stream_name name = {segment->base_offset, kind, segment->state};
 
 	stream_name_put(&name, text);
 }
 
+int
+stream_finding_add_aside(struct stream_collecting *c, const char *name,
+    const char *why, struct stream_error *err)
+{
+	struct stream_repair_step step =
+	    stream_finding_step(STREAM_REPAIR_ASIDE, name, why);
+
+	return stream_repair_add(c->repair, &step, err);
+}
+
 /* ---- what is missing ---------------------------------------------------- */
 
 static int
-add_stays(struct collecting *c, const struct stream_repair_step *step,
+add_stays(struct stream_collecting *c, const struct stream_repair_step *step,
     struct stream_error *err)
 {
 	c->findings->damaged = true;
@@ -97,14 +86,14 @@ add_stays(struct collecting *c, const struct stream_repair_step *step,
 /* Durable records that are not there any more: nobody may give their offsets
  * out again, so writers refuse the partition. */
 static int
-add_lost(struct collecting *c, int64_t base, int64_t first, const char *why,
-    struct stream_error *err)
+add_lost(struct stream_collecting *c, int64_t base, int64_t first,
+    const char *why, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 	struct stream_repair_step step;
 
 	stream_name_put_plain(base, STREAM_NAME_LOG, name);
-	step = make_step(STREAM_REPAIR_STAYS, name, why);
+	step = stream_finding_step(STREAM_REPAIR_STAYS, name, why);
 	step.first_offset = first;
 	step.last_offset = c->state.next_offset - 1;
 	step.records = step.last_offset + 1 - first;
@@ -112,7 +101,7 @@ add_lost(struct collecting *c, int64_t base, int64_t first, const char *why,
 }
 
 static int
-load_state(struct collecting *c, struct stream_error *err)
+load_state(struct stream_collecting *c, struct stream_error *err)
 {
 	int status = stream_state_load(c->source->dirfd, &c->state, err);
 
@@ -124,7 +113,7 @@ load_state(struct collecting *c, struct stream_error *err)
 
 /* The state remembers a newer segment than there is. */
 static int
-check_newest(struct collecting *c, struct stream_error *err)
+check_newest(struct stream_collecting *c, struct stream_error *err)
 {
 	int64_t newest = -1;
 
@@ -138,7 +127,7 @@ check_newest(struct collecting *c, struct stream_error *err)
 }
 
 static int
-check_durable(struct collecting *c, const struct stream_survey *survey,
+check_durable(struct stream_collecting *c, const struct stream_survey *survey,
     struct stream_error *err)
 {
 	if (survey->size >= survey->source.durable_end)
@@ -177,8 +166,8 @@ step_of(const struct stream_finding *segment,
 	char name[STREAM_NAME_SIZE];
 	struct stream_repair_step step;
 
-	put_name(segment, STREAM_NAME_LOG, name);
-	step = make_step(STREAM_REPAIR_STAYS, name, find->text);
+	stream_finding_name(segment, STREAM_NAME_LOG, name);
+	step = stream_finding_step(STREAM_REPAIR_STAYS, name, find->text);
 	step.position = find->position;
 	step.bytes = find->size;
 	step.first_offset = find->first_offset;
@@ -193,7 +182,7 @@ step_of(const struct stream_finding *segment,
 }
 
 static int
-add_hole(struct collecting *c, struct stream_finding *segment,
+add_hole(struct stream_collecting *c, struct stream_finding *segment,
     const struct stream_survey_find *find, int fd, struct stream_error *err)
 {
 	struct stream_repair_step step = step_of(segment, find, fd);
@@ -224,7 +213,7 @@ is_all_zero(int fd, uint64_t position, bool *zero, struct stream_error *err)
 }
 
 static int
-add_cut(struct collecting *c, const struct stream_finding *segment,
+add_cut(struct stream_collecting *c, const struct stream_finding *segment,
     const struct stream_survey_find *find, int fd, struct stream_error *err)
 {
 	struct stream_findings *f = c->findings;
@@ -245,18 +234,18 @@ add_cut(struct collecting *c, const struct stream_finding *segment,
 }
 
 static int
-note_abort(struct collecting *c, const struct stream_producers_abort *abort,
-    struct stream_error *err)
+note_abort(struct stream_collecting *c,
+    const struct stream_producers_abort *abort, struct stream_error *err)
 {
-	struct found_abort found = {abort->entry, abort->has_records};
+	struct stream_found_abort found = {abort->entry, abort->has_records};
 
 	return stream_buf_add(&c->aborts, &found, sizeof(found), err);
 }
 
 /* A control batch that cannot be read tells nothing of its producer. */
 static int
-feed_producers(struct collecting *c, const struct stream_survey_find *find,
-    struct stream_error *err)
+feed_producers(struct stream_collecting *c,
+    const struct stream_survey_find *find, struct stream_error *err)
 {
 	struct stream_producers_abort abort;
 	int status;
@@ -274,7 +263,7 @@ feed_producers(struct collecting *c, const struct stream_survey_find *find,
 }
 
 static int
-add_batch(struct collecting *c, struct stream_index_check *check,
+add_batch(struct stream_collecting *c, struct stream_index_check *check,
     const struct stream_survey_find *find, int64_t expected,
     struct stream_error *err)
 {
@@ -291,7 +280,7 @@ add_batch(struct collecting *c, struct stream_index_check *check,
 }
 
 static int
-walk_batches(struct collecting *c, struct stream_finding *segment,
+walk_batches(struct stream_collecting *c, struct stream_finding *segment,
     struct stream_survey *survey, struct stream_index_check *check,
     struct stream_error *err)
 {
@@ -316,190 +305,51 @@ walk_batches(struct collecting *c, struct stream_finding *segment,
 	}
 }
 
-/* ---- snapshots and .txnindex -------------------------------------------- */
-
-/* Kafka keeps a snapshot for each segment, if only to say that there are no
- * producers.  Of a topic of ours, which has none, none is missed. */
-static bool
-is_missed(const struct collecting *c)
-{
-	return c->producers_known &&
-	       (!c->source->is_ours ||
-		   stream_producers_count(c->producers) > 0);
-}
-
-static const char *
-fault_in(
-    const struct stream_snapshot_entry *entries, size_t count, int64_t offset)
-{
-	for (size_t i = 0; i < count; i++)
-		if (entries[i].last_offset >= offset ||
-		    entries[i].transaction_first_offset >= offset)
-			return "names offsets that it cannot know";
-	return NULL;
-}
-
-/* Take what the snapshot of this offset says, or say what is wrong with it.
- * Missing is wrong where one is missed. */
-static int
-check_snapshot(struct collecting *c, int64_t offset, bool *wrong, char *why,
-    struct stream_error *err)
-{
-	struct stream_snapshot_entry *entries = NULL;
-	struct stream_error reason = {.text = ""};
-	size_t count;
-	int status = stream_snapshot_load(
-	    c->source->dirfd, offset, &entries, &count, &reason);
-
-	if (status == STREAM_OK && fault_in(entries, count, offset) != NULL) {
-		condemn(wrong, why, "%s", fault_in(entries, count, offset));
-	} else if (status == STREAM_OK) {
-		status =
-		    stream_producers_load(c->producers, entries, count, err);
-		c->producers_known = status == STREAM_OK;
-	} else if (status == STREAM_ENOENT) {
-		if (is_missed(c))
-			condemn(wrong, why, "is missing");
-		status = STREAM_OK;
-	} else if (status == STREAM_ECORRUPT || status == STREAM_ENEWER) {
-		condemn(wrong, why, "%.70s", reason.text);
-		status = STREAM_OK;
-	} else if (err != NULL) {
-		*err = reason;
-	}
-	free(entries);
-	return status;
-}
-
-static int
-by_marker(const void *key, const void *item)
-{
-	int64_t offset = *(const int64_t *)key;
-	int64_t marker = ((const struct found_abort *)item)->entry.last_offset;
-
-	return (offset > marker) - (offset < marker);
-}
-
-static const struct found_abort *
-find_abort(const struct collecting *c, const struct stream_aborted *entry)
-{
-	const struct found_abort *found;
-
-	if (c->aborts.size == 0)
-		return NULL;
-	found = bsearch(&entry->last_offset, c->aborts.data,
-	    c->aborts.size / sizeof(*found), sizeof(*found), by_marker);
-	return found != NULL && found->entry.producer_id == entry->producer_id
-		   ? found
-		   : NULL;
-}
-
-/* Where nothing was taken away, an entry is what the log says.  Compaction can
- * take the first batches of a transaction, and what kept it from being
- * stable; Kafka keeps the entry as it was. */
-static bool
-is_entry_right(const struct collecting *c, const struct stream_aborted *entry)
-{
-	const struct found_abort *found = find_abort(c, entry);
-
-	if (found == NULL)
-		return false;
-	if (c->gapped)
-		return entry->first_offset <= found->entry.first_offset;
-	return memcmp(entry, &found->entry, sizeof(*entry)) == 0;
-}
-
-static void
-check_entries(struct collecting *c, struct stream_finding *segment,
-    struct stream_bytes bytes)
-{
-	const struct found_abort *aborts = (const void *)c->aborts.data;
-	size_t count = c->aborts.size / sizeof(*aborts);
-	size_t at = 0, matched = 0;
-	struct stream_aborted entry;
-
-	while (stream_aborted_take(bytes.data + at, bytes.size - at, &entry,
-		   NULL) == STREAM_OK) {
-		if (!is_entry_right(c, &entry))
-			condemn(&segment->txnindex_wrong, segment->txnindex_why,
-			    "entry %zu: the log does not have it",
-			    at / STREAM_TXNINDEX_ENTRY);
-		at += STREAM_TXNINDEX_ENTRY;
-		while (matched < count && (aborts[matched].entry.last_offset ==
-						  entry.last_offset ||
-					      !aborts[matched].has_records))
-			matched++;
-	}
-	while (matched < count && !aborts[matched].has_records)
-		matched++;
-	if (matched < count)
-		condemn(&segment->txnindex_wrong, segment->txnindex_why,
-		    bytes.size == 0 ? "is missing"
-				    : "lacks the abort at offset %lld",
-		    (long long)aborts[matched].entry.last_offset);
-}
-
-/* Larger than any that the segment can need: an abort takes 78 bytes. */
-static int
-check_txnindex(struct collecting *c, struct stream_finding *segment,
-    int64_t end_offset, struct stream_error *err)
-{
-	char name[STREAM_NAME_SIZE];
-	struct stream_error why = {.text = ""};
-	struct stream_buf file;
-	struct stream_bytes bytes;
-	size_t count;
-	int status;
-
-	put_name(segment, STREAM_NAME_TXNINDEX, name);
-	stream_buf_init(&file);
-	status = stream_io_load(
-	    c->source->dirfd, name, (size_t)1 << 30, &file, &why);
-	bytes = (struct stream_bytes){file.data, file.size};
-	if (status == STREAM_OK)
-		status = stream_txnindex_check(
-		    bytes, segment->base_offset, end_offset, &count, &why);
-	if (status == STREAM_OK || status == STREAM_ENOENT) {
-		check_entries(c, segment, bytes);
-		status = STREAM_OK;
-	} else if (status == STREAM_ECORRUPT || status == STREAM_ENEWER ||
-		   status == STREAM_ETORN) {
-		condemn(&segment->txnindex_wrong, segment->txnindex_why,
-		    "%.70s", why.text);
-		status = STREAM_OK;
-	} else if (err != NULL) {
-		*err = why;
-	}
-	stream_buf_release(&file);
-	return status;
-}
-
 /* ---- one segment -------------------------------------------------------- */
 
 static int
-walk_segment(struct collecting *c, struct stream_finding *segment,
-    struct stream_survey *survey, struct stream_error *err)
+walk_segment(struct stream_collecting *c, struct stream_finding *segment,
+    struct stream_survey *survey, struct stream_index_check *check,
+    struct stream_error *err)
 {
-	struct stream_index_check *check = NULL;
-	int status = stream_index_check_new(c->source->dirfd,
-	    segment->base_offset, segment->state, segment->closed,
-	    c->source->config.index_interval_bytes, &check, err);
+	int status = walk_batches(c, segment, survey, check, err);
 
-	if (status == STREAM_OK)
-		status = walk_batches(c, segment, survey, check, err);
 	if (status == STREAM_OK)
 		status = stream_index_check_end(
 		    check, &segment->offsets, &segment->times, err);
-	stream_index_check_free(check);
 	if (status == STREAM_OK && c->producers_known)
-		status = check_txnindex(c, segment, survey->next_offset, err);
+		status = stream_finding_check_txnindex(
+		    c, segment, survey->next_offset, err);
 	if (status == STREAM_OK && !segment->closed)
 		status = check_durable(c, survey, err);
 	return status;
 }
 
+/* The indexes are read before the log's size is: so, beside a writer, they may
+ * lag behind what is walked, and never run ahead of it. */
 static int
-survey_segment(struct collecting *c, size_t i, struct stream_error *err)
+survey_file(struct stream_collecting *c, struct stream_finding *segment,
+    const struct stream_survey_source *source, struct stream_error *err)
+{
+	struct stream_index_check *check;
+	struct stream_survey survey;
+	int status = stream_index_check_new(c->source->dirfd,
+	    segment->base_offset, segment->state, segment->closed,
+	    c->source->config.index_interval_bytes, &check, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_survey_init(&survey, source, err);
+	if (status == STREAM_OK)
+		status = walk_segment(c, segment, &survey, check, err);
+	c->findings->end_offset = survey.next_offset;
+	stream_survey_release(&survey);
+	stream_index_check_free(check);
+	return status;
+}
+
+static int
+survey_segment(struct stream_collecting *c, size_t i, struct stream_error *err)
 {
 	struct stream_finding *segment = &c->findings->segments[i];
 	struct stream_survey_source source = {
@@ -508,7 +358,6 @@ survey_segment(struct collecting *c, size_t i, struct stream_error *err)
 	    .cap = c->source->cap,
 	    .dense = c->source->config.dense,
 	};
-	struct stream_survey survey;
 	int status =
 	    stream_view_open(&c->view, i, c->source->dirfd, &source.fd, err);
 
@@ -518,17 +367,13 @@ survey_segment(struct collecting *c, size_t i, struct stream_error *err)
 	    c->state.active_base == segment->base_offset)
 		source.durable_end = c->state.durable_end;
 	c->aborts.size = 0;
-	status = stream_survey_init(&survey, &source, err);
-	if (status == STREAM_OK)
-		status = walk_segment(c, segment, &survey, err);
-	c->findings->end_offset = survey.next_offset;
-	stream_survey_release(&survey);
+	status = survey_file(c, segment, &source, err);
 	close(source.fd);
 	return status;
 }
 
 static int
-walk_segments(struct collecting *c, struct stream_error *err)
+walk_segments(struct stream_collecting *c, struct stream_error *err)
 {
 	struct stream_findings *f = c->findings;
 	int status = STREAM_OK;
@@ -552,246 +397,17 @@ walk_segments(struct collecting *c, struct stream_error *err)
 		/* Of the first none is missed: before it there is nothing. */
 		segment->snapshot_known = c->producers_known;
 		if (i > 0)
-			status = check_snapshot(c, segment->base_offset,
-			    &segment->snapshot_wrong, segment->snapshot_why,
-			    err);
+			status = stream_finding_check_snapshot(c,
+			    segment->base_offset, &segment->snapshot_wrong,
+			    segment->snapshot_why, err);
 		if (status == STREAM_OK)
 			status = survey_segment(c, i, err);
 	}
 	return status;
 }
 
-/* ---- the partition's other files ---------------------------------------- */
-
 static int
-check_epochs(struct collecting *c, struct stream_error *err)
-{
-	struct stream_findings *f = c->findings;
-	struct stream_epoch *entries = NULL;
-	struct stream_error why = {.text = ""};
-	size_t count = 0;
-	int64_t end = f->newest_damaged ? INT64_MAX : f->end_offset;
-	int status =
-	    stream_epochs_load(c->source->dirfd, &entries, &count, &why);
-
-	if (status == STREAM_ENOENT && c->epochs.size > 0)
-		condemn(&f->epochs_wrong, f->epochs_why, "is missing");
-	else if (status == STREAM_ECORRUPT)
-		condemn(&f->epochs_wrong, f->epochs_why, "%.70s", why.text);
-	else if (status == STREAM_OK && !f->damaged &&
-		 !stream_epochs_agree(entries, count, &c->epochs, end))
-		condemn(&f->epochs_wrong, f->epochs_why,
-		    "does not say what the batches say");
-	free(entries);
-	if (status != STREAM_EIO && status != STREAM_ENOMEM)
-		return STREAM_OK;
-	if (err != NULL)
-		*err = why;
-	return status;
-}
-
-static bool
-is_base(const struct stream_findings *findings, int64_t offset)
-{
-	for (size_t i = 1; i < findings->count; i++)
-		if (findings->segments[i].base_offset == offset)
-			return true;
-	return false;
-}
-
-static int
-add_aside(struct collecting *c, const char *name, const char *why,
-    struct stream_error *err)
-{
-	struct stream_repair_step step =
-	    make_step(STREAM_REPAIR_ASIDE, name, why);
-
-	return stream_repair_add(c->repair, &step, err);
-}
-
-/* One that is neither a segment's nor the end's: Kafka takes the newest sound
- * one below what it looks for, so it must not be about another log. */
-static int
-check_stray(struct collecting *c, const char *name, int64_t offset,
-    struct stream_error *err)
-{
-	const struct stream_findings *f = c->findings;
-	struct stream_snapshot_entry *entries = NULL;
-	size_t count;
-	int status;
-
-	if (offset > f->end_offset && !f->newest_damaged)
-		return add_aside(
-		    c, name, "describes a log that is longer", err);
-	if (is_base(f, offset) || offset >= f->end_offset)
-		return STREAM_OK;
-	status = stream_snapshot_load(
-	    c->source->dirfd, offset, &entries, &count, NULL);
-	free(entries);
-	if (status != STREAM_ECORRUPT && status != STREAM_ENEWER)
-		return STREAM_OK;
-	return add_aside(c, name, "is no snapshot that can be read", err);
-}
-
-static int
-check_strays(struct collecting *c, struct stream_error *err)
-{
-	struct stream_buf names;
-	struct stream_name name;
-	int status;
-
-	stream_buf_init(&names);
-	status = stream_dir_list(c->source->dirfd, &names, err);
-	for (const char *n = stream_dir_next(&names, NULL);
-	     n != NULL && status == STREAM_OK; n = stream_dir_next(&names, n))
-		if (stream_name_parse(n, &name) &&
-		    name.kind == STREAM_NAME_SNAPSHOT &&
-		    name.state == STREAM_NAME_PLAIN)
-			status = check_stray(c, n, name.base_offset, err);
-	stream_buf_release(&names);
-	return status;
-}
-
-static int
-check_end(struct collecting *c, struct stream_error *err)
-{
-	struct stream_findings *f = c->findings;
-	int status = STREAM_OK;
-
-	if (f->count == 0)
-		return STREAM_OK;
-	if (c->producers_known &&
-	    f->end_offset > f->segments[f->count - 1].base_offset)
-		status = check_snapshot(c, f->end_offset,
-		    &f->end_snapshot_wrong, f->end_snapshot_why, err);
-	if (status == STREAM_OK)
-		status = check_epochs(c, err);
-	if (status == STREAM_OK)
-		status = check_strays(c, err);
-	return status;
-}
-
-/* ---- deciding ----------------------------------------------------------- */
-
-static unsigned
-count_files(const struct stream_findings *f, size_t guess)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < f->count; i++)
-		n += (f->segments[i].offsets.exact >> guess & 1) +
-		     (f->segments[i].times.exact >> guess & 1);
-	return n;
-}
-
-/* What explains most files; of equals the first, which is the topic's own
- * setting. */
-static size_t
-choose_guess(const struct stream_findings *f)
-{
-	size_t best = 0;
-
-	for (size_t i = 1; i < STREAM_INDEX_GUESSES; i++)
-		if (count_files(f, i) > count_files(f, best))
-			best = i;
-	return best;
-}
-
-/* The other index of the segment says how many entries there were. */
-static void
-check_cut_short(struct stream_finding *segment, size_t guess)
-{
-	bool offsets = segment->offsets.cut_short >> guess & 1 &&
-		       segment->times.exact >> guess & 1;
-	bool times = segment->times.cut_short >> guess & 1 &&
-		     segment->offsets.exact >> guess & 1;
-
-	if (!segment->closed)
-		return;
-	if (offsets)
-		condemn(&segment->offsets.wrong, segment->offsets.why,
-		    "is cut short");
-	if (times)
-		condemn(
-		    &segment->times.wrong, segment->times.why, "is cut short");
-}
-
-static int
-add_rebuild(struct collecting *c, const char *name, const char *why,
-    struct stream_error *err)
-{
-	struct stream_repair_step step =
-	    make_step(STREAM_REPAIR_REBUILD, name, why);
-
-	return stream_repair_add(c->repair, &step, err);
-}
-
-static int
-decide_file(struct collecting *c, const struct stream_finding *segment,
-    enum stream_name_kind kind, bool *wrong, const char *why,
-    struct stream_error *err)
-{
-	char name[STREAM_NAME_SIZE];
-
-	if (segment->damaged && kind != STREAM_NAME_SNAPSHOT)
-		*wrong = false;
-	if (!*wrong)
-		return STREAM_OK;
-	if (kind != STREAM_NAME_SNAPSHOT) {
-		put_name(segment, kind, name);
-		return add_rebuild(c, name, why, err);
-	}
-	stream_name_put_plain(segment->base_offset, kind, name);
-	return segment->snapshot_known ? add_rebuild(c, name, why, err)
-				       : add_aside(c, name, why, err);
-}
-
-static int
-decide_segment(struct collecting *c, struct stream_finding *segment,
-    struct stream_error *err)
-{
-	int status = decide_file(c, segment, STREAM_NAME_SNAPSHOT,
-	    &segment->snapshot_wrong, segment->snapshot_why, err);
-
-	if (status == STREAM_OK)
-		status = decide_file(c, segment, STREAM_NAME_INDEX,
-		    &segment->offsets.wrong, segment->offsets.why, err);
-	if (status == STREAM_OK)
-		status = decide_file(c, segment, STREAM_NAME_TIMEINDEX,
-		    &segment->times.wrong, segment->times.why, err);
-	if (status == STREAM_OK)
-		status = decide_file(c, segment, STREAM_NAME_TXNINDEX,
-		    &segment->txnindex_wrong, segment->txnindex_why, err);
-	return status;
-}
-
-static int
-decide(struct collecting *c, struct stream_error *err)
-{
-	struct stream_findings *f = c->findings;
-	size_t guess = choose_guess(f);
-	char name[STREAM_NAME_SIZE];
-	int status = STREAM_OK;
-
-	f->index_interval_bytes =
-	    stream_index_guess(guess, c->source->config.index_interval_bytes);
-	if (c->source->index_guess > 0)
-		f->index_interval_bytes = c->source->index_guess;
-	for (size_t i = 0; i < f->count && status == STREAM_OK; i++) {
-		check_cut_short(&f->segments[i], guess);
-		status = decide_segment(c, &f->segments[i], err);
-	}
-	stream_name_put_plain(
-	    f->end_offset >= 0 ? f->end_offset : 0, STREAM_NAME_SNAPSHOT, name);
-	if (status == STREAM_OK && f->end_snapshot_wrong)
-		status = add_rebuild(c, name, f->end_snapshot_why, err);
-	if (status == STREAM_OK && f->epochs_wrong)
-		status = add_rebuild(c, STREAM_EPOCHS_FILE, f->epochs_why, err);
-	return status;
-}
-
-static int
-collect(struct collecting *c, struct stream_error *err)
+collect(struct stream_collecting *c, struct stream_error *err)
 {
 	int status = stream_view_load(c->source->dirfd, &c->view, err);
 
@@ -802,9 +418,9 @@ collect(struct collecting *c, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = walk_segments(c, err);
 	if (status == STREAM_OK)
-		status = check_end(c, err);
+		status = stream_finding_check_end(c, err);
 	if (status == STREAM_OK)
-		status = decide(c, err);
+		status = stream_finding_decide(c, err);
 	return status;
 }
 
@@ -813,7 +429,7 @@ stream_findings_collect(const struct stream_repair_source *source,
     struct stream_findings *findings, struct stream_repair *repair,
     struct stream_error *err)
 {
-	struct collecting c = {
+	struct stream_collecting c = {
 	    .source = source,
 	    .findings = findings,
 	    .repair = repair,

@@ -286,33 +286,41 @@ stream_index_check_add(struct stream_index_check *check,
 
 /* ---- the end ------------------------------------------------------------ */
 
+/* least: fewer entries than this fit too many guesses to be a sign of one. */
 static void
 judge(struct stream_index_verdict *verdict, const struct table *table, size_t i,
     size_t at, bool differ, bool is_short, size_t least)
 {
-	if (verdict->wrong || differ || table->count < least)
+	if (verdict->wrong || differ)
 		return;
 	if (is_short)
 		verdict->cut_short |= UINT32_C(1) << i;
-	else if (at == table->count)
+	else if (at == table->count && at >= least)
 		verdict->exact |= UINT32_C(1) << i;
 }
 
-/* The first entry of a time index can come at any batch, so one alone says
- * little. */
+/*
+ * The last entry of a time index can name any batch, so one alone says little;
+ * a segment that is written to may lack it.
+ */
 static int
 end_guess(struct stream_index_check *check, size_t i, struct stream_error *err)
 {
 	struct guess *guess = &check->guesses[i];
+	bool is_short = guess->times_short;
 	int status = stream_indexer_finish(&guess->indexer, err);
 
 	if (status != STREAM_OK)
 		return status;
 	compare_guess(check, guess);
+	if (check->closed)
+		is_short = guess->times_short;
+	else if (guess->times_at > check->times.count)
+		guess->times_at = check->times.count;
 	judge(&check->offsets.verdict, &check->offsets, i, guess->offsets_at,
 	    guess->offsets_differ, guess->offsets_short, 1);
 	judge(&check->times.verdict, &check->times, i, guess->times_at,
-	    guess->times_differ, guess->times_short, 2);
+	    guess->times_differ, is_short, 2);
 	return STREAM_OK;
 }
 

@@ -37,6 +37,20 @@ look(const struct stream_repair_source *source, struct stream_repair *repair,
 	return status;
 }
 
+/* What an append that is under way may look like. */
+static bool
+is_doubtful(const struct stream_findings *findings)
+{
+	const struct stream_finding *newest;
+
+	if (findings->cut || findings->newest_damaged)
+		return true;
+	if (findings->count == 0)
+		return false;
+	newest = &findings->segments[findings->count - 1];
+	return newest->offsets.wrong || newest->times.wrong;
+}
+
 static bool
 is_same(const struct stream_findings *a, const struct stream_findings *b)
 {
@@ -55,7 +69,7 @@ stream_log_repair_plan(const struct stream_repair_source *source,
 	for (int i = 0; status == STREAM_OK && i < LOOKS; i++) {
 		bool same;
 
-		if (!before.cut && !before.newest_damaged)
+		if (!is_doubtful(&before))
 			break;
 		nanosleep(&pause, NULL);
 		status = look(source, repair, &now, err);

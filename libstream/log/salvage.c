@@ -20,6 +20,7 @@
 #include "file/snapshot.h"
 #include "file/state.h"
 #include "log/epochs_rebuild.h"
+#include "log/findings.h"
 #include "log/indexer.h"
 #include "log/producers.h"
 #include "log/repair.h"
@@ -41,6 +42,7 @@ struct salvaging {
 	struct stream_view view;
 	struct stream_state state;
 	bool gaps;
+	int64_t interval;    /* of the indexes */
 	int64_t next_offset; /* after the last batch that was written */
 	struct stream_producers *producers;
 	struct stream_decompressor *decompressor;
@@ -61,8 +63,9 @@ static int
 add_hole(struct salvaging *s, const struct stream_survey_find *find,
     struct stream_error *err)
 {
+	bool tail = find->kind == STREAM_SURVEY_TAIL;
 	struct stream_repair_step step = {
-	    .action = STREAM_REPAIR_HOLE,
+	    .action = tail ? STREAM_REPAIR_CUT : STREAM_REPAIR_HOLE,
 	    .position = find->position,
 	    .bytes = find->size,
 	    .first_offset = find->first_offset,
@@ -85,6 +88,7 @@ add_bad_records(struct salvaging *s, const struct stream_batch_info *info,
     const struct stream_error *why, struct stream_error *err)
 {
 	struct stream_survey_find find = {
+	    .kind = STREAM_SURVEY_HOLE,
 	    .position = info->position,
 	    .size = info->size,
 	    .first_offset = info->base_offset,
@@ -271,15 +275,12 @@ static int
 begin_segment(
     struct salvaging *s, int64_t base_offset, struct stream_error *err)
 {
-	const struct stream_repair_source *source = s->source;
 	char name[STREAM_NAME_SIZE];
 
 	s->base_offset = base_offset;
 	s->position = 0;
 	s->aborted.size = 0;
-	stream_indexer_init(&s->indexer, base_offset,
-	    source->index_guess > 0 ? source->index_guess
-				    : source->config.index_interval_bytes);
+	stream_indexer_init(&s->indexer, base_offset, s->interval);
 	stream_name_put_plain(base_offset, STREAM_NAME_LOG, name);
 	return stream_io_open(
 	    s->to, name, O_RDWR | O_CREAT | O_EXCL, &s->log, err);
@@ -387,6 +388,7 @@ static int
 keep_offsets(struct salvaging *s, struct stream_error *err)
 {
 	struct stream_survey_find find = {
+	    .kind = STREAM_SURVEY_HOLE,
 	    .position = s->position,
 	    .first_offset = s->next_offset,
 	    .end_offset = s->state.next_offset,
@@ -474,11 +476,27 @@ copy_metadata(struct salvaging *s, struct stream_error *err)
 	return status;
 }
 
+/* What the old indexes were made with, as a repair would find it out. */
+static int
+find_interval(struct salvaging *s, struct stream_error *err)
+{
+	struct stream_findings findings;
+	int status =
+	    stream_findings_collect(s->source, &findings, s->repair, err);
+
+	s->interval = findings.index_interval_bytes;
+	stream_findings_release(&findings);
+	stream_repair_clear(s->repair);
+	return status;
+}
+
 static int
 salvage(struct salvaging *s, struct stream_error *err)
 {
 	int status = stream_producers_new(&s->producers, err);
 
+	if (status == STREAM_OK)
+		status = find_interval(s, err);
 	if (status == STREAM_OK)
 		status = stream_decompressor_new(&s->decompressor, err);
 	if (status == STREAM_OK)
