@@ -203,7 +203,8 @@ holds_records(const struct stream_repair_step *step)
 static void
 add_offsets(struct columns *columns, const struct stream_repair_step *step)
 {
-	if (!holds_records(step) || step->first_offset < 0)
+	if (!holds_records(step) || step->first_offset < 0 ||
+	    step->records == 0)
 		columns_add(columns, "-");
 	else if (step->last_offset < 0)
 		columns_add(columns, "%lld..", (long long)step->first_offset);

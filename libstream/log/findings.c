@@ -175,8 +175,9 @@ step_of(const struct stream_finding *segment,
 	if (find->end_offset < 0) {
 		count_claimed(fd, find, &step);
 	} else {
-		step.last_offset = find->end_offset - 1;
 		step.records = find->end_offset - find->first_offset;
+		if (step.records > 0)
+			step.last_offset = find->end_offset - 1;
 	}
 	return step;
 }

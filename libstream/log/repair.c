@@ -30,6 +30,7 @@ look(const struct stream_repair_source *source, struct stream_repair *repair,
 {
 	int status;
 
+	*findings = (struct stream_findings){.segments = NULL};
 	stream_repair_clear(repair);
 	status = stream_leftovers_settle(source->dirfd, false, repair, err);
 	if (status == STREAM_OK)

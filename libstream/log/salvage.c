@@ -76,8 +76,9 @@ add_hole(struct salvaging *s, const struct stream_survey_find *find,
 	stream_name_put_plain(s->base_offset, STREAM_NAME_LOG, step.file);
 	snprintf(step.text, sizeof(step.text), "%s", find->text);
 	if (find->end_offset >= 0) {
-		step.last_offset = find->end_offset - 1;
 		step.records = find->end_offset - find->first_offset;
+		if (step.records > 0)
+			step.last_offset = find->end_offset - 1;
 	}
 	return stream_repair_add(s->repair, &step, err);
 }

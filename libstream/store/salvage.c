@@ -248,6 +248,8 @@ salvage_to(struct target *target, const struct stream_place *place,
 	bool gaps = false;
 	int status = stream_place_open(place, options, 0, &opened, err);
 
+	/* Where no settings say so, Kafka's habits are the measure. */
+	opened.source.is_ours = target->is_ours;
 	if (status == STREAM_OK)
 		status = stream_log_salvage(
 		    &opened.source, target->fd, repair, salvaged, &gaps, err);

@@ -55,6 +55,10 @@ full() {
     python kill.py rm
 }
 
+@test "T1 I3 I4 I10: kill -9 at any point of repair -y loses no record" {
+    python kill.py repair
+}
+
 @test "T6 I2 I10 P7: any failing call in an append of one batch" {
     python fail.py append-one errors
 }
