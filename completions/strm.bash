@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic help'
+        commands='produce consume tail repair topic help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -25,6 +25,11 @@ _strm_describe() {
         commands=''
         options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
+        ;;
+    'strm repair')
+        commands=''
+        options='-y --yes --salvage -J --json --max-batch-bytes --index-interval --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS|PATH...'
         ;;
     'strm topic')
         commands='create ls describe alter rm'
@@ -100,6 +105,11 @@ _strm_argument() {
     'strm tail --max-batch-bytes') argument='SIZE' ;;
     'strm tail --lock-timeout') argument='DURATION' ;;
     'strm tail -C' | 'strm tail --store') argument='STORE' ;;
+    'strm repair --salvage') argument='DIR' ;;
+    'strm repair --max-batch-bytes') argument='SIZE' ;;
+    'strm repair --index-interval') argument='SIZE' ;;
+    'strm repair --lock-timeout') argument='DURATION' ;;
+    'strm repair -C' | 'strm repair --store') argument='STORE' ;;
     'strm topic -C' | 'strm topic --store') argument='STORE' ;;
     'strm topic create --partitions') argument='N' ;;
     'strm topic create --set') argument='KEY=VALUE' ;;

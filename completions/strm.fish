@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail topic help
+            set commands produce consume tail repair topic help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -47,6 +47,7 @@ complete -c strm -n 'string match -q "*/*" -- (commandline -ct)' -F
 complete -c strm -n '__strm_is strm' -a produce -d 'Write lines as records of a topic.'
 complete -c strm -n '__strm_is strm' -a consume -d 'Print the records of topics, partitions or log files.'
 complete -c strm -n '__strm_is strm' -a tail -d 'Print the last records of each partition; -F follows.'
+complete -c strm -n '__strm_is strm' -a repair -d 'Repair partitions, or salvage what can be read of one.'
 complete -c strm -n '__strm_is strm' -a topic -d 'Make, list, describe, change and delete topics.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
@@ -117,6 +118,19 @@ complete -c strm -n '__strm_is strm tail' -s q -l quiet -d 'no notes and no prog
 complete -c strm -n '__strm_is strm tail' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm tail' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm tail' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm repair' -a '(__strm_topics)'
+complete -c strm -n '__strm_is strm repair' -s y -l yes -d 'carry it out; without it only say what would be done'
+complete -c strm -n '__strm_is strm repair' -l salvage -x -a '(__fish_complete_directories)' -d 'write all that can be read to the new partition DIR'
+complete -c strm -n '__strm_is strm repair' -s J -l json -d 'print JSON lines, one a step'
+complete -c strm -n '__strm_is strm repair' -l max-batch-bytes -x -d 'leave larger batches alone (default 64MiB)'
+complete -c strm -n '__strm_is strm repair' -l index-interval -x -d 'rebuild indexes with this index.interval.bytes'
+complete -c strm -n '__strm_is strm repair' -l lock-timeout -x -d 'wait this long for a lock (default 10s)'
+complete -c strm -n '__strm_is strm repair' -l allow-network-fs -d 'write to a file system on the network'
+complete -c strm -n '__strm_is strm repair' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm repair' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm repair' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm repair' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm repair' -l version -d 'print the version'
 complete -c strm -n '__strm_is strm topic' -a create -d 'Make a topic, and the store when it is missing.'
 complete -c strm -n '__strm_is strm topic' -a ls -d 'List the topics of a store.'
 complete -c strm -n '__strm_is strm topic' -a describe -d 'Tell all about topics: partitions, offsets, settings.'
@@ -169,7 +183,7 @@ complete -c strm -n '__strm_is strm topic rm' -s q -l quiet -d 'no notes and no 
 complete -c strm -n '__strm_is strm topic rm' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm topic rm' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm topic rm' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic help'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

@@ -12,11 +12,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "codec/control.h"
+#include "file/random.h"
 
 enum {
 	JAVA_BUCKETS = 16, /* of an empty HashMap */
@@ -42,6 +42,7 @@ struct stream_producers {
 	size_t capacity;
 	uint32_t *table;   /* owned; index into items by hash of the id */
 	size_t table_size; /* a power of two, at least twice count */
+	uint64_t seed;     /* of the hash: a log must not choose its places */
 	uint32_t buckets;  /* that Java's table would have */
 	uint32_t first_open;
 	uint32_t last_open;
@@ -63,12 +64,18 @@ stream_producers_new(
     struct stream_producers **producers, struct stream_error *err)
 {
 	struct stream_producers *new = calloc(1, sizeof(*new));
+	int status;
 
 	if (new != NULL)
 		new->table = calloc(TABLE_LEAST, sizeof(*new->table));
 	if (new == NULL || new->table == NULL) {
 		free(new);
 		return stream_fail_memory(err);
+	}
+	status = stream_random((uint8_t *)&new->seed, sizeof(new->seed), err);
+	if (status != STREAM_OK) {
+		stream_producers_free(new);
+		return status;
 	}
 	new->table_size = TABLE_LEAST;
 	forget(new);
@@ -99,7 +106,8 @@ static size_t
 find_place(const struct stream_producers *producers, int64_t id)
 {
 	size_t mask = producers->table_size - 1;
-	size_t at = (size_t)XXH3_64bits(&id, sizeof(id)) & mask;
+	size_t at =
+	    (size_t)stream_hash(&id, sizeof(id), producers->seed) & mask;
 
 	while (producers->table[at] != none &&
 	       producers->items[producers->table[at]].entry.producer_id != id)

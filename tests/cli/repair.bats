@@ -10,7 +10,7 @@ fill() {
     strm topic create t --set segment.bytes=3000 --set index.interval.bytes=200
     seq 100 | sed 's/^/value-/' |
         strm produce t --batch-bytes 1 --timestamp 2026-01-01T00:00:00Z
-    cd "$STRM_DIR/t-0"
+    cd "$STRM_DIR/t-0" || return
     mapfile -t logs < <(ls -- *.log)
 }
 
@@ -154,7 +154,7 @@ sums() {
     run -0 strm repair t
     [[ ${lines[1]} == *"zeros after the last batch" ]]
     run -0 strm repair -y t
-    ! compgen -G '.strm-cut-*'
+    run ! compgen -G '.strm-cut-*'
     run -0 strm repair t
     [ "$output" = "nothing to do" ]
 }
