@@ -39,6 +39,10 @@ docs() {
     docs examples "$MAN/strm-tail.1"
 }
 
+@test "the examples of strm-repair(1) run and give what they say" {
+    docs examples "$MAN/strm-repair.1"
+}
+
 @test "the examples of strm-topic(1) run and give what they say" {
     docs examples "$MAN/strm-topic.1"
 }
@@ -67,7 +71,7 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail; do
+    for command in produce consume tail repair; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }
