@@ -213,14 +213,18 @@ is_all_zero(int fd, uint64_t position, bool *zero, struct stream_error *err)
 	return status;
 }
 
+/* Where a writer refuses the segment for something else, it cuts nothing. */
 static int
-add_cut(struct stream_collecting *c, const struct stream_finding *segment,
+add_cut(struct stream_collecting *c, struct stream_finding *segment,
     const struct stream_survey_find *find, int fd, struct stream_error *err)
 {
 	struct stream_findings *f = c->findings;
 	struct stream_repair_step step = step_of(segment, find, fd);
-	int status = is_all_zero(fd, find->position, &f->cut_zeros, err);
+	int status;
 
+	if (f->newest_damaged)
+		return add_hole(c, segment, find, fd, err);
+	status = is_all_zero(fd, find->position, &f->cut_zeros, err);
 	if (status != STREAM_OK)
 		return status;
 	step.action = STREAM_REPAIR_CUT;

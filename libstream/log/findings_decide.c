@@ -28,14 +28,21 @@ choose_guess(const struct stream_findings *f)
 	return best;
 }
 
+/* Does the file have, or will it have, all entries of the guess? */
+static bool
+is_complete(const struct stream_index_verdict *verdict, size_t guess)
+{
+	return verdict->wrong || (verdict->exact >> guess & 1) != 0;
+}
+
 /* The other index of the segment says how many entries there were. */
 static void
 check_cut_short(struct stream_finding *segment, size_t guess)
 {
-	bool offsets = segment->offsets.cut_short >> guess & 1 &&
-		       segment->times.exact >> guess & 1;
-	bool times = segment->times.cut_short >> guess & 1 &&
-		     segment->offsets.exact >> guess & 1;
+	bool offsets = (segment->offsets.cut_short >> guess & 1) != 0 &&
+		       is_complete(&segment->times, guess);
+	bool times = (segment->times.cut_short >> guess & 1) != 0 &&
+		     is_complete(&segment->offsets, guess);
 
 	if (offsets)
 		stream_finding_condemn(&segment->offsets.wrong,
@@ -66,12 +73,9 @@ decide_file(struct stream_collecting *c, const struct stream_finding *segment,
 		*wrong = false;
 	if (!*wrong)
 		return STREAM_OK;
-	if (kind != STREAM_NAME_SNAPSHOT) {
-		stream_finding_name(segment, kind, name);
-		return add_rebuild(c, name, why, err);
-	}
+	/* A swap is finished by then. */
 	stream_name_put_plain(segment->base_offset, kind, name);
-	return segment->snapshot_known
+	return kind != STREAM_NAME_SNAPSHOT || segment->snapshot_known
 		   ? add_rebuild(c, name, why, err)
 		   : stream_finding_add_aside(c, name, why, err);
 }

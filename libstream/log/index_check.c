@@ -329,14 +329,16 @@ static void
 check_last_time(struct stream_index_check *check)
 {
 	struct table *times = &check->times;
-	const uint8_t *last =
-	    times->bytes.data + (times->count - 1) * times->entry;
+	const uint8_t *last;
 
 	if (!check->closed || check->max_timestamp_ms < 0)
 		return;
-	if (times->count == 0)
+	if (times->count == 0) {
 		condemn(times, "is empty, though there are timestamps");
-	else if ((int64_t)stream_load64(last) != check->max_timestamp_ms)
+		return;
+	}
+	last = times->bytes.data + (times->count - 1) * times->entry;
+	if ((int64_t)stream_load64(last) != check->max_timestamp_ms)
 		condemn(times, "lacks its last entry");
 }
 

@@ -287,6 +287,15 @@ begin_segment(
 	    s->to, name, O_RDWR | O_CREAT | O_EXCL, &s->log, err);
 }
 
+static void
+end_segment(struct salvaging *s)
+{
+	stream_indexer_release(&s->indexer);
+	if (s->log >= 0)
+		close(s->log);
+	s->log = -1;
+}
+
 /* Of a topic of ours without producers there are none. */
 static int
 put_snapshot(struct salvaging *s, int64_t offset, struct stream_error *err)
@@ -349,10 +358,7 @@ salvage_segment(struct salvaging *s, size_t i, struct stream_error *err)
 		status = survey_segment(s, i, fd, err);
 	if (status == STREAM_OK)
 		status = finish_segment(s, err);
-	stream_indexer_release(&s->indexer);
-	if (s->log >= 0)
-		close(s->log);
-	s->log = -1;
+	end_segment(s);
 	close(fd);
 	return status;
 }
@@ -381,6 +387,19 @@ load_snapshot(struct salvaging *s, int64_t offset, struct stream_error *err)
 	return status;
 }
 
+static int
+add_empty_segment(
+    struct salvaging *s, int64_t base_offset, struct stream_error *err)
+{
+	int status = begin_segment(s, base_offset, err);
+
+	if (status == STREAM_OK)
+		status = finish_segment(s, err);
+	end_segment(s);
+	s->next_offset = base_offset;
+	return status;
+}
+
 /*
  * The state remembers durable records that are gone from the log.  Their
  * offsets must not be given out again: an empty segment begins after them.
@@ -405,25 +424,22 @@ keep_offsets(struct salvaging *s, struct stream_error *err)
 		return STREAM_OK;
 	s->gaps = true;
 	status = add_hole(s, &find, err);
-	if (status == STREAM_OK)
-		status = begin_segment(s, s->state.next_offset, err);
-	if (status == STREAM_OK)
-		status = finish_segment(s, err);
-	stream_indexer_release(&s->indexer);
-	if (s->log >= 0)
-		close(s->log);
-	s->log = -1;
-	s->next_offset = s->base_offset;
-	return status;
+	return status == STREAM_OK
+		   ? add_empty_segment(s, s->state.next_offset, err)
+		   : status;
 }
 
 static int
 salvage_segments(struct salvaging *s, struct stream_error *err)
 {
 	size_t first = first_segment(s);
-	int status = STREAM_OK;
+	int status;
 
-	if (s->view.count > 0)
+	/* A partition without any is one in which nothing was written yet. */
+	if (s->view.count == 0)
+		status = add_empty_segment(
+		    s, s->source->config.log_start_offset, err);
+	else
 		status =
 		    load_snapshot(s, s->view.segments[first].base_offset, err);
 	for (size_t i = first; i < s->view.count && status == STREAM_OK; i++)
