@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
@@ -32,6 +33,9 @@ enum stage {
 	ORPHAN,
 	STAGES
 };
+
+/* As often as a view is listed: who rolls so fast is no writer of ours. */
+enum { LOOKS = 100, OLD_S = 60 };
 
 struct leftover {
 	enum stage stage;
@@ -136,6 +140,17 @@ is_temporary(const char *text)
 	       strspn(text + 5, "0123456789abcdef") == 16;
 }
 
+/* Without the locks, a writer may be about to put it in place. */
+static bool
+is_old(const struct settling *s, const char *text)
+{
+	struct stat st;
+
+	return s->carry_out ||
+	       (fstatat(s->dirfd, text, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		   stream_clock_now_ms() / 1000 - st.st_mtime > OLD_S);
+}
+
 static int
 note(struct settling *s, const char *text, struct stream_error *err)
 {
@@ -144,7 +159,7 @@ note(struct settling *s, const char *text, struct stream_error *err)
 	if (stream_name_parse(text, &found.name)) {
 		if (!classify(s, &found.name, &found.stage))
 			return STREAM_OK;
-	} else if (!is_temporary(text)) {
+	} else if (!is_temporary(text) || !is_old(s, text)) {
 		return STREAM_OK;
 	}
 	strcpy(found.text, text);
@@ -259,18 +274,55 @@ settle_all(struct settling *s, struct stream_error *err)
 	return status;
 }
 
+static bool
+is_same(const struct stream_view *a, const struct stream_view *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->segments[i].base_offset != b->segments[i].base_offset ||
+		    a->segments[i].swap != b->segments[i].swap)
+			return false;
+	return true;
+}
+
+/* View and listing must be of one moment, or a segment that a roll makes in
+ * between would look like one that a swap covers. */
+static int
+look(struct settling *s, bool *moved, struct stream_error *err)
+{
+	struct stream_view after;
+	int status;
+
+	s->found.size = 0;
+	stream_view_release(&s->view);
+	status = stream_view_load(s->dirfd, &s->view, err);
+	if (status == STREAM_OK)
+		status = find(s, err);
+	if (status == STREAM_OK)
+		status = stream_view_load(s->dirfd, &after, err);
+	if (status != STREAM_OK)
+		return status;
+	*moved = !is_same(&s->view, &after);
+	stream_view_release(&after);
+	return STREAM_OK;
+}
+
 int
 stream_leftovers_settle(int dirfd, bool carry_out, struct stream_repair *repair,
     struct stream_error *err)
 {
 	struct settling s = {
 	    .dirfd = dirfd, .carry_out = carry_out, .repair = repair};
-	int status = stream_view_load(dirfd, &s.view, err);
+	bool moved = true;
+	int status = STREAM_OK;
 
-	if (status != STREAM_OK)
-		return status;
 	stream_buf_init(&s.found);
-	status = find(&s, err);
+	for (int i = 0; i < LOOKS && moved && status == STREAM_OK; i++)
+		status = look(&s, &moved, err);
+	if (status == STREAM_OK && moved)
+		status = stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+		    "the files of the partition keep changing");
 	if (status == STREAM_OK)
 		status = settle_all(&s, err);
 	stream_buf_release(&s.found);

@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/fail.h"
+#include "base/clock.h"
 #include "file/io.h"
+#include "file/lock.h"
 #include "file/name.h"
+#include "file/state.h"
 #include "log/findings.h"
 #include "log/leftovers.h"
 #include "log/partition.h"
@@ -59,11 +61,37 @@ is_same(const struct stream_findings *a, const struct stream_findings *b)
 	       a->end_offset == b->end_offset;
 }
 
+static void
+pause_ms(int ms)
+{
+	struct timespec pause = {.tv_nsec = (long)ms * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* Whoever appends holds a lock meanwhile, which is looked at and not taken; a
+ * broker's directory has none. */
+static void
+wait_for_append(const struct stream_repair_source *source)
+{
+	int64_t until =
+	    stream_clock_steady_ms() + source->config.lock_timeout_ms;
+	int fd;
+
+	pause_ms(PAUSE_MS);
+	if (stream_io_open(source->dirfd, STREAM_STATE_NAME, O_RDONLY, &fd,
+		NULL) != STREAM_OK)
+		return;
+	while (stream_lock_is_held(fd, STREAM_LOCK_APPEND, 1) &&
+	       stream_clock_steady_ms() < until)
+		pause_ms(1);
+	close(fd);
+}
+
 int
 stream_log_repair_plan(const struct stream_repair_source *source,
     struct stream_repair *repair, struct stream_error *err)
 {
-	struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
 	struct stream_findings before, now;
 	int status = look(source, repair, &before, err);
 
@@ -72,7 +100,7 @@ stream_log_repair_plan(const struct stream_repair_source *source,
 
 		if (!is_doubtful(&before))
 			break;
-		nanosleep(&pause, NULL);
+		wait_for_append(source);
 		status = look(source, repair, &now, err);
 		same = is_same(&before, &now);
 		stream_findings_release(&before);

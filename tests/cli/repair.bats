@@ -376,3 +376,28 @@ EOS
     run -3 strm -C .. repair --salvage ../t-0 ../damaged/
     run -0 strm -C .. produce t <<<more
 }
+
+@test "beside a writer at work there is nothing to do" {
+    strm topic create t --set segment.bytes=20000 --set index.interval.bytes=100
+    # shellcheck disable=SC2016  # for the inner shell
+    start bash -c 'seq 1 300000 |
+        strm produce t --sync never --batch-bytes 300'
+    while kill -0 "$!" 2>/dev/null; do
+        run -0 --separate-stderr strm repair -y t
+        [ "$output" = "nothing to do" ]
+    done
+    ends 0 "$!"
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
+}
+
+@test "a file that was never put in place is set aside, once it is old" {
+    fill
+    echo half >.tmp-0123456789abcdef
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
+    touch -d '1 hour ago' .tmp-0123456789abcdef
+    run -0 strm repair -y t
+    [[ ${lines[1]} == *"set-aside  .tmp-0123456789abcdef "* ]]
+    [ "$(<.strm-old-.tmp-0123456789abcdef)" = half ]
+}

@@ -55,8 +55,8 @@ def run_once(operation, *arguments):
                 store.file('matches'), *arguments, '--']
         code, out, err = store.run(fail + operation.command(store.path),
                                    operation.input())
-        require(code in (0, 4, 5, 6), 'exit', code, err)
-        require(code == 0 or err, 'silent exit', code)
+        require(code in (operation.done, 4, 5, 6), 'exit', code, err)
+        require(code == operation.done or err, 'silent exit', code)
         try:
             operation.judge(store.path, code, out)
         except CheckError as error:

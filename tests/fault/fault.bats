@@ -59,6 +59,10 @@ full() {
     python kill.py repair
 }
 
+@test "T1 I4 I10: kill -9 at any point of repair --salvage leaves all or nothing" {
+    python kill.py salvage
+}
+
 @test "T6 I2 I10 P7: any failing call in an append of one batch" {
     python fail.py append-one errors
 }
@@ -73,6 +77,14 @@ full() {
 
 @test "T6 I2 I10 P7: any failing call in appends that roll" {
     python fail.py roll errors
+}
+
+@test "T6 I3 I10 P7: any failing call in repair -y loses no record" {
+    python fail.py repair errors
+}
+
+@test "T6 I4 I10 P7: any failing call in repair --salvage leaves all or nothing" {
+    python fail.py salvage errors
 }
 
 @test "T6 I10 P7: any failing call in topic create leaves all or nothing" {

@@ -79,6 +79,8 @@ class Store:
 class Append:
     """Produce lines behind a few that are there, and see them acknowledged."""
 
+    done = 0  # the exit status of an undisturbed run
+
     def __init__(self, lines, settings=(), options=(), width=1):
         self.settings = [s for setting in settings for s in ('--set', setting)]
         self.options = list(options)
@@ -195,6 +197,8 @@ class Two(Append):
 class Create:
     """A topic of three partitions appears whole or not at all."""
 
+    done = 0  # the exit status of an undisturbed run
+
     partitions = 3
 
     def prepare(self, store):
@@ -266,6 +270,8 @@ class Remove(Create):
 class Read:
     """Consume everything; a reader under fault prints a true beginning."""
 
+    done = 0  # the exit status of an undisturbed run
+
     def __init__(self):
         self.append = Append(200, ['segment.bytes=2000'],
                              ['--batch-bytes', '300'])
@@ -292,6 +298,8 @@ class Repair:
     """Repair a log that has something of everything: a swap that was not
     finished, a torn end, and derived files that are gone or noise.  No record
     is lost at any point, and the next run has nothing left to do."""
+
+    done = 0  # the exit status of an undisturbed run
 
     def __init__(self):
         self.append = Append(60, ['segment.bytes=900',
@@ -352,6 +360,40 @@ class Repair:
         require(self.append.read(store) == whole + [b'more'], 'no next append')
 
 
+class Salvage(Repair):
+    """Salvage a log with damage in the middle: the new partition is there with
+    all that can be read, or not at all, and the log is as it was."""
+
+    done = 3  # there are holes
+
+    def prepare(self, store):
+        self.append.prepare(store)
+        self.append.produce(store, self.append.lines)
+        with open(self.names(store, '.log')[2], 'r+b') as log:
+            log.seek(100)
+            log.write(b'?')
+
+    def command(self, store):
+        return [STRM, '-C', store, 'repair', '--salvage',
+                os.path.join(store, 'saved'), 't']
+
+    def judge(self, store, code, out):
+        target = os.path.join(store, 'saved')
+        require(code != 3 or os.path.exists(target), 'exit 3, and no copy')
+        if not os.path.exists(target):
+            strm(store, *self.command(store)[3:], code=3)
+        records = consume(target + '/')[0]
+        whole = self.append.before + self.append.lines
+        require(len(records) < len(whole), 'nothing is damaged')
+        require(all(whole[r.offset] == r.value for r in records),
+                'records that nobody wrote there')
+        require(len(records) == len({r.offset for r in records}) and
+                len(records) > len(whole) - 10, 'only', len(records))
+        left = strm(store, 'repair', target + '/')
+        require(left.out == b'nothing to do\n', 'left to do:', left.out)
+        consume('-C', store, 't', code=3)
+
+
 SMALL = ['index.interval.bytes=100']
 ROLL = SMALL + ['segment.bytes=600']
 TINY = ['--batch-bytes', '120']
@@ -371,6 +413,7 @@ OPERATIONS = {
     'rm': Remove(),
     'consume': Read(),
     'repair': Repair(),
+    'salvage': Salvage(),
 }
 
 

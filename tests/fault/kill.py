@@ -21,7 +21,7 @@ def run_once(operation, *arguments):
         code, out, err = store.run(sweep + operation.command(store.path),
                                    operation.input())
         killed = code == KILLED
-        require(killed or code == 0, 'exit', code, err)
+        require(killed or code == operation.done, 'exit', code, err)
         operation.judge(store.path, None if killed else code, out)
         with open(store.file('stops'), encoding='ascii') as file:
             return killed, int(file.read())
