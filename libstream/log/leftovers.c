@@ -274,18 +274,6 @@ settle_all(struct settling *s, struct stream_error *err)
 	return status;
 }
 
-static bool
-is_same(const struct stream_view *a, const struct stream_view *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (a->segments[i].base_offset != b->segments[i].base_offset ||
-		    a->segments[i].swap != b->segments[i].swap)
-			return false;
-	return true;
-}
-
 /* View and listing must be of one moment, or a segment that a roll makes in
  * between would look like one that a swap covers. */
 static int
@@ -303,7 +291,7 @@ look(struct settling *s, bool *moved, struct stream_error *err)
 		status = stream_view_load(s->dirfd, &after, err);
 	if (status != STREAM_OK)
 		return status;
-	*moved = !is_same(&s->view, &after);
+	*moved = !stream_view_is_same(&s->view, &after);
 	stream_view_release(&after);
 	return STREAM_OK;
 }

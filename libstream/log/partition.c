@@ -364,8 +364,9 @@ stream_partition_note(const struct stream_partition *partition,
 	partition->config.note(partition->config.note_context, text);
 }
 
-int
-stream_partition_open(int dirfd, const struct stream_log_config *config,
+/* A handle with its state file open, and no lock taken. */
+static int
+new_handle(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err)
 {
 	struct stream_partition *new = calloc(1, sizeof(*new));
@@ -380,7 +381,22 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
 	stream_segment_init(&new->segment);
 	status = open_state(new, err);
 	if (status == STREAM_OK)
-		status = stream_partition_lock(new, err);
+		*partition = new;
+	else
+		stream_partition_close(new);
+	return status;
+}
+
+int
+stream_partition_open(int dirfd, const struct stream_log_config *config,
+    struct stream_partition **partition, struct stream_error *err)
+{
+	struct stream_partition *new;
+	int status = new_handle(dirfd, config, &new, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_lock(new, err);
 	if (status != STREAM_OK) {
 		stream_partition_close(new);
 		return status;
@@ -459,18 +475,12 @@ int
 stream_partition_open_locked(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err)
 {
-	struct stream_partition *new = calloc(1, sizeof(*new));
-	int status;
+	struct stream_partition *new;
+	int status = new_handle(dirfd, config, &new, err);
 
-	if (new == NULL)
-		return stream_fail_memory(err);
-	new->dirfd = dirfd;
-	new->statefd = -1;
-	new->config = *config;
-	stream_segment_init(&new->segment);
-	status = open_state(new, err);
-	if (status == STREAM_OK)
-		status = take_all(new, err);
+	if (status != STREAM_OK)
+		return status;
+	status = take_all(new, err);
 	if (status == STREAM_OK)
 		status = stream_state_read(
 		    new->statefd, &new->identity, &new->state, err);

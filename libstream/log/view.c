@@ -162,8 +162,8 @@ list_once(int dirfd, struct stream_view *view, struct stream_error *err)
 	return status;
 }
 
-static bool
-is_same(const struct stream_view *a, const struct stream_view *b)
+bool
+stream_view_is_same(const struct stream_view *a, const struct stream_view *b)
 {
 	if (a->count != b->count)
 		return false;
@@ -185,7 +185,7 @@ stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 		status = list_once(dirfd, &now, err);
 		if (status != STREAM_OK)
 			break;
-		same = is_same(&before, &now);
+		same = stream_view_is_same(&before, &now);
 		stream_view_release(&before);
 		before = now;
 		if (!same)

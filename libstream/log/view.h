@@ -36,6 +36,10 @@ int stream_view_load(
 
 void stream_view_release(struct stream_view *view);
 
+/* Do both hold the same segments in the same state? */
+bool stream_view_is_same(
+    const struct stream_view *a, const struct stream_view *b);
+
 /* Index of the segment in which offset is, or would be: the last whose base
  * is not above it; the first when all are above it.  count is not 0. */
 size_t stream_view_find(const struct stream_view *view, int64_t offset);

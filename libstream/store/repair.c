@@ -33,19 +33,14 @@ load_config(struct stream_store *store, const struct stream_place *place,
 	return status;
 }
 
+/* What concerns appending is of no use here. */
 static struct stream_repair_source
 make_source(const struct stream_place *place,
     const struct stream_repair_options *options,
     const struct stream_topic_config *topic)
 {
 	return (struct stream_repair_source){
-	    .config = {.segment_bytes = topic->segment_bytes,
-		.segment_ms = topic->segment_ms,
-		.segment_index_bytes = topic->segment_index_bytes,
-		.index_interval_bytes = topic->index_interval_bytes,
-		.max_message_bytes = topic->max_message_bytes,
-		.append_time =
-		    topic->message_timestamp_type == STREAM_LOG_APPEND_TIME,
+	    .config = {.index_interval_bytes = topic->index_interval_bytes,
 		.dense = !place->has_gaps,
 		.log_start_offset = place->log_start_offset,
 		.lock_timeout_ms = options->lock_timeout_ms},
