@@ -212,11 +212,32 @@ rebuild_segment(struct rebuilding *r, const struct stream_finding *segment,
 
 /* ---- all of them -------------------------------------------------------- */
 
+/* An epoch that began past the log's end begins there now: its number must not
+ * be used for another. */
+static int
+keep_newest_epoch(struct rebuilding *r, struct stream_error *err)
+{
+	struct stream_epoch last;
+	int64_t end = r->findings->end_offset;
+
+	if (r->findings->newest_damaged ||
+	    stream_epochs_last(r->dirfd, &last, NULL) != STREAM_OK ||
+	    last.start_offset <= end)
+		return STREAM_OK;
+	return stream_epochs_note(&r->epochs,
+	    &(struct stream_batch_info){
+		.leader_epoch = last.epoch, .base_offset = end},
+	    err);
+}
+
 static int
 write_epochs(struct rebuilding *r, struct stream_error *err)
 {
-	int status = stream_set_aside_file(r->dirfd, STREAM_EPOCHS_FILE, err);
+	int status = keep_newest_epoch(r, err);
 
+	if (status == STREAM_OK)
+		status =
+		    stream_set_aside_file(r->dirfd, STREAM_EPOCHS_FILE, err);
 	if (status != STREAM_OK)
 		return status;
 	return stream_epochs_save(r->dirfd, (const void *)r->epochs.data,
