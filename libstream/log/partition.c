@@ -502,6 +502,22 @@ stream_partition_settle(struct stream_partition *partition,
 	return stream_partition_recover(partition, err);
 }
 
+/* The mark of a roll that did not end does that.  A state of another boot is of
+ * use to no writer that has the partition open, and must not look like one of
+ * this. */
+int
+stream_partition_tell_replaced(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+
+	if (state->sequence == 0 ||
+	    !stream_state_is_current(state, &partition->identity))
+		return STREAM_OK;
+	state->marks |= STREAM_MARK_ROLLING;
+	return stream_partition_publish(partition, err);
+}
+
 static int
 mark_deleted(struct stream_partition *partition, struct stream_error *err)
 {

@@ -55,6 +55,14 @@ int stream_partition_open_locked(int dirfd,
 int stream_partition_settle(struct stream_partition *partition,
     int64_t index_interval_bytes, struct stream_error *err);
 
+/*
+ * Have every writer that has the newest segment open look for its files again,
+ * after some were replaced.  The handle is of stream_partition_open_locked.
+ * STREAM_EIO.
+ */
+int stream_partition_tell_replaced(
+    struct stream_partition *partition, struct stream_error *err);
+
 /* Close.  Syncs nothing: stream_partition_sync first.  NULL is allowed. */
 void stream_partition_close(struct stream_partition *partition);
 

@@ -40,18 +40,25 @@ look(const struct stream_repair_source *source, struct stream_repair *repair,
 	return status;
 }
 
-/* What an append that is under way may look like. */
+/* Indexes that writers may have open. */
 static bool
-is_doubtful(const struct stream_findings *findings)
+is_newest_replaced(const struct stream_findings *findings)
 {
 	const struct stream_finding *newest;
 
-	if (findings->cut || findings->newest_damaged)
-		return true;
 	if (findings->count == 0)
 		return false;
 	newest = &findings->segments[findings->count - 1];
 	return newest->offsets.wrong || newest->times.wrong;
+}
+
+/* What an append that is under way may look like. */
+static bool
+is_doubtful(const struct stream_findings *findings)
+{
+	if (findings->cut || findings->newest_damaged)
+		return true;
+	return is_newest_replaced(findings);
 }
 
 static bool
@@ -198,6 +205,8 @@ carry_out(const struct stream_repair_source *source,
 		status = cut(source, partition, &findings, err);
 	if (status == STREAM_OK && stream_repair_has_work(repair))
 		status = stream_findings_rebuild(source, &findings, err);
+	if (status == STREAM_OK && is_newest_replaced(&findings))
+		status = stream_partition_tell_replaced(partition, err);
 	stream_findings_release(&findings);
 	return status;
 }

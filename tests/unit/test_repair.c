@@ -287,6 +287,28 @@ a_cut_makes_the_state_true_for_the_next_writer(void **state)
 	fx_expect_dense(dir, 6);
 }
 
+/* A writer that is at work goes on in the new files. */
+static void
+a_writer_finds_the_indexes_that_were_rebuilt(void **state)
+{
+	struct temp_dir *dir = *state;
+	struct stream_log_config config = fx_config();
+	struct stream_partition *partition;
+	off_t before;
+
+	config.index_interval_bytes = 100;
+	partition = fx_open(dir, &config);
+	fx_append(partition, 10, 1, 40, 'a');
+	fx_remove(dir, INDEX_0);
+	expect_repaired(dir, 0, "rebuild " INDEX_0 "; ");
+	before = fx_size(dir, INDEX_0);
+	fx_append(partition, 10, 1, 40, 'b');
+	assert_int_equal(fx_size(dir, INDEX_0), before + 10 * 8);
+	stream_partition_close(partition);
+	fx_expect_dense(dir, 20);
+	expect_plan(dir, 0, "");
+}
+
 static void
 a_newest_segment_that_is_gone_stays_gone(void **state)
 {
@@ -537,6 +559,7 @@ main(void)
 	    TEST(a_gap_between_segments_is_a_hole_only_where_logs_are_dense),
 	    TEST(a_batch_above_the_limit_stays),
 	    TEST(a_cut_makes_the_state_true_for_the_next_writer),
+	    TEST(a_writer_finds_the_indexes_that_were_rebuilt),
 	    TEST(a_newest_segment_that_is_gone_stays_gone),
 	    TEST(epochs_are_rebuilt_when_they_contradict_the_log),
 	    TEST(snapshots_of_a_longer_log_are_set_aside),
