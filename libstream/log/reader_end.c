@@ -14,18 +14,14 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "file/io.h"
-#include "file/lock.h"
 #include "file/tail.h"
 #include "log/partition.h"
+#include "log/quiet.h"
 #include "log/reader_private.h"
 
 enum {
-	/* An append takes microseconds; whoever looks every millisecond sees
-	 * its end soon and costs nothing. */
-	APPEND_PAUSE_MS = 1,
-	/* Without a lock file nobody says whether an append is under way. */
-	FOREIGN_PAUSE_MS = 10,
-	FOREIGN_TRIES = 3,
+	/* Looking every millisecond costs nothing. */
+	SYNC_PAUSE_MS = 1,
 	/* A writer with the default --sync syncs within a second, one with
 	 * --ack at once: a reader that waits longer than this does it. */
 	SYNC_PATIENCE_MS = 50
@@ -207,36 +203,11 @@ at_end(struct stream_reader *reader, bool *go_on, struct stream_error *err)
 	return STREAM_OK;
 }
 
-static bool
-is_bad(int status)
-{
-	return status == STREAM_ETORN || status == STREAM_ECORRUPT ||
-	       status == STREAM_ENEWER;
-}
-
-/* What tells that a writer was at work: its lock, and the state's number. */
-struct activity {
-	bool locked;
-	uint64_t sequence;
-};
-
-static struct activity
-look_at_writers(const struct stream_reader *reader)
-{
-	struct activity activity = {
-	    .locked =
-		stream_lock_is_held(reader->statefd, STREAM_LOCK_APPEND, 1)};
-	struct stream_state state;
-
-	stream_reader_read_state(reader, &state, NULL);
-	activity.sequence = state.sequence;
-	return activity;
-}
-
 /* Read the batch at the scan's place once more and stay there. */
 static int
-read_again(struct stream_reader *reader, struct stream_error *err)
+read_again(void *owner, struct stream_error *err)
 {
+	struct stream_reader *reader = owner;
 	uint64_t at = reader->scan.next;
 	struct stream_batch batch;
 	const uint8_t *bytes;
@@ -246,45 +217,18 @@ read_again(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
-/*
- * Look again until the bytes are good, or no writer was at work before,
- * during and after a look that still found them bad.
- */
-static int
-look_again_beside_writers(
-    struct stream_reader *reader, struct stream_error *err)
-{
-	int64_t since_ms = stream_clock_steady_ms();
-
-	for (;;) {
-		struct activity before = look_at_writers(reader);
-		int status = read_again(reader, err);
-		struct activity after = look_at_writers(reader);
-
-		if (!is_bad(status))
-			return status;
-		if (!before.locked && !after.locked &&
-		    before.sequence == after.sequence)
-			return status;
-		if (stream_clock_steady_ms() - since_ms >=
-		    reader->options.lock_timeout_ms)
-			return status;
-		pause_ms(APPEND_PAUSE_MS);
-	}
-}
-
 static int
 look_again(struct stream_reader *reader, struct stream_error *err)
 {
-	int status = STREAM_ETORN;
+	struct stream_quiet quiet = {
+	    .statefd = reader->statefd,
+	    .identity = &reader->identity,
+	    .timeout_ms = reader->options.lock_timeout_ms,
+	    .again = read_again,
+	    .owner = reader,
+	};
 
-	if (reader->statefd >= 0)
-		return look_again_beside_writers(reader, err);
-	for (int i = 0; i < FOREIGN_TRIES && is_bad(status); i++) {
-		pause_ms(FOREIGN_PAUSE_MS);
-		status = read_again(reader, err);
-	}
-	return status;
+	return stream_quiet_look(&quiet, err);
 }
 
 static int
@@ -351,11 +295,11 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 
 	if (status == STREAM_END)
 		return at_end(reader, go_on, err);
-	if (!is_bad(status))
+	if (!stream_quiet_is_bad(status))
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	again = look_again(reader, &why);
-	if (!is_bad(again)) {
+	if (!stream_quiet_is_bad(again)) {
 		if (again != STREAM_OK && again != STREAM_END && err != NULL)
 			*err = why;
 		return again == STREAM_END ? STREAM_OK : again;
@@ -473,7 +417,7 @@ stream_reader_update_durable(
 		if (durable >= size || reader->statefd < 0 ||
 		    stream_clock_steady_ms() - since_ms >= SYNC_PATIENCE_MS)
 			break;
-		pause_ms(APPEND_PAUSE_MS);
+		pause_ms(SYNC_PAUSE_MS);
 	}
 	if (durable < size)
 		status = sync_log(reader, &durable, err);
