@@ -7,6 +7,7 @@
 #include <stream/address.h>
 #include <stream/error.h>
 #include <stream/format.h>
+#include <stream/json.h>
 #include <stream/jsonl.h>
 #include <stream/parse.h>
 #include <stream/producer.h>
