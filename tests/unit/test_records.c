@@ -1,6 +1,7 @@
 /* Records: the vectors, and what only a test with code can say. */
 #include "codec/batch_build.h"
 #include "codec/records.h"
+#include "codec/records_check.h"
 #include "vectors.h"
 
 enum { ROWS = 54 };
@@ -113,6 +114,25 @@ expect_same_again(const struct vectors *row, struct stream_bytes bytes)
 		fail_msg("%s: encoding", row->words[0]);
 }
 
+/* Whether it makes records or not, a walk says the same. */
+static void
+expect_same_verdict(const char *what, const struct stream_batch *batch,
+    struct stream_bytes bytes)
+{
+	struct stream_records walk;
+	struct stream_record record;
+	struct stream_error walked = {.text = ""}, checked = {.text = ""};
+	size_t count = 1;
+	int status = stream_records_start(&walk, batch, bytes, &walked);
+
+	while (status == STREAM_OK && count > 0)
+		status =
+		    stream_records_take(&walk, &record, 1, &count, &walked);
+	if (stream_records_check(batch, bytes, &checked) != status ||
+	    strcmp(walked.text, checked.text) != 0 || walked.pos != checked.pos)
+		fail_msg("%s: %s, not %s", what, checked.text, walked.text);
+}
+
 static void
 records_decode_and_encode_as_the_vectors_say(void **state)
 {
@@ -128,6 +148,7 @@ records_decode_and_encode_as_the_vectors_say(void **state)
 		uint8_t *bytes = vectors_bytes(rows->words[3], &size);
 		struct stream_bytes section = {bytes, size};
 
+		expect_same_verdict(rows->words[0], &batch, section);
 		for (size_t most = 1; most <= 4; most++) {
 			int status = decode(&batch, section, most, text);
 
@@ -228,6 +249,8 @@ no_cut_or_changed_byte_leads_outside(void **state)
 		assert_int_equal(
 		    decode(&batch, (struct stream_bytes){cut, size}, 4, text),
 		    STREAM_ECORRUPT);
+		expect_same_verdict(
+		    "cut", &batch, (struct stream_bytes){cut, size});
 		free(cut);
 	}
 	for (size_t at = 0; at < sizeof(sound); at++)
@@ -239,6 +262,8 @@ no_cut_or_changed_byte_leads_outside(void **state)
 			decode(&batch,
 			    (struct stream_bytes){bytes, sizeof(sound)}, 3,
 			    text);
+			expect_same_verdict("flip", &batch,
+			    (struct stream_bytes){bytes, sizeof(sound)});
 			free(bytes);
 		}
 }
