@@ -18,5 +18,6 @@
 #include <stream/store.h>
 #include <stream/topic.h>
 #include <stream/topic_config.h>
+#include <stream/verify.h>
 
 #endif

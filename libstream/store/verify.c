@@ -1,0 +1,172 @@
+/*
+ * verify.c - from a place to what is wrong with it
+ *
+ * The log layer checks the files; the topic's id is known here.
+ */
+#include <stream/verify.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file/io.h"
+#include "log/verify.h"
+#include "log/view.h"
+#include "store/metadata.h"
+#include "store/store.h"
+#include "store/topic.h"
+
+static void
+tell(const struct stream_verify_options *options,
+    struct stream_verify_summary *sum, const char *text)
+{
+	static const struct stream_verify_options none;
+	struct stream_verify_finding finding = {
+	    .severity = STREAM_SEVERITY_DAMAGE,
+	    .kind = STREAM_FINDING_METADATA,
+	    .file = STREAM_METADATA_FILE,
+	    .position = STREAM_POS_NONE,
+	    .first_offset = -1,
+	    .last_offset = -1,
+	    .message = text,
+	    .meaning = stream_verify_kind_meaning(STREAM_FINDING_METADATA),
+	};
+
+	stream_verify_give(options != NULL ? options : &none, sum, &finding);
+}
+
+/* The id that the topic's settings say.  false: there are none. */
+static bool
+settings_id(const struct stream_place *place, char *id)
+{
+	struct stream_topic_settings settings;
+	struct stream_store *store;
+	int status = stream_store_open(place->store_path, 0, 0, &store, NULL);
+
+	if (status != STREAM_OK)
+		return false;
+	status =
+	    stream_topic_load_settings(store, place->topic, &settings, NULL);
+	stream_store_close(store);
+	if (status == STREAM_OK)
+		memcpy(id, settings.id, sizeof(settings.id));
+	return status == STREAM_OK;
+}
+
+/* The id that another partition of the topic says, for a foreign topic. */
+static bool
+sibling_id(const struct stream_place *place, char *id)
+{
+	char *path;
+	int status, fd;
+
+	if (asprintf(&path, "%s/%s-%d", place->store_path, place->topic,
+		place->partition == 0 ? 1 : 0) < 0)
+		return false;
+	status = stream_io_open_dir(AT_FDCWD, path, &fd, NULL);
+	free(path);
+	if (status != STREAM_OK)
+		return false;
+	status = stream_metadata_load(fd, id, NULL);
+	close(fd);
+	return status == STREAM_OK;
+}
+
+/* Brokers before 2.8 made no such file. */
+static int
+check_metadata(const struct stream_place *place, int dirfd,
+    const struct stream_verify_options *options,
+    struct stream_verify_summary *sum, struct stream_error *err)
+{
+	char id[STREAM_TOPIC_ID_SIZE], other[STREAM_TOPIC_ID_SIZE];
+	struct stream_error why;
+	int status = stream_metadata_load(dirfd, id, &why);
+
+	if (status == STREAM_ENOENT && place->is_ours)
+		tell(options, sum, "the file is missing");
+	else if (status == STREAM_ECORRUPT)
+		tell(options, sum, "not of the form that Kafka writes");
+	else if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+		if (err != NULL)
+			*err = why;
+		return status;
+	}
+	if (status != STREAM_OK)
+		return STREAM_OK;
+	if (place->is_ours && settings_id(place, other) &&
+	    strcmp(id, other) != 0)
+		tell(options, sum,
+		    "the topic id is not that of the topic's settings");
+	else if (!place->is_ours && sibling_id(place, other) &&
+		 strcmp(id, other) != 0)
+		tell(options, sum,
+		    "the topic id is not that of the topic's other partitions");
+	return STREAM_OK;
+}
+
+int
+stream_verify(const struct stream_place *place,
+    const struct stream_verify_options *options,
+    struct stream_verify_summary *summary, struct stream_error *err)
+{
+	struct stream_verify_summary sum = {0};
+	struct stream_verify_source source = {
+	    .only = place->segment,
+	    .log_start_offset = place->log_start_offset,
+	    .is_ours = place->is_ours,
+	    .dense = place->is_ours && !place->has_gaps,
+	};
+	int status =
+	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_verify_source_check(&source, options, &sum, err);
+	if (status == STREAM_OK && place->segment == NULL)
+		status =
+		    check_metadata(place, source.dirfd, options, &sum, err);
+	close(source.dirfd);
+	if (status == STREAM_OK)
+		*summary = sum;
+	return status;
+}
+
+static uint64_t
+size_of(int dirfd, const struct stream_view *view, size_t i)
+{
+	uint64_t size = 0;
+	int fd;
+
+	if (stream_view_open(view, i, dirfd, &fd, NULL) != STREAM_OK)
+		return 0;
+	stream_io_size(fd, &size, NULL);
+	close(fd);
+	return size;
+}
+
+uint64_t
+stream_verify_size(const struct stream_place *place)
+{
+	struct stream_view view = {0};
+	uint64_t bytes = 0;
+	int dirfd, fd;
+
+	if (stream_io_open_dir(AT_FDCWD, place->path, &dirfd, NULL) !=
+	    STREAM_OK)
+		return 0;
+	if (place->segment != NULL) {
+		if (stream_io_open(dirfd, place->segment, O_RDONLY, &fd,
+			NULL) == STREAM_OK) {
+			stream_io_size(fd, &bytes, NULL);
+			close(fd);
+		}
+	} else if (stream_view_load(dirfd, &view, NULL) == STREAM_OK) {
+		for (size_t i = 0; i < view.count; i++)
+			bytes += size_of(dirfd, &view, i);
+		stream_view_release(&view);
+	}
+	close(dirfd);
+	return bytes;
+}
