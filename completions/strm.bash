@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail repair topic help'
+        commands='produce consume tail repair topic verify help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -60,6 +60,11 @@ _strm_describe() {
         commands=''
         options='-y --yes -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='TOPIC...'
+        ;;
+    'strm verify')
+        commands=''
+        options='-J --json -j --jobs --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS...'
         ;;
     'strm help')
         commands=''
@@ -123,6 +128,10 @@ _strm_argument() {
     'strm topic alter -C' | 'strm topic alter --store') argument='STORE' ;;
     'strm topic rm --lock-timeout') argument='DURATION' ;;
     'strm topic rm -C' | 'strm topic rm --store') argument='STORE' ;;
+    'strm verify -j' | 'strm verify --jobs') argument='N' ;;
+    'strm verify --max-batch-bytes') argument='SIZE' ;;
+    'strm verify --lock-timeout') argument='DURATION' ;;
+    'strm verify -C' | 'strm verify --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail repair topic help
+            set commands produce consume tail repair topic verify help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -49,6 +49,7 @@ complete -c strm -n '__strm_is strm' -a consume -d 'Print the records of topics,
 complete -c strm -n '__strm_is strm' -a tail -d 'Print the last records of each partition; -F follows.'
 complete -c strm -n '__strm_is strm' -a repair -d 'Repair partitions, or salvage what can be read of one.'
 complete -c strm -n '__strm_is strm' -a topic -d 'Make, list, describe, change and delete topics.'
+complete -c strm -n '__strm_is strm' -a verify -d 'Look for damage in topics, partitions or log files.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm' -s h -l help -d 'print this help'
@@ -183,7 +184,17 @@ complete -c strm -n '__strm_is strm topic rm' -s q -l quiet -d 'no notes and no 
 complete -c strm -n '__strm_is strm topic rm' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm topic rm' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm topic rm' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic help'
+complete -c strm -n '__strm_is strm verify' -a '(__strm_topics)'
+complete -c strm -n '__strm_is strm verify' -s J -l json -d 'print JSON lines'
+complete -c strm -n '__strm_is strm verify' -s j -l jobs -x -d 'check N partitions at once (default 1)'
+complete -c strm -n '__strm_is strm verify' -l max-batch-bytes -x -d 'take larger batches for damage (default 64MiB)'
+complete -c strm -n '__strm_is strm verify' -l lock-timeout -x -d 'wait this long for an append that does not end (default 10s)'
+complete -c strm -n '__strm_is strm verify' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm verify' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm verify' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm verify' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm verify' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic verify help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

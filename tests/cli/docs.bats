@@ -47,6 +47,10 @@ docs() {
     docs examples "$MAN/strm-topic.1"
 }
 
+@test "the examples of strm-verify(1) run and give what they say" {
+    docs examples "$MAN/strm-verify.1"
+}
+
 @test "the program of libstream(3) compiles against the library and runs" {
     local libraries flags
 
@@ -71,7 +75,7 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail repair; do
+    for command in produce consume tail repair verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }

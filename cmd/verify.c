@@ -1,0 +1,563 @@
+/*
+ * verify.c - look for damage in partition directories
+ *
+ * Partitions are checked by threads, one each; what they find goes out under
+ * one lock, line by line.  The main thread waits, draws the progress and
+ * flushes.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stream.h>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "commands.h"
+
+enum {
+	JOBS_MOST = 256,
+	TICK_MS = 100 /* between two looks of the main thread */
+};
+
+struct verify_opts {
+	bool json;
+	uint64_t jobs;
+	int64_t max_batch_bytes;
+	int64_t lock_timeout_ms;
+};
+
+static const struct cli_option options[] = {
+    {'J', "json", NULL, CLI_FLAG, offsetof(struct verify_opts, json),
+	"print JSON lines"},
+    {'j', "jobs", "N", CLI_COUNT, offsetof(struct verify_opts, jobs),
+	"check N partitions at once (default 1)"},
+    {0, "max-batch-bytes", "SIZE", CLI_SIZE,
+	offsetof(struct verify_opts, max_batch_bytes),
+	"take larger batches for damage (default 64MiB)"},
+    {0, "lock-timeout", "DURATION", CLI_DURATION,
+	offsetof(struct verify_opts, lock_timeout_ms),
+	"wait this long for an append that does not end (default 10s)"},
+    {0, NULL, NULL, CLI_FLAG, 0, NULL},
+};
+
+static enum cli_exit run_verify(
+    struct cli_context *context, int argc, char *argv[]);
+
+const struct cli_command verify_command = {
+    .name = "verify",
+    .args = "ADDRESS...",
+    .summary = "Look for damage in topics, partitions or log files.",
+    .least = 1,
+    .most = CLI_MANY,
+    .options = options,
+    .text = "ADDRESS is TOPIC[:PARTITIONS], or a path with a \"/\" to a "
+	    "partition, a store\nor a log file, of strm or of Kafka; see "
+	    "strm(7).  Exit 0 is sound, 3 damaged.\n",
+    .run = run_verify,
+};
+
+struct run {
+	struct cli_context *context;
+	const struct verify_opts *opts;
+	struct stream_place *places; /* owned, borrowing from lists */
+	size_t count;
+	struct stream_places *lists; /* owned */
+	size_t list_count;
+	struct stream_store *store; /* NULL: only paths so far */
+	_Atomic uint64_t bytes;     /* checked */
+
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t ended; /* one worker has */
+	size_t next;          /* the place that is taken next */
+	size_t working;       /* threads */
+	struct cli_out out;
+	struct cli_progress progress;
+	struct stream_verify_summary total;
+	size_t checked;     /* partitions */
+	enum cli_exit code; /* of the first that could not be read */
+};
+
+/* What a thread works on. */
+struct job {
+	struct run *run;
+	const struct stream_place *place;
+};
+
+/* ---- printing, under the lock ------------------------------------------- */
+
+static void
+put_json_text(struct cli_out *out, const char *name, const char *text)
+{
+	struct stream_bytes bytes = {(const uint8_t *)text, strlen(text)};
+	uint8_t *to;
+
+	cli_out_format(out, ",\"%s\":", name);
+	to = cli_out_reserve(out, stream_json_bound(bytes));
+	if (to != NULL)
+		cli_out_commit(out, (size_t)(stream_json_put(bytes, to) - to));
+}
+
+/* A number, or null for one that is none. */
+static void
+put_json_int(struct cli_out *out, const char *name, int64_t value)
+{
+	if (value < 0)
+		cli_out_format(out, ",\"%s\":null", name);
+	else
+		cli_out_format(out, ",\"%s\":%lld", name, (long long)value);
+}
+
+static void
+put_json_place(struct cli_out *out, const struct stream_place *place)
+{
+	put_json_text(out, "topic", place->topic);
+	put_json_int(out, "partition", place->partition);
+}
+
+static const char *
+severity_name(const struct stream_verify_finding *finding)
+{
+	return finding->severity == STREAM_SEVERITY_DAMAGE ? "damage" : "note";
+}
+
+static void
+print_json(struct cli_out *out, const struct stream_place *place,
+    const struct stream_verify_finding *finding)
+{
+	cli_out_format(out, "{\"type\":\"finding\",\"severity\":\"%s\"",
+	    severity_name(finding));
+	put_json_place(out, place);
+	if (finding->file != NULL)
+		put_json_text(out, "file", finding->file);
+	else
+		cli_out_text(out, ",\"file\":null");
+	put_json_int(out, "position",
+	    finding->position == STREAM_POS_NONE ? -1
+						 : (int64_t)finding->position);
+	put_json_int(out, "first_offset", finding->first_offset);
+	put_json_int(out, "last_offset", finding->last_offset);
+	put_json_text(out, "kind", stream_verify_kind_name(finding->kind));
+	put_json_text(out, "message", finding->message);
+	put_json_text(out, "meaning", finding->meaning);
+	cli_out_text(out, "}\n");
+}
+
+static void
+print_offsets(struct cli_out *out, const struct stream_verify_finding *finding)
+{
+	long long first = finding->first_offset, last = finding->last_offset;
+
+	if (first < 0)
+		return;
+	if (last < 0)
+		cli_out_format(out, " (from offset %lld)", first);
+	else if (first == last)
+		cli_out_format(out, " (offset %lld)", first);
+	else
+		cli_out_format(out, " (offsets %lld to %lld)", first, last);
+}
+
+static void
+print_text(struct cli_out *out, const struct stream_place *place,
+    const struct stream_verify_finding *finding)
+{
+	cli_out_text(out, place->path);
+	if (finding->file != NULL) {
+		cli_out_byte(out, '/');
+		cli_out_text(out, finding->file);
+	}
+	cli_out_text(out, ": ");
+	if (finding->position != STREAM_POS_NONE)
+		cli_out_format(
+		    out, "byte %llu: ", (unsigned long long)finding->position);
+	if (finding->severity == STREAM_SEVERITY_NOTE)
+		cli_out_text(out, "note: ");
+	cli_out_text(out, finding->message);
+	print_offsets(out, finding);
+	cli_out_format(out, ": %s\n", finding->meaning);
+}
+
+static void
+print_summary_json(struct cli_out *out, const struct stream_place *place,
+    const struct stream_verify_summary *sum)
+{
+	cli_out_text(out, "{\"type\":\"summary\"");
+	put_json_place(out, place);
+	cli_out_format(out,
+	    ",\"segments\":%u,\"batches\":%llu,\"records\":%llu,"
+	    "\"bytes\":%llu,\"log_start_offset\":%lld,"
+	    "\"log_end_offset\":%lld,\"damage\":%llu,\"notes\":%llu}\n",
+	    sum->segments, (unsigned long long)sum->batches,
+	    (unsigned long long)sum->records, (unsigned long long)sum->bytes,
+	    (long long)sum->log_start_offset, (long long)sum->log_end_offset,
+	    (unsigned long long)sum->damage, (unsigned long long)sum->notes);
+}
+
+static void
+print_count(
+    struct cli_out *out, uint64_t count, const char *one, const char *many)
+{
+	cli_out_format(
+	    out, "%llu %s", (unsigned long long)count, count == 1 ? one : many);
+}
+
+/* "3 segments, 492 batches, 10000 records, 572094 bytes: sound" */
+static void
+print_sums(struct cli_out *out, const struct stream_verify_summary *sum)
+{
+	print_count(out, sum->segments, "segment, ", "segments, ");
+	print_count(out, sum->batches, "batch, ", "batches, ");
+	print_count(out, sum->records, "record, ", "records, ");
+	print_count(out, sum->bytes, "byte: ", "bytes: ");
+	if (sum->damage == 0)
+		cli_out_text(out, "sound");
+	else
+		print_count(out, sum->damage, "finding of damage",
+		    "findings of damage");
+	if (sum->notes > 0) {
+		cli_out_text(out, ", ");
+		print_count(out, sum->notes, "note", "notes");
+	}
+	cli_out_byte(out, '\n');
+}
+
+static void
+print_summary(struct run *run, const struct stream_place *place,
+    const struct stream_verify_summary *sum)
+{
+	if (run->opts->json) {
+		print_summary_json(&run->out, place, sum);
+		return;
+	}
+	if (!run->context->verbose)
+		return;
+	cli_out_format(&run->out, "%s: ", place->path);
+	print_sums(&run->out, sum);
+}
+
+/* Without -q the last line says that there is nothing more to say. */
+static void
+print_total(struct run *run)
+{
+	if (run->opts->json || run->context->quiet || run->checked == 0)
+		return;
+	print_count(&run->out, run->checked, "partition, ", "partitions, ");
+	print_sums(&run->out, &run->total);
+}
+
+/* ---- the threads -------------------------------------------------------- */
+
+static void
+found(void *context, const struct stream_verify_finding *finding)
+{
+	const struct job *job = context;
+	struct run *run = job->run;
+
+	pthread_mutex_lock(&run->lock);
+	cli_progress_clear(&run->progress);
+	if (run->opts->json)
+		print_json(&run->out, job->place, finding);
+	else
+		print_text(&run->out, job->place, finding);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static bool
+go_on(void *context, uint64_t bytes)
+{
+	const struct job *job = context;
+
+	atomic_fetch_add_explicit(
+	    &job->run->bytes, bytes, memory_order_relaxed);
+	return cli_signals_pending() == 0;
+}
+
+static void
+add_up(struct run *run, const struct stream_verify_summary *sum)
+{
+	run->total.segments += sum->segments;
+	run->total.batches += sum->batches;
+	run->total.records += sum->records;
+	run->total.bytes += sum->bytes;
+	run->total.damage += sum->damage;
+	run->total.notes += sum->notes;
+	run->checked++;
+}
+
+static void
+check(struct run *run, const struct stream_place *place)
+{
+	struct job job = {run, place};
+	struct stream_verify_options how = {
+	    .found = found,
+	    .go_on = go_on,
+	    .context = &job,
+	    .max_batch_bytes = (size_t)run->opts->max_batch_bytes,
+	    .lock_timeout_ms = (int)run->opts->lock_timeout_ms,
+	};
+	struct stream_verify_summary sum;
+	struct stream_error err;
+	int status = stream_verify(place, &how, &sum, &err);
+
+	pthread_mutex_lock(&run->lock);
+	cli_progress_clear(&run->progress);
+	if (status == STREAM_OK) {
+		add_up(run, &sum);
+		print_summary(run, place, &sum);
+	} else {
+		run->code = cli_first(run->code, cli_report(place->path, &err));
+	}
+	pthread_mutex_unlock(&run->lock);
+}
+
+/* The next place, or NULL when there is none or a signal came. */
+static const struct stream_place *
+take_place(struct run *run)
+{
+	const struct stream_place *place = NULL;
+
+	pthread_mutex_lock(&run->lock);
+	if (run->next < run->count && cli_signals_pending() == 0 &&
+	    !cli_out_failed(&run->out))
+		place = &run->places[run->next++];
+	pthread_mutex_unlock(&run->lock);
+	return place;
+}
+
+static void *
+work(void *context)
+{
+	struct run *run = context;
+	const struct stream_place *place;
+
+	while ((place = take_place(run)) != NULL)
+		check(run, place);
+	pthread_mutex_lock(&run->lock);
+	run->working--;
+	pthread_cond_signal(&run->ended);
+	pthread_mutex_unlock(&run->lock);
+	return NULL;
+}
+
+/* Signals are for the main thread. */
+static bool
+start_thread(struct run *run)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	bool started;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(&thread, NULL, work, run) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (started)
+		pthread_detach(thread);
+	return started;
+}
+
+static size_t
+count_jobs(const struct run *run)
+{
+	uint64_t jobs = run->opts->jobs;
+
+	if (jobs > run->count)
+		jobs = run->count;
+	if (jobs > JOBS_MOST)
+		jobs = JOBS_MOST;
+	return jobs == 0 ? 1 : (size_t)jobs;
+}
+
+/* Draw, and let out what was found, until all threads have ended.  The lock is
+ * held but while this waits. */
+static void
+watch(struct run *run)
+{
+	while (run->working > 0) {
+		struct stream_error ignored;
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += (long)TICK_MS * 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&run->ended, &run->lock, &until);
+		/* A failure is kept, and told at the end. */
+		cli_out_flush(&run->out, &ignored);
+		cli_progress_update(&run->progress, atomic_load(&run->bytes));
+	}
+	cli_progress_clear(&run->progress);
+}
+
+/* Where no thread can be started, this one works. */
+static void
+check_all(struct run *run)
+{
+	size_t jobs = count_jobs(run);
+	uint64_t bytes = 0;
+
+	if (cli_progress_is_seen(run->context))
+		for (size_t i = 0; i < run->count; i++)
+			bytes += stream_verify_size(&run->places[i]);
+	cli_progress_begin(&run->progress, run->context, bytes);
+	pthread_mutex_lock(&run->lock);
+	while (run->working < jobs && start_thread(run))
+		run->working++;
+	if (run->working > 0) {
+		watch(run);
+	} else {
+		run->working = 1;
+		pthread_mutex_unlock(&run->lock);
+		work(run);
+		pthread_mutex_lock(&run->lock);
+	}
+	pthread_mutex_unlock(&run->lock);
+}
+
+/* ---- what to check ------------------------------------------------------ */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The places of an address; what they point to stays with the list. */
+static int
+keep_places(
+    struct run *run, struct stream_places *places, struct stream_error *err)
+{
+	struct stream_places *lists =
+	    realloc(run->lists, (run->list_count + 1) * sizeof(*run->lists));
+	struct stream_place *more;
+
+	if (lists != NULL)
+		run->lists = lists;
+	more = realloc(
+	    run->places, (run->count + places->count) * sizeof(*run->places));
+	if (more != NULL)
+		run->places = more;
+	if (lists == NULL || more == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	memcpy(run->places + run->count, places->items,
+	    places->count * sizeof(*places->items));
+	run->count += places->count;
+	run->lists[run->list_count++] = *places;
+	return STREAM_OK;
+}
+
+static int
+resolve(struct run *run, const struct stream_address *address,
+    struct stream_places *places, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (address->range.from.kind != STREAM_POINT_NONE ||
+	    address->range.to.kind != STREAM_POINT_NONE)
+		return cli_fail(err, STREAM_EUSAGE,
+		    "%s: a partition is checked as a whole, without @",
+		    address->name);
+	if (!address->is_path && run->store == NULL)
+		status = stream_store_open(run->context->store, 0,
+		    STREAM_LOCK_TIMEOUT_MS, &run->store, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_address_resolve(address, run->store, places, err);
+	return status;
+}
+
+static int
+add_address(struct run *run, const char *word, struct stream_error *err)
+{
+	struct stream_address address;
+	struct stream_places places = {.items = NULL};
+	int status = stream_address_parse(word, now_ms(), &address, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = resolve(run, &address, &places, err);
+	stream_address_release(&address);
+	if (status == STREAM_OK)
+		status = keep_places(run, &places, err);
+	if (status != STREAM_OK)
+		stream_places_release(&places);
+	return status;
+}
+
+/* ---- the tool ----------------------------------------------------------- */
+
+static void
+release(struct run *run)
+{
+	for (size_t i = 0; i < run->list_count; i++)
+		stream_places_release(&run->lists[i]);
+	free(run->lists);
+	free(run->places);
+	stream_store_close(run->store);
+	pthread_mutex_destroy(&run->lock);
+	pthread_cond_destroy(&run->ended);
+}
+
+/* Damage is worth more than what could not be looked at. */
+static enum cli_exit
+judge(const struct run *run)
+{
+	if (run->total.damage > 0)
+		return CLI_DAMAGED;
+	if (run->code != CLI_DONE && run->checked > 0)
+		return CLI_PARTLY;
+	return run->code;
+}
+
+static enum cli_exit
+check_and_close(struct run *run)
+{
+	struct stream_error err;
+	enum cli_exit code;
+
+	if (cli_out_open(&run->out, STDOUT_FILENO, false, &err) != STREAM_OK)
+		return cli_report(NULL, &err);
+	check_all(run);
+	print_total(run);
+	code = judge(run);
+	if (cli_out_close(&run->out, &err) != STREAM_OK) {
+		if (err.status == STREAM_EIO && err.sys == EPIPE)
+			cli_signals_die(SIGPIPE);
+		code = cli_report("standard output", &err);
+	}
+	return code;
+}
+
+static enum cli_exit
+run_verify(struct cli_context *context, int argc, char *argv[])
+{
+	struct verify_opts opts = {.jobs = 1};
+	struct run run = {
+	    .context = context,
+	    .opts = &opts,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .ended = PTHREAD_COND_INITIALIZER,
+	};
+	enum cli_exit code = CLI_DONE;
+	struct stream_error err;
+	int first = cli_parse(context, &verify_command, &opts, argc, argv);
+
+	for (int i = first; i < argc && code == CLI_DONE; i++)
+		if (add_address(&run, argv[i], &err) != STREAM_OK)
+			code = cli_report(NULL, &err);
+	if (code == CLI_DONE)
+		code = check_and_close(&run);
+	release(&run);
+	cli_signals_raise();
+	return code;
+}
