@@ -136,6 +136,14 @@ full() {
     python fail.py create sync
 }
 
+@test "T8 P3: verify finds every flipped bit of a dense topic" {
+    python flip.py none
+}
+
+@test "T8 P3: verify finds every flipped bit of a dense zstd topic" {
+    python flip.py zstd
+}
+
 @test "T9 I3 P3 P4: a log cut anywhere is a torn tail" {
     python truncate.py copy-cut
 }

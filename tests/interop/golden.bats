@@ -101,6 +101,13 @@ check() {
     check zstd
 }
 
+# 0 where Kafka is content, where only its entries for appends of several
+# batches are odd, and where there are only leftovers.
+@test "verify of the golden directories finds what is wrong, and only that" {
+    "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/golden_verify.py" \
+        "$golden"
+}
+
 @test "every golden directory has its test" {
     for directory in "$golden"/*/; do
         grep -q "check $(basename "$directory")\$" "$BATS_TEST_FILENAME"
