@@ -147,6 +147,19 @@ looks_like_segment(const char *name)
 	return false;
 }
 
+/* Ours, and Kafka's. */
+static bool
+is_temporary(const char *name)
+{
+	return strncmp(name, ".tmp-", 5) == 0 || ends_with(name, ".tmp");
+}
+
+static bool
+is_set_aside(const char *name)
+{
+	return strncmp(name, ".strm-cut-", 10) == 0;
+}
+
 static int
 check_name(
     struct stream_verify *verify, const char *name, struct stream_error *err)
@@ -155,10 +168,10 @@ check_name(
 
 	if (stream_name_parse(name, &parsed))
 		return check_segment_file(verify, name, &parsed, err);
-	if (strncmp(name, ".tmp-", 5) == 0 || ends_with(name, ".tmp"))
+	if (is_temporary(name))
 		stream_verify_note(verify, STREAM_FINDING_LEFTOVER, file(name),
 		    "a file that was not put in place");
-	else if (strncmp(name, ".strm-cut-", 10) == 0)
+	else if (is_set_aside(name))
 		stream_verify_note(verify, STREAM_FINDING_LEFTOVER, file(name),
 		    "bytes that a writer cut off a log and set aside");
 	else if (looks_like_segment(name))
@@ -177,8 +190,8 @@ is_ordinary(const struct stream_verify *verify, const char *name)
 	const struct stream_view_segment *segment;
 
 	if (!stream_name_parse(name, &parsed))
-		return name[0] != '.' && !looks_like_segment(name) &&
-		       !ends_with(name, ".tmp");
+		return !is_temporary(name) && !is_set_aside(name) &&
+		       !looks_like_segment(name);
 	segment = find_segment(verify, parsed.base_offset);
 	return parsed.state == STREAM_NAME_PLAIN &&
 	       parsed.kind != STREAM_NAME_SNAPSHOT && segment != NULL &&
