@@ -22,8 +22,8 @@
 #include "commands.h"
 
 enum {
-	JOBS_MOST = 256,
-	TICK_MS = 100 /* between two looks of the main thread */
+	JOBS_MOST = 64, /* a handful of descriptors each */
+	TICK_MS = 100   /* between two looks of the main thread */
 };
 
 struct verify_opts {
