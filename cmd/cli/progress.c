@@ -2,23 +2,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "cli/clock.h"
 
 enum {
 	/* Work that is done at once needs no display. */
 	FIRST_MS = 500,
 	EVERY_MS = 100
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A failure is not told: where? */
 static void
@@ -42,7 +34,7 @@ cli_progress_begin(struct cli_progress *progress,
 	*progress = (struct cli_progress){
 	    .shown = cli_progress_is_seen(context),
 	    .total = total,
-	    .start_ms = now_ms(),
+	    .start_ms = cli_clock_ms(),
 	};
 }
 
@@ -100,7 +92,7 @@ void
 cli_progress_update(struct cli_progress *progress, uint64_t done)
 {
 	char line[CLI_PROGRESS_LINE], text[CLI_PROGRESS_LINE + 8];
-	int64_t now = progress->shown ? now_ms() : 0;
+	int64_t now = progress->shown ? cli_clock_ms() : 0;
 
 	if (!progress->shown || now - progress->start_ms < FIRST_MS ||
 	    now - progress->drawn_ms < EVERY_MS)

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "cli/clock.h"
 
 /*
  * The second signal kills only when it comes so much later than the first:
@@ -25,27 +26,18 @@ static volatile sig_atomic_t stop_signal;
 static int wake[2] = {-1, -1}; /* a pipe, see the header */
 static int64_t stop_time_ms;
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
 on_stop(int signo)
 {
 	int saved = errno;
 
 	if (stop_signal == 0) {
-		stop_time_ms = now_ms();
+		stop_time_ms = cli_clock_ms();
 		stop_signal = signo;
 		/* One byte into an empty pipe cannot fail. */
 		if (write(wake[1], "", 1) < 0)
 			errno = saved;
-	} else if (now_ms() - stop_time_ms >= SECOND_AFTER_MS) {
+	} else if (cli_clock_ms() - stop_time_ms >= SECOND_AFTER_MS) {
 		signal(signo, SIG_DFL);
 		raise(signo); /* comes when this handler returns */
 	}

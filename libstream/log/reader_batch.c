@@ -2,32 +2,12 @@
  * reader_batch.c - the next batch, wherever it is
  */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/reader_private.h"
-
-static int
-view_of_one(struct stream_reader *reader, struct stream_error *err)
-{
-	struct stream_name name;
-
-	if (!stream_name_parse(reader->only, &name) ||
-	    name.kind != STREAM_NAME_LOG)
-		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-		    "%s: a log file is named by its base offset in 20 digits",
-		    reader->only);
-	reader->view.segments = malloc(sizeof(*reader->view.segments));
-	if (reader->view.segments == NULL)
-		return stream_fail_memory(err);
-	reader->view.segments[0] =
-	    (struct stream_view_segment){.base_offset = name.base_offset};
-	reader->view.count = 1;
-	return STREAM_OK;
-}
 
 int
 stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
@@ -36,8 +16,10 @@ stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
 	int status;
 
 	if (reader->only != NULL)
-		return reader->view.count > 0 ? STREAM_OK
-					      : view_of_one(reader, err);
+		return reader->view.count > 0
+			   ? STREAM_OK
+			   : stream_view_load_one(
+				 reader->only, &reader->view, err);
 	status = stream_view_load(reader->dirfd, &view, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%s", reader->name);

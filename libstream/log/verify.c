@@ -98,30 +98,12 @@ read_state(struct stream_verify *verify, struct stream_error *err)
 }
 
 static int
-view_of_one(struct stream_verify *verify, struct stream_error *err)
-{
-	struct stream_name name;
-
-	if (!stream_name_parse(verify->source->only, &name) ||
-	    name.kind != STREAM_NAME_LOG)
-		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-		    "%s: a log file is named by its base offset in 20 digits",
-		    verify->source->only);
-	verify->view.segments = malloc(sizeof(*verify->view.segments));
-	if (verify->view.segments == NULL)
-		return stream_fail_memory(err);
-	verify->view.segments[0] =
-	    (struct stream_view_segment){.base_offset = name.base_offset};
-	verify->view.count = 1;
-	return STREAM_OK;
-}
-
-static int
 load_view(struct stream_verify *verify, struct stream_error *err)
 {
 	stream_view_release(&verify->view);
 	if (verify->source->only != NULL)
-		return view_of_one(verify, err);
+		return stream_view_load_one(
+		    verify->source->only, &verify->view, err);
 	return stream_view_load(verify->source->dirfd, &verify->view, err);
 }
 

@@ -207,6 +207,24 @@ stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 	    "the files of the partition keep changing");
 }
 
+int
+stream_view_load_one(
+    const char *only, struct stream_view *view, struct stream_error *err)
+{
+	struct stream_view one = {0};
+	struct stream_name name;
+	int status;
+
+	if (!stream_name_parse(only, &name) || name.kind != STREAM_NAME_LOG)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "%s: a log file is named by its base offset in 20 digits",
+		    only);
+	status = add(&one, name.base_offset, false, err);
+	if (status == STREAM_OK)
+		*view = one;
+	return status;
+}
+
 size_t
 stream_view_find(const struct stream_view *view, int64_t offset)
 {

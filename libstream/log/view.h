@@ -34,6 +34,13 @@ struct stream_view {
 int stream_view_load(
     int dirfd, struct stream_view *view, struct stream_error *err);
 
+/*
+ * The view of one log file alone, whose name is only (borrowed): any state of a
+ * name will do.  STREAM_EUSAGE when it is not named as a log is; STREAM_ENOMEM.
+ */
+int stream_view_load_one(
+    const char *only, struct stream_view *view, struct stream_error *err);
+
 void stream_view_release(struct stream_view *view);
 
 /* Do both hold the same segments in the same state? */

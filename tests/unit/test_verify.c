@@ -1036,11 +1036,10 @@ nothing_is_found_beside_a_writer(void **state)
 
 	stream_partition_close(fx_open(*state, NULL));
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &writer), 0);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 60 || records < 4000; i++) {
 		struct seen seen = verify(*state, (struct look){0});
 
 		expect(seen.status, STREAM_OK, seen.err);
-		/* A segment is made before its indexes are. */
 		if (seen.sum.damage > 0)
 			fail_msg("%s: %s", seen.text, seen.message);
 		assert_true(seen.sum.records >= records);
@@ -1048,7 +1047,6 @@ nothing_is_found_beside_a_writer(void **state)
 	}
 	writer.stop = true;
 	pthread_join(thread, NULL);
-	assert_true(records > 0);
 }
 
 int
