@@ -232,12 +232,13 @@ static void
 print_summary(struct run *run, const struct stream_place *place,
     const struct stream_verify_summary *sum)
 {
+	if (!run->opts->json && !run->context->verbose)
+		return;
+	cli_progress_clear(&run->progress);
 	if (run->opts->json) {
 		print_summary_json(&run->out, place, sum);
 		return;
 	}
-	if (!run->context->verbose)
-		return;
 	cli_out_format(&run->out, "%s: ", place->path);
 	print_sums(&run->out, sum);
 }
@@ -246,7 +247,8 @@ print_summary(struct run *run, const struct stream_place *place,
 static void
 print_total(struct run *run)
 {
-	if (run->opts->json || run->context->quiet || run->checked == 0)
+	if (run->opts->json || run->context->quiet || run->checked == 0 ||
+	    cli_signals_pending() != 0)
 		return;
 	print_count(&run->out, run->checked, "partition, ", "partitions, ");
 	print_sums(&run->out, &run->total);
@@ -269,14 +271,18 @@ found(void *context, const struct stream_verify_finding *finding)
 	pthread_mutex_unlock(&run->lock);
 }
 
+/* Nobody reads on, or a signal came: then this is the end. */
 static bool
 go_on(void *context, uint64_t bytes)
 {
-	const struct job *job = context;
+	struct run *run = ((const struct job *)context)->run;
+	bool failed;
 
-	atomic_fetch_add_explicit(
-	    &job->run->bytes, bytes, memory_order_relaxed);
-	return cli_signals_pending() == 0;
+	atomic_fetch_add_explicit(&run->bytes, bytes, memory_order_relaxed);
+	pthread_mutex_lock(&run->lock);
+	failed = cli_out_failed(&run->out);
+	pthread_mutex_unlock(&run->lock);
+	return !failed && cli_signals_pending() == 0;
 }
 
 static void
@@ -307,11 +313,11 @@ check(struct run *run, const struct stream_place *place)
 	int status = stream_verify(place, &how, &sum, &err);
 
 	pthread_mutex_lock(&run->lock);
-	cli_progress_clear(&run->progress);
 	if (status == STREAM_OK) {
 		add_up(run, &sum);
 		print_summary(run, place, &sum);
 	} else {
+		cli_progress_clear(&run->progress);
 		run->code = cli_first(run->code, cli_report(place->path, &err));
 	}
 	pthread_mutex_unlock(&run->lock);

@@ -225,20 +225,10 @@ enter(struct stream_verify *verify)
 	chain->other = -1;
 }
 
-static int
-check_opened(struct stream_verify *verify, struct stream_error *err)
-{
-	int status;
-
-	enter(verify);
-	status = stream_verify_txns_snapshot(verify, verify->base, err);
-	if (status == STREAM_OK)
-		status = stream_verify_segment(verify, err);
-	return status;
-}
-
 /* What a walk over a segment changes, to begin it again. */
 struct before {
+	dev_t device;
+	ino_t inode;
 	struct stream_verify_chain chain;
 	struct stream_verify_epochs epochs;
 	struct stream_verify_summary sum;
@@ -259,7 +249,21 @@ go_back(struct stream_verify *verify, const struct before *before)
 	verify->sum->notes = notes;
 }
 
-/* Something was found in the newest segment: is it there a moment later? */
+static int
+check_opened(struct stream_verify *verify, struct stream_error *err)
+{
+	int status;
+
+	enter(verify);
+	status = stream_verify_txns_snapshot(verify, verify->base, err);
+	if (status == STREAM_OK)
+		status = stream_verify_segment(verify, err);
+	if (status == STREAM_OK && verify->newest && !verify->gone)
+		stream_verify_epochs_finish(verify);
+	return status;
+}
+
+/* Something was found in the segment: is it there a moment later? */
 static int
 check_again(struct stream_verify *verify, size_t i, const struct before *before,
     struct stream_error *err)
@@ -272,27 +276,27 @@ check_again(struct stream_verify *verify, size_t i, const struct before *before,
 	status = stream_verify_epochs_load(verify, err);
 	if (status == STREAM_OK)
 		status = open_segment(verify, i, err);
+	/* Another file confirms nothing: it is begun with afresh. */
+	if (status == STREAM_OK && (verify->device != before->device ||
+				       verify->inode != before->inode))
+		verify->gone = true;
 	if (status == STREAM_OK && !verify->gone)
 		status = check_opened(verify, err);
 	return status;
 }
 
+/* The newest segment is written to, the others may be replaced, log first. */
 static int
-check_newest_segment(
-    struct stream_verify *verify, size_t i, struct stream_error *err)
+check_twice(struct stream_verify *verify, size_t i, struct stream_error *err)
 {
-	struct before before = {verify->chain, verify->epochs, *verify->sum};
+	struct before before = {verify->device, verify->inode, verify->chain,
+	    verify->epochs, *verify->sum};
 	int status = stream_verify_collect(verify, err);
 
 	if (status == STREAM_OK)
 		status = check_opened(verify, err);
-	if (status == STREAM_OK && !verify->gone)
-		stream_verify_epochs_finish(verify);
-	if (status == STREAM_OK && !verify->gone && verify->kept_count > 0) {
+	if (status == STREAM_OK && !verify->gone && verify->kept_count > 0)
 		status = check_again(verify, i, &before, err);
-		if (status == STREAM_OK && !verify->gone)
-			stream_verify_epochs_finish(verify);
-	}
 	stream_verify_settle(verify);
 	return status;
 }
@@ -302,10 +306,8 @@ check_segment(struct stream_verify *verify, size_t i, struct stream_error *err)
 {
 	int status = open_segment(verify, i, err);
 
-	if (status != STREAM_OK || verify->gone)
-		return status;
-	status = verify->newest ? check_newest_segment(verify, i, err)
-				: check_opened(verify, err);
+	if (status == STREAM_OK && !verify->gone)
+		status = check_twice(verify, i, err);
 	if (status != STREAM_OK || verify->gone)
 		return status;
 	if (verify->newest && verify->chain.expected >= 0)

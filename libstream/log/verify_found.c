@@ -1,10 +1,10 @@
 /*
  * verify_found.c - findings, and which of them count
  *
- * The newest segment may be written to while it is read: an index may be seen
- * ahead of the log, a log may be cut by a writer that recovers.  What is found
- * there is kept, and given out only if a second walk finds it too.  A file
- * that was replaced under its name is no evidence of anything.
+ * Directories change while they are read: an index may be seen ahead of the log
+ * or in place after it, a log may be cut by a writer that recovers.  What is
+ * found in a segment is kept, and given out only if a second walk finds it too.
+ * A file that was replaced under its name is no evidence of anything.
  */
 #include <stdarg.h>
 #include <stdio.h>

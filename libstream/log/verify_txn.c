@@ -172,7 +172,8 @@ compare(struct stream_verify *verify, const struct stream_aborted *entry,
 }
 
 /* An abort that no entry tells of.  In the newest segment it may be written
- * just now: then the file is looked at once more. */
+ * just now, elsewhere the file may be put in place just now, after its log:
+ * then it is looked at once more. */
 static int
 look_for_missing(struct stream_verify *verify,
     const struct stream_aborted *abort, struct stream_error *err)
@@ -183,7 +184,7 @@ look_for_missing(struct stream_verify *verify,
 
 	if (txns->told_missing)
 		return STREAM_OK;
-	if (verify->newest) {
+	if (verify->newest || !txns->is_open) {
 		stream_quiet_pause();
 		if (txns->is_open)
 			status = stream_entries_refresh(&txns->walk, err);

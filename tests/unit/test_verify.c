@@ -1049,6 +1049,112 @@ nothing_is_found_beside_a_writer(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* A cleaner that puts another log in the place of the first one, again and
+ * again, in the order in which Kafka renames. */
+struct cleaner {
+	const struct temp_dir *dir;
+	_Atomic bool stop;
+	_Atomic int rounds;
+};
+
+static const char *const kinds[] = {"log", "index", "timeindex"};
+
+static void
+rename_all(const struct temp_dir *dir, const char *from, const char *to)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		char old[64], new[64];
+
+		snprintf(old, sizeof(old), "%020d.%s%s", 0, kinds[i], from);
+		snprintf(new, sizeof(new), "%020d.%s%s", 0, kinds[i], to);
+		assert_int_equal(renameat(dir->fd, old, dir->fd, new), 0);
+	}
+}
+
+/* 20 batches of records stride apart, with an entry for each but the first. */
+static void
+put_cleaned(const struct temp_dir *dir, int32_t stride, const char *state)
+{
+	struct stream_buf files[3];
+
+	for (size_t i = 0; i < 3; i++)
+		stream_buf_init(&files[i]);
+	for (int i = 0; i < 20; i++) {
+		uint8_t entry[20];
+		uint32_t last = (uint32_t)(10 * i + stride);
+
+		stream_store32(entry, last);
+		stream_store32(entry + 4, (uint32_t)files[0].size);
+		stream_store64(entry + 8, (uint64_t)(T0 + i));
+		stream_store32(entry + 16, last);
+		if (i > 0)
+			stream_buf_add(&files[1], entry, 8, NULL);
+		stream_buf_add(&files[2], entry + 8, 12, NULL);
+		fx_add(&files[0], (struct fx_batch){.base = 10 * i,
+				      .count = 2,
+				      .stride = stride,
+				      .time_ms = T0 + i,
+				      .value_size = 5 * (size_t)stride});
+	}
+	for (size_t i = 0; i < 3; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%020d.%s%s", 0, kinds[i], state);
+		fx_put(dir, name, files[i].data, files[i].size);
+		stream_buf_release(&files[i]);
+	}
+}
+
+static void *
+clean_on(void *context)
+{
+	struct cleaner *cleaner = context;
+
+	for (int32_t stride = 2; !cleaner->stop; stride ^= 3) {
+		put_cleaned(cleaner->dir, stride, ".cleaned");
+		rename_all(cleaner->dir, ".cleaned", ".swap");
+		rename_all(cleaner->dir, "", ".deleted");
+		rename_all(cleaner->dir, ".swap", "");
+		for (size_t i = 0; i < COUNT(kinds); i++) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "%020d.%s.deleted", 0,
+			    kinds[i]);
+			fx_remove(cleaner->dir, name);
+		}
+		cleaner->rounds++;
+	}
+	return NULL;
+}
+
+static void
+nothing_is_found_beside_a_cleaner(void **state)
+{
+	struct cleaner cleaner = {.dir = *state};
+	const struct temp_dir *dir = *state;
+	pthread_t thread;
+
+	put_cleaned(dir, 1, "");
+	fx_put(dir, "00000000000000000500.log", "", 0);
+	fx_put(dir, "00000000000000000500.index", "", 0);
+	fx_put(dir, "00000000000000000500.timeindex", "", 0);
+	temp_dir_put(dir, "leader-epoch-checkpoint", "0\n1\n0 0\n");
+	assert_int_equal(pthread_create(&thread, NULL, clean_on, &cleaner), 0);
+	for (int i = 0; i < 100 || cleaner.rounds < 1000; i++) {
+		struct seen seen = verify(dir, (struct look){.foreign = true});
+
+		/* It never rests, as no cleaner does. */
+		if (seen.status == STREAM_EBUSY)
+			continue;
+		expect(seen.status, STREAM_OK, seen.err);
+		if (seen.sum.damage > 0)
+			fail_msg("%s: %s", seen.text, seen.message);
+		assert_int_equal(seen.sum.records, 40);
+	}
+	cleaner.stop = true;
+	pthread_join(thread, NULL);
+}
+
 int
 main(void)
 {
@@ -1078,6 +1184,7 @@ main(void)
 	    TEST(one_file_is_checked_alone),
 	    TEST(an_empty_directory_and_an_empty_segment_are_sound),
 	    TEST(nothing_is_found_beside_a_writer),
+	    TEST(nothing_is_found_beside_a_cleaner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
