@@ -259,3 +259,27 @@ END
     strm verify t 2>err
     [ ! -s err ]
 }
+
+# These logs have no indexes.  Epochs that fall are nothing that a reader minds.
+@test "every bad log of the corpus is found, and no good one" {
+    local corpus=${STRM_SOURCE_DIR:-$BATS_TEST_DIRNAME/../..}/format/corpus
+    local file found count=0
+
+    for file in "$corpus"/*.log; do
+        mkdir -p c-0
+        cp "$file" "c-0/$LOG"
+        : >"c-0/$INDEX"
+        found=$(strm verify -J ./c-0 | grep '"severity":"damage"' |
+            grep -cvE '"kind":"(missing-index|leader-epoch|txnindex)"' || true)
+        case $(basename "$file") in
+        good-*) [ "$found" -eq 0 ] ;;
+        *) [ "$found" -gt 0 ] ;;
+        esac || {
+            echo "$file: $found"
+            return 1
+        }
+        rm -r c-0
+        count=$((count + 1))
+    done
+    [ "$count" -gt 100 ]
+}
