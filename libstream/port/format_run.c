@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <stream/json.h>
 #include <stream/parse.h>
 
 #include "base/base64.h"
@@ -12,7 +13,6 @@
 #include "codec/varint.h"
 #include "port/field_text.h"
 #include "port/format_item.h"
-#include "port/json_text.h"
 
 /* What is printed, and where it came from. */
 struct running {

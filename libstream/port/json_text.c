@@ -1,4 +1,4 @@
-#include "port/json_text.h"
+#include <stream/json.h>
 
 #include <stdbool.h>
 #include <string.h>
@@ -117,6 +117,15 @@ put_text(const char *text, size_t size, uint8_t *to)
 }
 
 uint8_t *
+stream_json_put_base64(struct stream_bytes bytes, uint8_t *to)
+{
+	*to++ = '"';
+	to = stream_base64_put(bytes.data, bytes.size, to);
+	*to++ = '"';
+	return to;
+}
+
+uint8_t *
 stream_json_put(struct stream_bytes bytes, uint8_t *to)
 {
 	uint8_t *end;
@@ -126,9 +135,9 @@ stream_json_put(struct stream_bytes bytes, uint8_t *to)
 	end = stream_json_put_string(bytes, to);
 	if (end != NULL)
 		return end;
-	to = put_text("{\"b64\":\"", 8, to);
-	to = stream_base64_put(bytes.data, bytes.size, to);
-	return put_text("\"}", 2, to);
+	to = put_text("{\"b64\":", 7, to);
+	to = stream_json_put_base64(bytes, to);
+	return put_text("}", 1, to);
 }
 
 /* How many bytes the string takes if it is UTF-8, and not less if not. */

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "base/base64.h"
+#include <stream/json.h>
+
 #include "base/decimal.h"
 #include "base/fail.h"
-#include "port/json_text.h"
 
 enum {
 	/* All names, the punctuation and the newline after the prefix. */
@@ -40,10 +40,7 @@ put_member(const char *name, const char *name_b64, struct stream_bytes bytes,
 	if (end != NULL)
 		return end;
 	to = put_text(name_b64, strlen(name_b64), start);
-	*to++ = '"';
-	to = stream_base64_put(bytes.data, bytes.size, to);
-	*to++ = '"';
-	return to;
+	return stream_json_put_base64(bytes, to);
 }
 
 int

@@ -1,10 +1,11 @@
 /*
- * json_text.h - bytes as JSON text
+ * stream/json.h - bytes as JSON text
  *
- * Layer port/.  Whatever the bytes, what comes out is valid JSON.
+ * Layer port/.  Pure functions over memory.  Whatever the bytes, what comes
+ * out is valid JSON.
  */
-#ifndef STREAM_PORT_JSON_TEXT_H
-#define STREAM_PORT_JSON_TEXT_H
+#ifndef STREAM_JSON_H
+#define STREAM_JSON_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,9 @@
  * to may have been written to.
  */
 uint8_t *stream_json_put_string(struct stream_bytes bytes, uint8_t *to);
+
+/* Write bytes (borrowed, not null) as a JSON string of their base64. */
+uint8_t *stream_json_put_base64(struct stream_bytes bytes, uint8_t *to);
 
 /* Write bytes as a string, null, or {"b64":"..."} where they are not UTF-8. */
 uint8_t *stream_json_put(struct stream_bytes bytes, uint8_t *to);
