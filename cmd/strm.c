@@ -18,6 +18,7 @@ static const struct cli_command *const commands[] = {
     &tail_command,
     &repair_command,
     &topic_command,
+    &inspect_command,
     &help_command,
     NULL,
 };
