@@ -60,6 +60,7 @@ struct inspect {
 	enum cli_exit code; /* of the first failure */
 	int64_t left;       /* records (or batches) to show; -1: all */
 	bool one_file;      /* a single file was named */
+	bool is_silent;     /* problems are counted and not shown */
 	bool is_heading;    /* a partition was printed before, as text */
 
 	/* The partition at hand. */
@@ -167,6 +168,11 @@ void inspect_producers_free(struct inspect_producers *producers);
 void inspect_producers_batch(struct inspect *in,
     const struct stream_piece *piece, const struct stream_record *first);
 void inspect_producers_show(struct inspect *in);
+
+/* Entries of snapshots as text: the head of the table, and a row. */
+void inspect_producer_head(struct inspect *in);
+void inspect_producer_row(
+    struct inspect *in, const struct stream_snapshot_entry *entry);
 
 /* --hand-over: CLI_DONE when a broker can take the directory, else CLI_NO. */
 enum cli_exit inspect_hand_over(struct inspect *in);

@@ -61,6 +61,14 @@ put_snapshot(struct inspect *in, const struct stream_file *file, size_t count)
 	inspect_end(in);
 }
 
+/* An overview only counts them. */
+static bool
+shows_entries(const struct inspect *in)
+{
+	return in->opts->json || in->one_file || in->opts->all ||
+	       in->shows.producers;
+}
+
 static void
 show_snapshot(
     struct inspect *in, const struct stream_file *file, const char *path)
@@ -73,9 +81,17 @@ show_snapshot(
 		bad_file(in, file->name, &err);
 		return;
 	}
-	for (size_t i = 0; i < count && in->opts->json; i++)
-		put_snapshot_entry(in, file->name, &entries[i]);
-	put_snapshot(in, file, count);
+	if (!in->opts->json)
+		put_snapshot(in, file, count);
+	if (!in->opts->json && count > 0 && shows_entries(in))
+		inspect_producer_head(in);
+	for (size_t i = 0; i < count && shows_entries(in); i++)
+		if (in->opts->json)
+			put_snapshot_entry(in, file->name, &entries[i]);
+		else
+			inspect_producer_row(in, &entries[i]);
+	if (in->opts->json)
+		put_snapshot(in, file, count);
 	free(entries);
 }
 
@@ -117,7 +133,7 @@ is_number(const char *text)
 
 /* Java writes "cluster.id"; other JSON names here have no dots either way. */
 static void
-put_properties(struct inspect *in, const char *type,
+put_properties(struct inspect *in, const char *file, const char *type,
     const struct stream_properties *properties)
 {
 	const struct stream_property *items = properties->items;
@@ -126,8 +142,8 @@ put_properties(struct inspect *in, const char *type,
 		line_begin(&in->json, type);
 	for (size_t i = 0; i < properties->count; i++)
 		if (!in->opts->json)
-			cli_out_format(
-			    &in->out, "%s %s\n", items[i].name, items[i].value);
+			cli_out_format(&in->out, "%s: %s %s\n", file,
+			    items[i].name, items[i].value);
 		else if (strcmp(items[i].name, "version") == 0 &&
 			 is_number(items[i].value))
 			line_int(&in->json, "version",
@@ -150,7 +166,7 @@ show_properties(struct inspect *in, const struct stream_file *file,
 		bad_file(in, file->name, &err);
 		return;
 	}
-	put_properties(in, type, &properties);
+	put_properties(in, file->name, type, &properties);
 	if (in->opts->json && file->kind == STREAM_FILE_METADATA)
 		inspect_end(in);
 	else if (in->opts->json)
@@ -441,6 +457,22 @@ inspect_store_of_partition(struct inspect *in)
 	free(path);
 }
 
+/* TOPIC-P.UUID-delete and the like, which a broker makes. */
+static bool
+is_leftover(const char *name)
+{
+	static const char *const ends[] = {"-delete", "-future", "-stray"};
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		size_t end = strlen(ends[i]);
+
+		if (size > end && strcmp(name + size - end, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 show_of_store(struct inspect *in, const struct stream_file *file,
     const struct stream_places *places)
@@ -451,6 +483,9 @@ show_of_store(struct inspect *in, const struct stream_file *file,
 		show_checkpoint(in, file->name, path, false, places);
 	else if (path != NULL && file->kind == STREAM_FILE_PROPERTIES)
 		show_file_at(in, file, path);
+	else if (file->kind == STREAM_FILE_DIRECTORY && is_leftover(file->name))
+		inspect_note(in, file->name, "leftover-directory",
+		    "a partition that a broker renamed");
 	else if (path != NULL && (file->kind == STREAM_FILE_OTHER ||
 				     file->kind <= STREAM_FILE_STATE))
 		inspect_note(in, file->name, "other-file", "size %llu",

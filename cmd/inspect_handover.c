@@ -94,6 +94,39 @@ check_label(struct inspect *in, enum verdict *worst)
 		    "rename the directory to TOPIC-PARTITION");
 }
 
+/* Are the indexes of all segments there and right? */
+static bool
+has_good_indexes(struct inspect *in)
+{
+	uint64_t before = in->count_problems;
+
+	in->is_silent = true;
+	for (size_t i = 0; i < in->files.count; i++)
+		if (is_plain(&in->files.items[i], STREAM_FILE_LOG))
+			inspect_indexes(in, in->files.items[i].base_offset);
+	in->is_silent = false;
+	return in->count_problems == before;
+}
+
+/* After a clean shutdown a broker takes what is derived as it is. */
+static void
+check_shutdown(struct inspect *in, enum verdict *worst, bool is_clean)
+{
+	if (!is_clean)
+		say(in, worst, OK, "indexes",
+		    "no .kafka_cleanshutdown: the broker rebuilds indexes, "
+		    "epochs and snapshots");
+	else if (has_good_indexes(in))
+		say(in, worst, ADVICE, "indexes",
+		    "right, and with .kafka_cleanshutdown the broker takes "
+		    "them as they are; remove it to have the log checked");
+	else
+		say(in, worst, MISSING, "indexes",
+		    "missing or wrong, and with .kafka_cleanshutdown the "
+		    "broker "
+		    "does not rebuild them: remove that file");
+}
+
 static void
 check_store(struct inspect *in, enum verdict *worst)
 {
@@ -109,14 +142,8 @@ check_store(struct inspect *in, enum verdict *worst)
 		    "a broker does not start beside it: remove .strm/, or move "
 		    "the partition to the broker's directory");
 	else
-		say(in, worst, OK, "no .strm/ in the store", "");
-	if (find(&files, ".kafka_cleanshutdown") == NULL)
-		say(in, worst, OK, "no clean shutdown",
-		    "the broker rebuilds indexes, epochs and snapshots");
-	else
-		say(in, worst, MISSING, "no clean shutdown",
-		    "remove .kafka_cleanshutdown, so that the broker checks "
-		    "the log and rebuilds what is derived from it");
+		say(in, worst, OK, "no .strm/ in the store", "none");
+	check_shutdown(in, worst, find(&files, ".kafka_cleanshutdown") != NULL);
 	stream_files_release(&files);
 }
 

@@ -197,7 +197,9 @@ put_entry_text(struct index *index, const struct stream_index_entry *entry)
 static void
 show_entry(struct index *index, const struct stream_index_entry *entry)
 {
-	if (index->in->opts->json)
+	if (index->in->is_silent)
+		; /* only checked */
+	else if (index->in->opts->json)
 		put_entry_json(index, entry);
 	else
 		put_entry_text(index, entry);
@@ -219,7 +221,8 @@ put_summary(struct index *index)
 	struct json_line *json = &index->in->json;
 	const struct stream_index_summary *summary = &index->summary;
 
-	if (!index->in->opts->json || index->kind == STREAM_FILE_TXNINDEX)
+	if (!index->in->opts->json || index->in->is_silent ||
+	    index->kind == STREAM_FILE_TXNINDEX)
 		return;
 	inspect_begin(index->in,
 	    index->kind == STREAM_FILE_INDEX ? "offset_index" : "time_index");

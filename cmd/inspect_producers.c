@@ -206,8 +206,17 @@ put_producer_json(struct inspect *in, const struct stream_snapshot_entry *entry)
 	inspect_end(in);
 }
 
-static void
-put_producer_text(struct inspect *in, const struct stream_snapshot_entry *entry)
+void
+inspect_producer_head(struct inspect *in)
+{
+	cli_out_format(&in->out, "%12s %6s %12s %12s %6s %-24s %s\n",
+	    "PRODUCER", "EPOCH", "SEQUENCE", "OFFSET", "COORD", "TIME",
+	    "OPEN FROM");
+}
+
+void
+inspect_producer_row(
+    struct inspect *in, const struct stream_snapshot_entry *entry)
 {
 	char time[STREAM_TIME_SIZE], open[32] = "-";
 
@@ -260,7 +269,7 @@ show_producer(const void *node, VISIT which, void *context)
 	if (in->opts->json)
 		put_producer_json(in, entry);
 	else
-		put_producer_text(in, entry);
+		inspect_producer_row(in, entry);
 }
 
 static void
@@ -297,9 +306,7 @@ inspect_producers_show(struct inspect *in)
 	if (in->shows.producers && !in->shows.files)
 		show_snapshots(in);
 	if (in->shows.producers && !in->opts->json)
-		cli_out_format(&in->out, "%12s %6s %12s %12s %6s %-24s %s\n",
-		    "PRODUCER", "EPOCH", "SEQUENCE", "OFFSET", "COORD", "TIME",
-		    "OPEN FROM");
+		inspect_producer_head(in);
 	if (in->shows.producers)
 		twalk_r(producers->tree, show_producer, in);
 	if (!in->shows.open_txns)

@@ -23,7 +23,7 @@ enum {
 	TOP_BYTES = 64,     /* of a key that are kept */
 	REGISTER_BITS = 14, /* an error of 0.8 % */
 	REGISTERS = 1 << REGISTER_BITS,
-	TIMES = 64, /* steps of the rate over time */
+	TIMES = 32, /* steps of the rate over time */
 	BAR = 40    /* characters of the longest bar */
 };
 
