@@ -166,7 +166,7 @@ void inspect_groups_show(struct inspect *in);
 struct inspect_producers *inspect_producers_new(struct inspect *in);
 void inspect_producers_free(struct inspect_producers *producers);
 void inspect_producers_batch(struct inspect *in,
-    const struct stream_piece *piece, const struct stream_record *first);
+    const struct stream_piece *piece, struct stream_bytes bytes);
 void inspect_producers_show(struct inspect *in);
 
 /* Entries of snapshots as text: the head of the table, and a row. */

@@ -319,11 +319,10 @@ put_record(struct segment *segment, const struct stream_record *record)
 }
 
 static bool
-needs_records(const struct inspect *in, const struct stream_piece *piece)
+needs_records(const struct inspect *in)
 {
 	return in->shows.records || in->stats != NULL || in->groups != NULL ||
-	       in->records_left > 0 ||
-	       (in->producers != NULL && (piece->info.attributes & CONTROL));
+	       in->records_left > 0;
 }
 
 /* Of the records of a batch, which rise, those that lie in the range. */
@@ -346,26 +345,20 @@ static void
 put_records(struct segment *segment, const struct stream_piece *piece)
 {
 	struct inspect *in = segment->in;
-	const struct stream_record *first = NULL;
 	const struct stream_record *records;
 	struct stream_error err;
 	size_t count;
 	int status = STREAM_END;
 
-	while (needs_records(in, piece) && !inspect_is_over(in) &&
+	while (needs_records(in) && !inspect_is_over(in) &&
 	       (status = stream_log_walk_records(
 		    segment->walk, &records, &count, &err)) == STREAM_OK) {
-		if (first == NULL && in->producers != NULL)
-			inspect_producers_batch(in, piece, records);
-		first = records;
 		trim(in, &records, &count);
 		if (in->stats != NULL)
 			inspect_stats_records(in->stats, piece, records, count);
 		for (size_t i = 0; i < count; i++)
 			put_record(segment, &records[i]);
 	}
-	if (first == NULL && in->producers != NULL)
-		inspect_producers_batch(in, piece, NULL);
 	if (in->stats != NULL)
 		inspect_stats_batch(in->stats, piece,
 		    stream_log_walk_plain_size(segment->walk));
@@ -414,6 +407,9 @@ show_good(struct segment *segment, const struct stream_piece *piece)
 		inspect_problem(in, segment->file->name, "batch-chain", true,
 		    "position %llu: %s",
 		    (unsigned long long)piece->info.position, piece->why.text);
+	if (in->producers != NULL)
+		inspect_producers_batch(
+		    in, piece, stream_log_walk_bytes(segment->walk));
 	put_records(segment, piece);
 }
 

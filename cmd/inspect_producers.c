@@ -5,71 +5,22 @@
  * The newest sound snapshot, and then the batches from its offset on, as a
  * broker does when it starts.
  */
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "inspect.h"
 
-enum { TRANSACTIONAL = 1 << 4, CONTROL = 1 << 5 };
-
 struct inspect_producers {
-	void *tree;         /* struct stream_snapshot_entry, by producer */
-	int64_t snapshot;   /* the offset it describes; -1: none */
-	struct inspect *in; /* while they are shown */
-	uint64_t count;     /* shown */
+	struct stream_producer_view *view;
+	int64_t snapshot; /* the offset that the newest one describes, or -1 */
 };
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct stream_snapshot_entry *x = a, *y = b;
-
-	return (x->producer_id > y->producer_id) -
-	       (x->producer_id < y->producer_id);
-}
-
-static void
-out_of_memory(struct inspect *in)
-{
-	in->code = cli_first(
-	    in->code, cli_complain(CLI_SYSTEM, NULL, "out of memory"));
-}
-
-/* The producer's entry, made when it is new; NULL after a report. */
-static struct stream_snapshot_entry *
-entry_of(struct inspect *in, int64_t producer_id)
-{
-	struct stream_snapshot_entry key = {.producer_id = producer_id};
-	struct stream_snapshot_entry **found =
-	    tfind(&key, &in->producers->tree, compare);
-	struct stream_snapshot_entry *new;
-
-	if (found != NULL)
-		return *found;
-	new = malloc(sizeof(*new));
-	if (new == NULL ||
-	    tsearch(new, &in->producers->tree, compare) == NULL) {
-		free(new);
-		out_of_memory(in);
-		return NULL;
-	}
-	*new = (struct stream_snapshot_entry){
-	    .producer_id = producer_id,
-	    .last_offset = -1,
-	    .last_sequence = -1,
-	    .coordinator_epoch = -1,
-	    .timestamp_ms = STREAM_NO_TIMESTAMP,
-	    .producer_epoch = -1,
-	    .transaction_first_offset = -1,
-	};
-	return new;
-}
 
 /* ---- the snapshot ------------------------------------------------------- */
 
+/* true when there is nothing more to look for. */
 static bool
-load(struct inspect *in, const struct stream_file *file)
+load(struct inspect *in, const struct stream_file *file,
+    struct inspect_producers *producers)
 {
 	struct stream_snapshot_entry *entries;
 	struct stream_error err;
@@ -81,23 +32,16 @@ load(struct inspect *in, const struct stream_file *file)
 		return true;
 	status = stream_snapshot_read(path, &entries, &count, &err);
 	free(path);
-	if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+	if (status == STREAM_OK) {
+		status = stream_producer_view_new(
+		    entries, count, &producers->view, &err);
+		free(entries);
+	}
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
 		inspect_fail(in, &err);
-		return true;
-	}
-	/* A bad one counts as none, and an older one will do. */
-	if (status != STREAM_OK)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		struct stream_snapshot_entry *entry =
-		    entry_of(in, entries[i].producer_id);
-
-		if (entry == NULL)
-			break;
-		*entry = entries[i];
-	}
-	free(entries);
-	in->producers->snapshot = file->base_offset;
+	else if (status != STREAM_OK)
+		return false; /* a bad one counts as none */
+	producers->snapshot = file->base_offset;
 	return true;
 }
 
@@ -105,18 +49,26 @@ struct inspect_producers *
 inspect_producers_new(struct inspect *in)
 {
 	struct inspect_producers *producers = calloc(1, sizeof(*producers));
+	struct stream_error err = {.status = STREAM_ENOMEM};
 
 	if (producers == NULL) {
-		out_of_memory(in);
+		in->code = cli_first(
+		    in->code, cli_complain(CLI_SYSTEM, NULL, "out of memory"));
 		return NULL;
 	}
 	producers->snapshot = -1;
-	in->producers = producers;
 	for (size_t i = in->files.count; i-- > 0;)
 		if (in->files.items[i].kind == STREAM_FILE_SNAPSHOT &&
 		    in->files.items[i].state == STREAM_FILE_PLAIN &&
-		    load(in, &in->files.items[i]))
+		    load(in, &in->files.items[i], producers))
 			break;
+	if (producers->view == NULL &&
+	    stream_producer_view_new(NULL, 0, &producers->view, &err) !=
+		STREAM_OK) {
+		inspect_fail(in, &err);
+		inspect_producers_free(producers);
+		return NULL;
+	}
 	return producers;
 }
 
@@ -125,65 +77,26 @@ inspect_producers_free(struct inspect_producers *producers)
 {
 	if (producers == NULL)
 		return;
-	tdestroy(producers->tree, free);
+	stream_producer_view_free(producers->view);
 	free(producers);
 }
 
 /* ---- the log ------------------------------------------------------------ */
 
-static void
-take_marker(struct stream_snapshot_entry *entry,
-    const struct stream_piece *piece, const struct stream_record *record)
-{
-	struct stream_message message;
-	struct stream_item item;
-
-	entry->transaction_first_offset = -1;
-	entry->producer_epoch = piece->info.producer_epoch;
-	entry->timestamp_ms = record->timestamp_ms;
-	if (stream_message_open(&message, STREAM_MESSAGE_CONTROL,
-		STREAM_MESSAGE_VALUE, record->key, record->value,
-		NULL) == STREAM_OK &&
-	    stream_message_next(&message, &item))
-		entry->coordinator_epoch = (int32_t)item.number;
-}
-
-static void
-take_data(
-    struct stream_snapshot_entry *entry, const struct stream_batch_info *info)
-{
-	int64_t delta = info->last_offset - info->base_offset;
-
-	entry->producer_epoch = info->producer_epoch;
-	entry->last_offset = info->last_offset;
-	entry->offset_delta = (int32_t)delta;
-	entry->last_sequence =
-	    (int32_t)((info->base_sequence + delta) & INT32_MAX);
-	entry->timestamp_ms = info->max_timestamp_ms;
-	if ((info->attributes & TRANSACTIONAL) &&
-	    entry->transaction_first_offset < 0)
-		entry->transaction_first_offset = info->base_offset;
-}
-
 void
 inspect_producers_batch(struct inspect *in, const struct stream_piece *piece,
-    const struct stream_record *first)
+    struct stream_bytes bytes)
 {
-	const struct stream_batch_info *info = &piece->info;
-	struct stream_snapshot_entry *entry;
-	bool is_control = (info->attributes & CONTROL) != 0;
+	struct stream_error err;
+	int status;
 
-	if (info->producer_id < 0 ||
-	    info->base_offset < in->producers->snapshot ||
-	    (is_control && first == NULL))
+	if (piece->info.base_offset < in->producers->snapshot)
 		return;
-	entry = entry_of(in, info->producer_id);
-	if (entry == NULL)
-		return;
-	if (is_control)
-		take_marker(entry, piece, first);
-	else
-		take_data(entry, info);
+	status = stream_producer_view_add(
+	    in->producers->view, &piece->info, bytes, &err);
+	/* A marker that cannot be read is told where records are shown. */
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		inspect_fail(in, &err);
 }
 
 /* ---- showing ------------------------------------------------------------ */
@@ -258,35 +171,35 @@ put_open_text(struct inspect *in, const struct stream_snapshot_entry *entry)
 }
 
 static void
-show_producer(const void *node, VISIT which, void *context)
+show_producers(struct inspect *in, const struct stream_snapshot_entry *entries,
+    size_t count)
 {
-	const struct stream_snapshot_entry *entry =
-	    *(struct stream_snapshot_entry *const *)node;
-	struct inspect *in = context;
-
-	if (which != postorder && which != leaf)
-		return;
-	if (in->opts->json)
-		put_producer_json(in, entry);
-	else
-		inspect_producer_row(in, entry);
+	if (!in->opts->json)
+		inspect_producer_head(in);
+	for (size_t i = 0; i < count; i++)
+		if (in->opts->json)
+			put_producer_json(in, &entries[i]);
+		else
+			inspect_producer_row(in, &entries[i]);
 }
 
 static void
-show_open(const void *node, VISIT which, void *context)
+show_open(struct inspect *in, const struct stream_snapshot_entry *entries,
+    size_t count)
 {
-	const struct stream_snapshot_entry *entry =
-	    *(struct stream_snapshot_entry *const *)node;
-	struct inspect *in = context;
+	size_t open = 0;
 
-	if ((which != postorder && which != leaf) ||
-	    entry->transaction_first_offset < 0)
-		return;
-	in->producers->count++;
-	if (in->opts->json)
-		put_open_json(in, entry);
-	else
-		put_open_text(in, entry);
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i].transaction_first_offset < 0)
+			continue;
+		open++;
+		if (in->opts->json)
+			put_open_json(in, &entries[i]);
+		else
+			put_open_text(in, &entries[i]);
+	}
+	if (open == 0 && !in->opts->json)
+		cli_out_text(&in->out, "no open transaction\n");
 }
 
 static void
@@ -301,17 +214,20 @@ show_snapshots(struct inspect *in)
 void
 inspect_producers_show(struct inspect *in)
 {
-	struct inspect_producers *producers = in->producers;
+	struct stream_snapshot_entry *entries;
+	struct stream_error err;
+	size_t count;
 
+	if (stream_producer_view_entries(
+		in->producers->view, &entries, &count, &err) != STREAM_OK) {
+		inspect_fail(in, &err);
+		return;
+	}
 	if (in->shows.producers && !in->shows.files)
 		show_snapshots(in);
-	if (in->shows.producers && !in->opts->json)
-		inspect_producer_head(in);
 	if (in->shows.producers)
-		twalk_r(producers->tree, show_producer, in);
-	if (!in->shows.open_txns)
-		return;
-	twalk_r(producers->tree, show_open, in);
-	if (producers->count == 0 && !in->opts->json)
-		cli_out_text(&in->out, "no open transaction\n");
+		show_producers(in, entries, count);
+	if (in->shows.open_txns)
+		show_open(in, entries, count);
+	free(entries);
 }

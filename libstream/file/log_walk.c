@@ -394,6 +394,13 @@ stream_log_walk_records(struct stream_log_walk *walk,
 	return *count == 0 ? STREAM_END : STREAM_OK;
 }
 
+struct stream_bytes
+stream_log_walk_bytes(const struct stream_log_walk *walk)
+{
+	return (struct stream_bytes){
+	    walk->bytes, walk->bytes == NULL ? 0 : walk->batch.info.size};
+}
+
 uint64_t
 stream_log_walk_plain_size(const struct stream_log_walk *walk)
 {

@@ -88,6 +88,31 @@ int stream_log_walk_records(struct stream_log_walk *walk,
  * the first of them were asked for. */
 uint64_t stream_log_walk_plain_size(const struct stream_log_walk *walk);
 
+/* The whole of that batch as it is stored; lent until the next call on walk
+ * but stream_log_walk_records.  Only before the records were all given out. */
+struct stream_bytes stream_log_walk_bytes(const struct stream_log_walk *walk);
+
+/* What a broker knows of producers: their last batches, epochs and open
+ * transactions, by the batches that it is fed. */
+struct stream_producer_view;
+
+/* Begin with the entries (borrowed) of a snapshot, or with none.  Gives *view;
+ * free it with stream_producer_view_free.  STREAM_ENOMEM. */
+int stream_producer_view_new(const struct stream_snapshot_entry *entries,
+    size_t count, struct stream_producer_view **view, struct stream_error *err);
+void stream_producer_view_free(struct stream_producer_view *view);
+
+/* Take the next good batch of the log, whose bytes are borrowed.
+ * STREAM_ECORRUPT, STREAM_ENEWER for a control batch that cannot be read. */
+int stream_producer_view_add(struct stream_producer_view *view,
+    const struct stream_batch_info *info, struct stream_bytes bytes,
+    struct stream_error *err);
+
+/* The state by now, as a snapshot would hold it.  Gives *entries; free(). */
+int stream_producer_view_entries(const struct stream_producer_view *view,
+    struct stream_snapshot_entry **entries, size_t *count,
+    struct stream_error *err);
+
 /* One entry of .index, .timeindex or .txnindex; what a kind does not have is
  * 0. */
 struct stream_index_entry {
