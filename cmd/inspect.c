@@ -338,6 +338,8 @@ show_heading(struct inspect *in)
 static void
 walk_partition(struct inspect *in, const char *only)
 {
+	if (only != NULL && !in->opts->index && !in->opts->all)
+		in->shows.index = false; /* those are other files */
 	start_parts(in);
 	show_heading(in);
 	walk_logs(in, only);

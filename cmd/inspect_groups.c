@@ -288,7 +288,10 @@ add_offset(struct columns *columns, const struct newest *entry)
 	columns_add(columns, "%s", offset);
 	columns_add(columns, "%s", epoch);
 	columns_add(columns, "%s", time);
-	add_text(columns, metadata);
+	if (metadata.size > 0)
+		add_text(columns, metadata);
+	else
+		columns_add(columns, "-");
 }
 
 static void

@@ -181,6 +181,9 @@ put_part(struct json_line *json, enum stream_message_kind kind,
 	} else {
 		snprintf(member, sizeof(member), "%s_problem", name);
 		line_text(json, member, why.text);
+		snprintf(member, sizeof(member), "raw_%s", name);
+		line_bytes(json, member,
+		    part == STREAM_MESSAGE_KEY ? record->key : record->value);
 	}
 }
 
@@ -217,17 +220,22 @@ put_control(struct json_line *json, const struct stream_record *record)
 {
 	struct stream_item type, epoch;
 
-	if (!control_number(record, STREAM_MESSAGE_KEY, &type)) {
-		line_text(json, "control_type", "UNKNOWN");
-		return;
-	}
+	if (!control_number(record, STREAM_MESSAGE_KEY, &type))
+		type = (struct stream_item){.number = -1};
 	line_text(
 	    json, "control_type", type.word == NULL ? "UNKNOWN" : type.word);
-	if (type.number < 2 &&
-	    control_number(record, STREAM_MESSAGE_VALUE, &epoch))
+	if (type.number >= 0 && type.number < 2 &&
+	    control_number(record, STREAM_MESSAGE_VALUE, &epoch)) {
 		line_int(json, "coordinator_epoch", epoch.number);
-	else
-		put_decoded(json, STREAM_MESSAGE_CONTROL, record);
+		return;
+	}
+	line_open(json, "decoded", '{');
+	if (type.word == NULL)
+		put_part(json, STREAM_MESSAGE_CONTROL, record,
+		    STREAM_MESSAGE_KEY, "key");
+	put_part(json, STREAM_MESSAGE_CONTROL, record, STREAM_MESSAGE_VALUE,
+	    "value");
+	line_close(json, '}');
 }
 
 static int64_t
