@@ -8,6 +8,7 @@ _strm_describe() {
     case $1 in
     'strm')
         commands='produce consume tail repair topic help'
+        commands='produce consume tail topic inspect help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -60,6 +61,11 @@ _strm_describe() {
         commands=''
         options='-y --yes -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='TOPIC...'
+        ;;
+    'strm inspect')
+        commands=''
+        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS|PATH...'
         ;;
     'strm help')
         commands=''
@@ -123,6 +129,9 @@ _strm_argument() {
     'strm topic alter -C' | 'strm topic alter --store') argument='STORE' ;;
     'strm topic rm --lock-timeout') argument='DURATION' ;;
     'strm topic rm -C' | 'strm topic rm --store') argument='STORE' ;;
+    'strm inspect -n' | 'strm inspect --count') argument='N' ;;
+    'strm inspect --max-batch-bytes') argument='SIZE' ;;
+    'strm inspect -C' | 'strm inspect --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

@@ -35,6 +35,10 @@ docs() {
     docs examples "$MAN/strm-consume.1"
 }
 
+@test "the examples of strm-inspect(1) run and give what they say" {
+    docs examples "$MAN/strm-inspect.1"
+}
+
 @test "the examples of strm-tail(1) run and give what they say" {
     docs examples "$MAN/strm-tail.1"
 }
