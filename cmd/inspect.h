@@ -91,7 +91,23 @@ struct inspect {
 	struct inspect_producers *producers; /* the same */
 };
 
-/* ---- inspect.c ---------------------------------------------------------- */
+/* ---- inspect_partition.c ------------------------------------------------ */
+
+/* Show one partition, or the one log file that place names. */
+void inspect_partition(struct inspect *in, const struct stream_place *place,
+    const struct stream_range *range);
+
+/* "TOPIC-P", the directory's own name; given, free(); NULL without memory. */
+char *inspect_label(const struct stream_place *place);
+
+/* Forget the last partition; decide what is shown of the next. */
+void inspect_reset(struct inspect *in);
+void inspect_choose(struct inspect *in, bool has_range);
+
+bool inspect_has_selection(const struct inspect_opts *opts);
+bool inspect_is_whole(const struct stream_range *range);
+
+/* ---- inspect_tell.c ----------------------------------------------------- */
 
 /* A failure of the system or of memory: report it and keep its status. */
 void inspect_fail(struct inspect *in, const struct stream_error *err);
@@ -127,6 +143,10 @@ const char *inspect_time(int64_t timestamp_ms, char *text);
 void inspect_segment(
     struct inspect *in, const struct stream_file *file, bool is_closed);
 
+/* The sequence of the record delta after a batch's first; -1: none. */
+int64_t inspect_sequence(const struct stream_batch_info *info, int64_t delta);
+void inspect_record(struct inspect *in, const struct stream_record *record);
+
 /* The index files of the segment base_offset, as far as they are there. */
 void inspect_indexes(struct inspect *in, int64_t base_offset);
 void inspect_one_index(struct inspect *in, const struct stream_file *file);
@@ -139,6 +159,18 @@ void inspect_count_index(struct inspect *in, int64_t base_offset,
 /* Everything but segments and their indexes. */
 void inspect_files(struct inspect *in);
 void inspect_one_file(struct inspect *in, const struct stream_file *file);
+
+/* A small file by its kind; what is wrong with one that cannot be read. */
+void inspect_file_at(
+    struct inspect *in, const struct stream_file *file, const char *path);
+void inspect_bad_file(
+    struct inspect *in, const char *file, const struct stream_error *err);
+
+/* mine: only this partition's entries.  others: only those of no partition
+ * in it.  Neither: all. */
+void inspect_checkpoint(struct inspect *in, const char *file, const char *path,
+    bool mine, const struct stream_places *others);
+void inspect_shutdown(struct inspect *in, const char *file, const char *path);
 
 /* What the store says of this partition, and what it says besides. */
 void inspect_store_of_partition(struct inspect *in);
@@ -168,6 +200,10 @@ void inspect_producers_free(struct inspect_producers *producers);
 void inspect_producers_batch(struct inspect *in,
     const struct stream_piece *piece, struct stream_bytes bytes);
 void inspect_producers_show(struct inspect *in);
+
+/* The fields of an entry, into an open line. */
+void inspect_producer_fields(
+    struct json_line *json, const struct stream_snapshot_entry *entry);
 
 /* Entries of snapshots as text: the head of the table, and a row. */
 void inspect_producer_head(struct inspect *in);

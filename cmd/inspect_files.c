@@ -1,5 +1,5 @@
 /*
- * inspect_files.c - the small files of a partition and of its store
+ * inspect_files.c - the small files of a partition
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,14 +7,11 @@
 
 #include "inspect.h"
 
-static const char *const checkpoints[] = {"recovery-point-offset-checkpoint",
-    "log-start-offset-checkpoint", "replication-offset-checkpoint",
-    "cleaner-offset-checkpoint"};
-
 /* What cannot be read is told and is no damage to data: all these files can
  * be made anew. */
-static void
-bad_file(struct inspect *in, const char *file, const struct stream_error *err)
+void
+inspect_bad_file(
+    struct inspect *in, const char *file, const struct stream_error *err)
 {
 	if (err->status == STREAM_EIO || err->status == STREAM_ENOMEM)
 		inspect_fail(in, err);
@@ -32,15 +29,7 @@ put_snapshot_entry(struct inspect *in, const char *file,
 
 	inspect_begin(in, "producer_snapshot_entry");
 	line_text(json, "file", file);
-	line_int(json, "producer_id", entry->producer_id);
-	line_int(json, "producer_epoch", entry->producer_epoch);
-	line_int(json, "last_sequence", entry->last_sequence);
-	line_int(json, "last_offset", entry->last_offset);
-	line_int(json, "offset_delta", entry->offset_delta);
-	line_int(json, "timestamp", entry->timestamp_ms);
-	line_int(json, "coordinator_epoch", entry->coordinator_epoch);
-	line_int(
-	    json, "current_txn_first_offset", entry->transaction_first_offset);
+	inspect_producer_fields(json, entry);
 	inspect_end(in);
 }
 
@@ -78,7 +67,7 @@ show_snapshot(
 	size_t count;
 
 	if (stream_snapshot_read(path, &entries, &count, &err) != STREAM_OK) {
-		bad_file(in, file->name, &err);
+		inspect_bad_file(in, file->name, &err);
 		return;
 	}
 	if (!in->opts->json)
@@ -106,7 +95,7 @@ show_epochs(
 	size_t count;
 
 	if (stream_epochs_read(path, &epochs, &count, &err) != STREAM_OK) {
-		bad_file(in, file->name, &err);
+		inspect_bad_file(in, file->name, &err);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -163,7 +152,7 @@ show_properties(struct inspect *in, const struct stream_file *file,
 	struct stream_error err;
 
 	if (stream_properties_read(path, &properties, &err) != STREAM_OK) {
-		bad_file(in, file->name, &err);
+		inspect_bad_file(in, file->name, &err);
 		return;
 	}
 	put_properties(in, file->name, type, &properties);
@@ -172,89 +161,6 @@ show_properties(struct inspect *in, const struct stream_file *file,
 	else if (in->opts->json)
 		line_end(&in->json);
 	stream_properties_release(&properties);
-}
-
-static void
-put_checkpoint_entry(struct inspect *in, const char *file,
-    const struct stream_checkpoint_entry *entry)
-{
-	char name[300];
-
-	snprintf(name, sizeof(name), "%s-%d", entry->topic, entry->partition);
-	if (!in->opts->json) {
-		cli_out_format(&in->out, "%s: %s at %lld\n", file, name,
-		    (long long)entry->offset);
-		return;
-	}
-	line_begin(&in->json, "checkpoint");
-	line_text(&in->json, "file", file);
-	line_text(&in->json, "topic_partition", name);
-	line_int(&in->json, "offset", entry->offset);
-	line_end(&in->json);
-}
-
-static bool
-is_of_partition(
-    const struct inspect *in, const struct stream_checkpoint_entry *entry)
-{
-	return entry->partition == in->partition &&
-	       strcmp(entry->topic, in->topic) == 0;
-}
-
-static bool
-is_of_places(const struct stream_places *places,
-    const struct stream_checkpoint_entry *entry)
-{
-	for (size_t i = 0; i < places->count; i++)
-		if (places->items[i].partition == entry->partition &&
-		    strcmp(places->items[i].topic, entry->topic) == 0)
-			return true;
-	return false;
-}
-
-/* mine: only this partition's entries.  others: only those of no partition
- * in it.  Neither: all. */
-static void
-show_checkpoint(struct inspect *in, const char *file, const char *path,
-    bool mine, const struct stream_places *others)
-{
-	struct stream_checkpoint checkpoint;
-	struct stream_error err;
-
-	if (stream_checkpoint_read(path, &checkpoint, &err) != STREAM_OK) {
-		bad_file(in, file, &err);
-		return;
-	}
-	for (size_t i = 0; i < checkpoint.count; i++)
-		if ((!mine || is_of_partition(in, &checkpoint.items[i])) &&
-		    (others == NULL ||
-			!is_of_places(others, &checkpoint.items[i])))
-			put_checkpoint_entry(in, file, &checkpoint.items[i]);
-	stream_checkpoint_release(&checkpoint);
-}
-
-static void
-show_shutdown(struct inspect *in, const char *file, const char *path)
-{
-	struct stream_error err;
-	int64_t epoch;
-
-	if (stream_shutdown_read(path, &epoch, &err) != STREAM_OK) {
-		bad_file(in, file, &err);
-		return;
-	}
-	if (!in->opts->json) {
-		cli_out_format(&in->out,
-		    "clean shutdown of a broker, epoch %lld\n",
-		    (long long)epoch);
-		return;
-	}
-	line_begin(&in->json, "clean_shutdown");
-	if (epoch < 0)
-		line_null(&in->json, "broker_epoch");
-	else
-		line_int(&in->json, "broker_epoch", epoch);
-	line_end(&in->json);
 }
 
 /* ---- .strm-state -------------------------------------------------------- */
@@ -336,7 +242,7 @@ show_state(struct inspect *in, const struct stream_file *file, const char *path)
 	int newest;
 
 	if (stream_state_view(path, slots, &err) != STREAM_OK) {
-		bad_file(in, file->name, &err);
+		inspect_bad_file(in, file->name, &err);
 		return;
 	}
 	newest = slots[1].sequence > slots[0].sequence;
@@ -352,8 +258,8 @@ show_state(struct inspect *in, const struct stream_file *file, const char *path)
 
 /* ---- which file is what ------------------------------------------------- */
 
-static void
-show_file_at(
+void
+inspect_file_at(
     struct inspect *in, const struct stream_file *file, const char *path)
 {
 	switch (file->kind) {
@@ -370,10 +276,10 @@ show_file_at(
 		show_properties(in, file, path, "meta_properties");
 		break;
 	case STREAM_FILE_CHECKPOINT:
-		show_checkpoint(in, file->name, path, false, NULL);
+		inspect_checkpoint(in, file->name, path, false, NULL);
 		break;
 	case STREAM_FILE_SHUTDOWN:
-		show_shutdown(in, file->name, path);
+		inspect_shutdown(in, file->name, path);
 		break;
 	case STREAM_FILE_STATE:
 		show_state(in, file, path);
@@ -395,7 +301,7 @@ inspect_one_file(struct inspect *in, const struct stream_file *file)
 	char *path = inspect_path(in, in->path, file->name);
 
 	if (path != NULL)
-		show_file_at(in, file, path);
+		inspect_file_at(in, file, path);
 	free(path);
 }
 
@@ -435,82 +341,4 @@ inspect_files(struct inspect *in)
 			other.kind = STREAM_FILE_OTHER;
 		inspect_one_file(in, &other);
 	}
-}
-
-/* ---- the store ---------------------------------------------------------- */
-
-void
-inspect_store_of_partition(struct inspect *in)
-{
-	char *path;
-
-	for (size_t i = 0; i < sizeof(checkpoints) / sizeof(*checkpoints);
-	     i++) {
-		path = inspect_path(in, in->store_path, checkpoints[i]);
-		if (path != NULL)
-			show_checkpoint(in, checkpoints[i], path, true, NULL);
-		free(path);
-	}
-	path = inspect_path(in, in->store_path, ".kafka_cleanshutdown");
-	if (path != NULL)
-		show_shutdown(in, ".kafka_cleanshutdown", path);
-	free(path);
-}
-
-/* TOPIC-P.UUID-delete and the like, which a broker makes. */
-static bool
-is_leftover(const char *name)
-{
-	static const char *const ends[] = {"-delete", "-future", "-stray"};
-	size_t size = strlen(name);
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
-		size_t end = strlen(ends[i]);
-
-		if (size > end && strcmp(name + size - end, ends[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void
-show_of_store(struct inspect *in, const struct stream_file *file,
-    const struct stream_places *places)
-{
-	char *path = inspect_path(in, in->path, file->name);
-
-	if (path != NULL && file->kind == STREAM_FILE_CHECKPOINT)
-		show_checkpoint(in, file->name, path, false, places);
-	else if (path != NULL && file->kind == STREAM_FILE_PROPERTIES)
-		show_file_at(in, file, path);
-	else if (file->kind == STREAM_FILE_DIRECTORY && is_leftover(file->name))
-		inspect_note(in, file->name, "leftover-directory",
-		    "a partition that a broker renamed");
-	else if (path != NULL && (file->kind == STREAM_FILE_OTHER ||
-				     file->kind <= STREAM_FILE_STATE))
-		inspect_note(in, file->name, "other-file", "size %llu",
-		    (unsigned long long)file->size);
-	free(path);
-}
-
-void
-inspect_store(
-    struct inspect *in, const char *path, const struct stream_places *places)
-{
-	struct stream_files files;
-	struct stream_error err;
-
-	if (stream_files_list(path, &files, &err) != STREAM_OK) {
-		in->code = cli_first(in->code, cli_report(NULL, &err));
-		return;
-	}
-	in->label = in->path = path;
-	in->one_file = true; /* notes are told where they stand */
-	if (!in->opts->json)
-		cli_out_format(&in->out, "\nstore %s\n", path);
-	for (size_t i = 0; i < files.count && !inspect_is_over(in); i++)
-		show_of_store(in, &files.items[i], places);
-	in->one_file = false;
-	in->label = NULL;
-	stream_files_release(&files);
 }

@@ -1,5 +1,5 @@
 /*
- * inspect_log.c - segments, batches and records
+ * inspect_log.c - segments and batches
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,15 +30,6 @@ struct segment {
 	int64_t first_timestamp_ms; /* the least and the greatest; -1: none */
 	int64_t last_timestamp_ms;
 };
-
-/* Sequences go on at 0 after 2^31 - 1. */
-static int64_t
-sequence_at(const struct stream_batch_info *info, int64_t delta)
-{
-	if (info->base_sequence < 0)
-		return -1;
-	return (info->base_sequence + delta) & INT32_MAX;
-}
 
 static const char *
 codec_of(const struct stream_batch_info *info)
@@ -79,8 +70,8 @@ put_batch_fields(struct json_line *json, const struct stream_piece *piece)
 	line_int(json, "producer_id", info->producer_id);
 	line_int(json, "producer_epoch", info->producer_epoch);
 	line_int(json, "base_sequence", info->base_sequence);
-	line_int(
-	    json, "last_sequence", sequence_at(info, piece->last_offset_delta));
+	line_int(json, "last_sequence",
+	    inspect_sequence(info, piece->last_offset_delta));
 	line_int(json, "count", info->record_count);
 }
 
@@ -157,156 +148,6 @@ put_batch(struct segment *segment, const struct stream_piece *piece)
 
 /* ---- records ------------------------------------------------------------ */
 
-/* One part of a record of Kafka's own, as far as it is understood. */
-static void
-put_part(struct json_line *json, enum stream_message_kind kind,
-    const struct stream_record *record, enum stream_message_part part,
-    const char *name)
-{
-	struct stream_message message;
-	struct stream_error why;
-	char member[32];
-	int status = stream_message_open(
-	    &message, kind, part, record->key, record->value, &why);
-
-	snprintf(member, sizeof(member), "%s_version", name);
-	if (message.version >= 0)
-		line_int(json, member, message.version);
-	if (status == STREAM_END) {
-		line_null(json, name);
-	} else if (status == STREAM_OK) {
-		line_open(json, name, '{');
-		line_message(json, &message);
-		line_close(json, '}');
-	} else {
-		snprintf(member, sizeof(member), "%s_problem", name);
-		line_text(json, member, why.text);
-		snprintf(member, sizeof(member), "raw_%s", name);
-		line_bytes(json, member,
-		    part == STREAM_MESSAGE_KEY ? record->key : record->value);
-	}
-}
-
-static void
-put_decoded(struct json_line *json, enum stream_message_kind kind,
-    const struct stream_record *record)
-{
-	struct stream_message message;
-
-	stream_message_open(&message, kind, STREAM_MESSAGE_KEY, record->key,
-	    record->value, NULL);
-	line_open(json, "decoded", '{');
-	line_text(
-	    json, "type", message.type == NULL ? "unknown" : message.type);
-	put_part(json, kind, record, STREAM_MESSAGE_KEY, "key");
-	put_part(json, kind, record, STREAM_MESSAGE_VALUE, "value");
-	line_close(json, '}');
-}
-
-/* The number of the only field of a control record's key or marker. */
-static bool
-control_number(const struct stream_record *record,
-    enum stream_message_part part, struct stream_item *item)
-{
-	struct stream_message message;
-
-	return stream_message_open(&message, STREAM_MESSAGE_CONTROL, part,
-		   record->key, record->value, NULL) == STREAM_OK &&
-	       stream_message_next(&message, item);
-}
-
-static void
-put_control(struct json_line *json, const struct stream_record *record)
-{
-	struct stream_item type, epoch;
-
-	if (!control_number(record, STREAM_MESSAGE_KEY, &type))
-		type = (struct stream_item){.number = -1};
-	line_text(
-	    json, "control_type", type.word == NULL ? "UNKNOWN" : type.word);
-	if (type.number >= 0 && type.number < 2 &&
-	    control_number(record, STREAM_MESSAGE_VALUE, &epoch)) {
-		line_int(json, "coordinator_epoch", epoch.number);
-		return;
-	}
-	line_open(json, "decoded", '{');
-	if (type.word == NULL)
-		put_part(json, STREAM_MESSAGE_CONTROL, record,
-		    STREAM_MESSAGE_KEY, "key");
-	put_part(json, STREAM_MESSAGE_CONTROL, record, STREAM_MESSAGE_VALUE,
-	    "value");
-	line_close(json, '}');
-}
-
-static int64_t
-size_of(struct stream_bytes bytes)
-{
-	return bytes.data == NULL ? -1 : (int64_t)bytes.size;
-}
-
-static void
-put_record_json(struct segment *segment, const struct stream_record *record)
-{
-	const struct inspect *in = segment->in;
-	struct json_line *json = &segment->in->json;
-	bool is_control = (record->batch->attributes & CONTROL) != 0;
-
-	inspect_begin(segment->in, "record");
-	line_int(json, "offset", record->offset);
-	line_int(json, "timestamp", record->timestamp_ms);
-	line_int(json, "sequence",
-	    sequence_at(
-		record->batch, record->offset - record->batch->base_offset));
-	line_int(json, "key_size", size_of(record->key));
-	line_int(json, "value_size", size_of(record->value));
-	line_bytes(json, "key", record->key);
-	line_bytes(json, "value", record->value);
-	line_headers(json, record);
-	if (is_control)
-		put_control(json, record);
-	else if (in->has_kind)
-		put_decoded(json, in->kind, record);
-	inspect_end(segment->in);
-}
-
-/* A record of Kafka's own for people: what it is, and its fields as JSON. */
-static bool
-put_decoded_text(struct segment *segment, const struct stream_record *record)
-{
-	struct inspect *in = segment->in;
-	bool is_control = (record->batch->attributes & CONTROL) != 0;
-	struct json_line json = {.out = &in->out};
-
-	if (!is_control && !in->has_kind)
-		return false;
-	cli_out_byte(&in->out, '{');
-	if (is_control)
-		put_control(&json, record);
-	else
-		put_decoded(&json, in->kind, record);
-	cli_out_text(&in->out, "}\n");
-	return true;
-}
-
-static void
-put_record_text(struct segment *segment, const struct stream_record *record)
-{
-	struct cli_out *out = &segment->in->out;
-	struct json_line json = {.out = out};
-	char time[STREAM_TIME_SIZE];
-
-	cli_out_format(out, "%12lld %-24s ", (long long)record->offset,
-	    inspect_time(record->timestamp_ms, time));
-	if (put_decoded_text(segment, record))
-		return;
-	cli_out_byte(out, '{');
-	line_bytes(&json, "key", record->key);
-	line_bytes(&json, "value", record->value);
-	if (record->header_count > 0)
-		line_headers(&json, record);
-	cli_out_text(out, "}\n");
-}
-
 static void
 put_record(struct segment *segment, const struct stream_record *record)
 {
@@ -318,10 +159,7 @@ put_record(struct segment *segment, const struct stream_record *record)
 		inspect_groups_record(in, record);
 	if (!in->shows.records)
 		return;
-	if (in->opts->json)
-		put_record_json(segment, record);
-	else
-		put_record_text(segment, record);
+	inspect_record(in, record);
 	if (in->left > 0)
 		in->left--;
 }

@@ -101,12 +101,10 @@ inspect_producers_batch(struct inspect *in, const struct stream_piece *piece,
 
 /* ---- showing ------------------------------------------------------------ */
 
-static void
-put_producer_json(struct inspect *in, const struct stream_snapshot_entry *entry)
+void
+inspect_producer_fields(
+    struct json_line *json, const struct stream_snapshot_entry *entry)
 {
-	struct json_line *json = &in->json;
-
-	inspect_begin(in, "producer");
 	line_int(json, "producer_id", entry->producer_id);
 	line_int(json, "producer_epoch", entry->producer_epoch);
 	line_int(json, "last_sequence", entry->last_sequence);
@@ -116,6 +114,15 @@ put_producer_json(struct inspect *in, const struct stream_snapshot_entry *entry)
 	line_int(json, "coordinator_epoch", entry->coordinator_epoch);
 	line_int(
 	    json, "current_txn_first_offset", entry->transaction_first_offset);
+}
+
+static void
+put_producer_json(struct inspect *in, const struct stream_snapshot_entry *entry)
+{
+	struct json_line *json = &in->json;
+
+	inspect_begin(in, "producer");
+	inspect_producer_fields(json, entry);
 	inspect_end(in);
 }
 
