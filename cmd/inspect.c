@@ -103,6 +103,7 @@ show_places(struct inspect *in, const struct stream_address *address,
 		    stream_address_resolve(address, in->store, &places, err);
 	if (status != STREAM_OK)
 		return status;
+	in->is_many = places.count > 1;
 	for (size_t i = 0; i < places.count && !inspect_is_over(in); i++)
 		inspect_partition(in, &places.items[i], &address->range);
 	if (is_store(address, &places) && !in->opts->hand_over &&

@@ -60,6 +60,7 @@ struct inspect {
 	enum cli_exit code; /* of the first failure */
 	int64_t left;       /* records (or batches) to show; -1: all */
 	bool one_file;      /* a single file was named */
+	bool is_many;       /* of several partitions that one word named */
 	bool is_silent;     /* problems are counted and not shown */
 	bool is_heading;    /* a partition was printed before, as text */
 
@@ -85,7 +86,8 @@ struct inspect {
 	uint64_t count_bytes;
 	uint64_t count_problems;
 	uint64_t count_notes;
-	int64_t end_offset;                  /* after the last batch seen */
+	bool has_gaps;       /* offsets may be missing */
+	int64_t next_offset; /* after the last batch seen; -1: not known */
 	struct inspect_stats *stats;         /* NULL: not asked for */
 	struct inspect_groups *groups;       /* the same */
 	struct inspect_producers *producers; /* the same */
@@ -187,7 +189,7 @@ void inspect_stats_records(struct inspect_stats *stats,
     size_t count);
 void inspect_stats_show(struct inspect *in);
 
-/* --groups */
+/* --groups, and --open-txns of __transaction_state */
 struct inspect_groups *inspect_groups_new(struct inspect *in);
 void inspect_groups_free(struct inspect_groups *groups);
 void inspect_groups_record(

@@ -1,5 +1,6 @@
 /*
- * inspect_groups.c - --groups: what stands in __consumer_offsets, newest wins
+ * inspect_groups.c - what coordinators keep, newest wins: --groups of
+ * __consumer_offsets, --open-txns of __transaction_state
  *
  * Offsets that were committed in a transaction count from its COMMIT marker
  * on, and not at all after an ABORT.
@@ -20,7 +21,7 @@ struct newest {
 	int64_t producer_id;
 	int64_t offset;            /* of the record */
 	bool is_group;             /* else a committed offset */
-	struct stream_bytes group; /* these lie in bytes */
+	struct stream_bytes group; /* or transactional id; it lies in bytes */
 	struct stream_bytes topic;
 	int32_t partition;
 	struct stream_bytes key;
@@ -103,7 +104,8 @@ take_key(struct newest *entry, struct stream_message *message)
 
 	entry->is_group = strcmp(message->type, "group_metadata") == 0;
 	while (stream_message_next(message, &item))
-		if (strcmp(item.name, "group") == 0)
+		if (strcmp(item.name, "group") == 0 ||
+		    strcmp(item.name, "transactional_id") == 0)
 			entry->group = item.bytes;
 		else if (strcmp(item.name, "topic") == 0)
 			entry->topic = item.bytes;
@@ -139,9 +141,8 @@ make_entry(struct inspect *in, const struct stream_record *record)
 	    .key = copy(entry->bytes, record->key),
 	    .value = copy(entry->bytes + record->key.size, record->value),
 	};
-	if (stream_message_open(&message, STREAM_MESSAGE_GROUPS,
-		STREAM_MESSAGE_KEY, entry->key, entry->value,
-		NULL) != STREAM_OK) {
+	if (stream_message_open(&message, in->kind, STREAM_MESSAGE_KEY,
+		entry->key, entry->value, NULL) != STREAM_OK) {
 		in->groups->skipped++;
 		free(entry);
 		return NULL;
@@ -210,8 +211,6 @@ inspect_groups_record(struct inspect *in, const struct stream_record *record)
 		take_marker(in, record);
 		return;
 	}
-	if (!in->has_kind || in->kind != STREAM_MESSAGE_GROUPS)
-		return;
 	entry = make_entry(in, record);
 	if (entry == NULL)
 		return;
@@ -226,11 +225,11 @@ inspect_groups_record(struct inspect *in, const struct stream_record *record)
 /* ---- showing ------------------------------------------------------------ */
 
 static int
-open_part(const struct newest *entry, enum stream_message_part part,
-    struct stream_message *message)
+open_part(const struct inspect *in, const struct newest *entry,
+    enum stream_message_part part, struct stream_message *message)
 {
-	return stream_message_open(message, STREAM_MESSAGE_GROUPS, part,
-	    entry->key, entry->value, NULL);
+	return stream_message_open(
+	    message, in->kind, part, entry->key, entry->value, NULL);
 }
 
 static void
@@ -238,10 +237,13 @@ put_json(struct inspect *in, const struct newest *entry)
 {
 	struct stream_message message;
 
-	inspect_begin(in, entry->is_group ? "group" : "group_offset");
-	if (open_part(entry, STREAM_MESSAGE_KEY, &message) == STREAM_OK)
+	inspect_begin(in, in->kind == STREAM_MESSAGE_TRANSACTIONS
+			      ? "transaction"
+			  : entry->is_group ? "group"
+					    : "group_offset");
+	if (open_part(in, entry, STREAM_MESSAGE_KEY, &message) == STREAM_OK)
 		line_message(&in->json, &message);
-	if (open_part(entry, STREAM_MESSAGE_VALUE, &message) == STREAM_OK)
+	if (open_part(in, entry, STREAM_MESSAGE_VALUE, &message) == STREAM_OK)
 		line_message(&in->json, &message);
 	else
 		line_bytes(&in->json, "unknown_value", entry->value);
@@ -260,14 +262,15 @@ add_text(struct columns *columns, struct stream_bytes bytes)
 }
 
 static void
-add_offset(struct columns *columns, const struct newest *entry)
+add_offset(const struct inspect *in, const struct newest *entry)
 {
+	struct columns *columns = &in->groups->columns;
 	struct stream_bytes metadata = {NULL, 0};
 	char offset[32] = "-", epoch[32] = "-", time[STREAM_TIME_SIZE] = "-";
 	struct stream_message message;
 	struct stream_item item;
 
-	if (open_part(entry, STREAM_MESSAGE_VALUE, &message) != STREAM_OK)
+	if (open_part(in, entry, STREAM_MESSAGE_VALUE, &message) != STREAM_OK)
 		strcpy(offset, "?");
 	else
 		while (stream_message_next(&message, &item)) {
@@ -313,7 +316,7 @@ put_group_text(struct inspect *in, const struct newest *entry)
 	struct stream_item item;
 
 	put_text(out, "group ", entry->group);
-	if (open_part(entry, STREAM_MESSAGE_VALUE, &message) != STREAM_OK) {
+	if (open_part(in, entry, STREAM_MESSAGE_VALUE, &message) != STREAM_OK) {
 		cli_out_text(out, ": of a version that is not known\n");
 		return;
 	}
@@ -337,6 +340,54 @@ put_group_text(struct inspect *in, const struct newest *entry)
 	cli_out_byte(out, '\n');
 }
 
+/* Has it neither ended nor not begun? */
+static bool
+is_open(const struct inspect *in, const struct newest *entry)
+{
+	struct stream_message message;
+	struct stream_item item;
+
+	if (open_part(in, entry, STREAM_MESSAGE_VALUE, &message) != STREAM_OK)
+		return true; /* as far as is known */
+	while (stream_message_next(&message, &item))
+		if (item.name != NULL &&
+		    strcmp(item.name, "transaction_status") == 0)
+			return item.word == NULL ||
+			       strcmp(item.word, "ongoing") == 0 ||
+			       strncmp(item.word, "prepare", 7) == 0;
+	return true;
+}
+
+static void
+put_transaction(struct inspect *in, const struct newest *entry)
+{
+	struct stream_message message;
+	struct json_line json = {.out = &in->out};
+
+	put_text(&in->out, "open transaction of id ", entry->group);
+	if (open_part(in, entry, STREAM_MESSAGE_VALUE, &message) == STREAM_OK) {
+		cli_out_text(&in->out, " {");
+		line_message(&json, &message);
+		cli_out_byte(&in->out, '}');
+	}
+	cli_out_byte(&in->out, '\n');
+}
+
+static void
+show_transaction(const void *node, VISIT which, void *context)
+{
+	const struct newest *entry = *(struct newest *const *)node;
+	struct inspect *in = context;
+
+	if ((which != postorder && which != leaf) ||
+	    entry->value.data == NULL || !is_open(in, entry))
+		return;
+	if (in->opts->json)
+		put_json(in, entry);
+	else
+		put_transaction(in, entry);
+}
+
 static void
 show_entry(const void *node, VISIT which, void *context)
 {
@@ -350,7 +401,7 @@ show_entry(const void *node, VISIT which, void *context)
 	else if (entry->is_group)
 		put_group_text(in, entry);
 	else
-		add_offset(&in->groups->columns, entry);
+		add_offset(in, entry);
 }
 
 static void
@@ -372,7 +423,9 @@ print_offsets(struct inspect *in)
 void
 inspect_groups_show(struct inspect *in)
 {
-	if (in->opts->json)
+	if (in->kind == STREAM_MESSAGE_TRANSACTIONS)
+		twalk_r(in->groups->tree, show_transaction, in);
+	else if (in->opts->json)
 		twalk_r(in->groups->tree, show_entry, in);
 	else
 		print_offsets(in);

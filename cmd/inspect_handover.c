@@ -370,6 +370,34 @@ check_batches(struct inspect *in, enum verdict *worst)
 		    "in the batches, never falling");
 }
 
+/* After an unclean stop a broker rebuilds the file from the batches. */
+static void
+check_epochs(struct inspect *in, enum verdict *worst)
+{
+	static const char name[] = "leader-epoch-checkpoint";
+	char *path = inspect_path(in, in->path, name);
+	struct stream_epoch *epochs;
+	struct stream_error err;
+	size_t count;
+	int status;
+
+	if (path == NULL)
+		return;
+	status = stream_epochs_read(path, &epochs, &count, &err);
+	free(path);
+	if (status == STREAM_OK)
+		free(epochs);
+	if (status == STREAM_OK)
+		say(in, worst, OK, "epoch file", "rises from line to line");
+	else if (status == STREAM_ENOENT)
+		say(in, worst, OK, "epoch file",
+		    "none: the broker makes it from the batches");
+	else
+		say(in, worst, MISSING, "epoch file",
+		    "malformed: remove leader-epoch-checkpoint, and the broker "
+		    "makes it from the batches");
+}
+
 /* What is ours or left over: a broker ignores or deletes it. */
 static void
 check_leftovers(struct inspect *in, enum verdict *worst)
@@ -410,6 +438,7 @@ inspect_hand_over(struct inspect *in)
 	check_store(in, &worst);
 	check_metadata(in, &worst);
 	check_batches(in, &worst);
+	check_epochs(in, &worst);
 	check_checkpoint(in, &worst);
 	check_log_start(in, &worst, in->log_start_offset);
 	check_leftovers(in, &worst);

@@ -229,7 +229,6 @@ count_batch(struct segment *segment, const struct stream_piece *piece)
 	if (segment->first_offset < 0)
 		segment->first_offset = info->base_offset;
 	segment->last_offset = info->last_offset;
-	segment->in->end_offset = info->last_offset + 1;
 	if (time == STREAM_NO_TIMESTAMP)
 		return;
 	if (segment->first_timestamp_ms == STREAM_NO_TIMESTAMP ||
@@ -239,11 +238,27 @@ count_batch(struct segment *segment, const struct stream_piece *piece)
 		segment->last_timestamp_ms = time;
 }
 
+/* A log of ours is dense until something takes offsets away. */
+static void
+check_gap(struct segment *segment, const struct stream_piece *piece)
+{
+	struct inspect *in = segment->in;
+	int64_t due = in->next_offset;
+
+	if (!in->has_gaps && due >= 0 && piece->info.base_offset > due)
+		inspect_problem(in, segment->file->name, "offset-gap", true,
+		    "position %llu: offsets %lld to %lld are missing",
+		    (unsigned long long)piece->info.position, (long long)due,
+		    (long long)piece->info.base_offset - 1);
+	in->next_offset = piece->info.last_offset + 1;
+}
+
 static void
 show_good(struct segment *segment, const struct stream_piece *piece)
 {
 	struct inspect *in = segment->in;
 
+	check_gap(segment, piece);
 	if (piece->info.last_offset < in->from ||
 	    piece->info.base_offset >= in->to)
 		return;
@@ -287,6 +302,8 @@ show_piece(struct segment *segment, const struct stream_piece *piece)
 	struct inspect *in = segment->in;
 	unsigned long long at = piece->info.position;
 
+	if (piece->kind != STREAM_PIECE_BATCH)
+		in->next_offset = -1; /* what is missing was told */
 	switch (piece->kind) {
 	case STREAM_PIECE_BATCH:
 		show_good(segment, piece);

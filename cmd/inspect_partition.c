@@ -33,7 +33,9 @@ inspect_choose(struct inspect *in, bool has_range)
 	    .files = all || (none && !has_range),
 	    .producers = opts->producers,
 	    .open_txns = opts->open_txns,
-	    .groups = opts->groups,
+	    .groups = in->has_kind &&
+		      (in->kind == STREAM_MESSAGE_GROUPS ? opts->groups
+							 : opts->open_txns),
 	    .stats = opts->stats,
 	};
 }
@@ -148,9 +150,26 @@ show_heading(struct inspect *in)
 	cli_out_format(&in->out, "partition %s in %s\n", in->label, in->path);
 }
 
+/* --groups alone says nothing of other topics. */
+static bool
+has_nothing_to_show(const struct inspect *in)
+{
+	const struct inspect_shows *shows = &in->shows;
+
+	return !shows->segments && !shows->batches && !shows->records &&
+	       !shows->index && !shows->files && !shows->producers &&
+	       !shows->open_txns && !shows->groups && !shows->stats;
+}
+
 static void
 walk_partition(struct inspect *in, const char *only)
 {
+	if (has_nothing_to_show(in)) {
+		if (!in->is_many)
+			cli_note(in->context, in->label,
+			    "no groups here: they lie in __consumer_offsets");
+		return;
+	}
 	if (only != NULL && !in->opts->index && !in->opts->all)
 		in->shows.index = false; /* those are other files */
 	start_parts(in);
@@ -187,7 +206,8 @@ inspect_reset(struct inspect *in)
 	in->kept_count = 0;
 	in->count_segments = in->count_batches = in->count_records = 0;
 	in->count_bytes = in->count_problems = in->count_notes = 0;
-	in->end_offset = 0;
+	in->next_offset = -1;
+	in->has_gaps = true;
 	in->records_left = -1;
 	in->from = 0;
 	in->to = INT64_MAX;
@@ -287,6 +307,7 @@ show_place(struct inspect *in, const struct stream_place *place,
 	in->path = place->path;
 	in->store_path = place->store_path;
 	in->log_start_offset = place->log_start_offset;
+	in->has_gaps = place->has_gaps;
 	set_kind(in);
 	inspect_choose(in, !inspect_is_whole(range));
 	status = set_range(in, place, range, &err);

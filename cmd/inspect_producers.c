@@ -206,7 +206,8 @@ show_open(struct inspect *in, const struct stream_snapshot_entry *entries,
 			put_open_text(in, &entries[i]);
 	}
 	if (open == 0 && !in->opts->json)
-		cli_out_text(&in->out, "no open transaction\n");
+		cli_out_text(
+		    &in->out, "no open transaction in this partition\n");
 }
 
 static void

@@ -213,6 +213,21 @@ for line in map(json.loads, sys.stdin):
     [[ $output == *"damage  $NAME.log  invalid-batch  position 0: Record is corrupt (stored crc = "* ]]
 }
 
+# The base offset lies outside of the CRC.
+@test "an offset that is missing is damage in a log of ours" {
+    local size
+
+    fill
+    size=$(batches "$(log t 0)" | sed -n '1s/.* //p')
+    change "$(log t 0)" $((size + 7)) 011
+    run -3 strm inspect -J t
+    [ "$(only problem <<<"$output" | field kind)" = '"offset-gap"' ]
+    [ "$(only problem <<<"$output" | field message)" = "\"position $size: offsets 3 to 8 are missing\"" ]
+    mkdir foreign
+    cp -r "$STRM_DIR/t-0" foreign/
+    run -0 strm inspect -J foreign/t-0
+}
+
 @test "bytes that are no batch are a hole" {
     fill
     change "$(log t 0)" 11 001
@@ -277,6 +292,15 @@ for line in map(json.loads, sys.stdin):
     [ -z "$stderr" ]
 }
 
+@test "groups of another topic are a note" {
+    fill
+    run -0 --separate-stderr strm inspect --groups t
+    [ -z "$output" ]
+    [ "$stderr" = 'strm: t-0: no groups here: they lie in __consumer_offsets' ]
+    run -0 --separate-stderr strm inspect -q --groups t
+    [ -z "$stderr" ]
+}
+
 @test "groups as JSON have every field" {
     coordinators
     run -0 strm inspect -J --groups __consumer_offsets
@@ -299,6 +323,14 @@ for line in map(json.loads, sys.stdin):
     [[ $output == *'"client_transaction_version":2}'* ]]
 }
 
+@test "transactional ids that are in a transaction" {
+    coordinators
+    run -0 strm inspect -J --open-txns __transaction_state
+    [ "$(field transactional_id <<<"$output")" = '"tx"' ]
+    run -0 strm inspect --open-txns __transaction_state
+    [[ ${lines[1]} == 'open transaction of id "tx" {"producer_id":1000,'*'"transaction_status_name":"ongoing"'* ]]
+}
+
 @test "control records are decoded" {
     coordinators
     foreign
@@ -317,7 +349,7 @@ for line in map(json.loads, sys.stdin):
     [ "${lines[1]}" = 'open transaction of producer 3, epoch 0, from offset 6, last written 2026-03-01T10:30:00.000Z' ]
     python "$BATS_TEST_DIRNAME/transactions.py" x/t-0 commit
     run -0 strm inspect --open-txns x/t-0
-    [ "${lines[1]}" = 'no open transaction' ]
+    [ "${lines[1]}" = 'no open transaction in this partition' ]
 }
 
 # ---- numbers -------------------------------------------------------------
@@ -403,6 +435,17 @@ EOS
     [ "$(grep '"verdict":"missing"' <<<"$output" | field item | xargs -d '\n')" = \
         '"directory name" "indexes" "partition.metadata" "log files"' ]
     [ "$(only hand_over_summary <<<"$output" | field ready)" = false ]
+}
+
+@test "an epoch file that is malformed is better none" {
+    fill
+    mkdir broker
+    cp -r "$STRM_DIR/t-0" broker/
+    printf '0\n2\n1 0\n0 5\n' >broker/t-0/leader-epoch-checkpoint
+    run -1 strm inspect --hand-over broker/t-0
+    [[ $output == *'missing  epoch file           malformed: remove'* ]]
+    rm broker/t-0/leader-epoch-checkpoint
+    run -0 strm inspect --hand-over broker/t-0
 }
 
 @test "a broker that runs is seen" {
