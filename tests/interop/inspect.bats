@@ -11,7 +11,7 @@ setup() {
 
 @test "inspect -J agrees with Kafka, line by line and field by field" {
     for directory in "$golden"/*/; do
-        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/inspect.py" \
+        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/inspect_golden.py" \
             "$directory"
     done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Hold `strm inspect -J` against what Kafka found in a directory it wrote.
 
-    inspect.py DIR
+    inspect_golden.py DIR
 
 Each line of DIR/expected.jsonl must be a line of the output, in that order and
 with nothing between them: every field of it the same, keys, values and headers
