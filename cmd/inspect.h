@@ -141,9 +141,10 @@ const char *inspect_time(int64_t timestamp_ms, char *text);
 
 /* ---- the parts ---------------------------------------------------------- */
 
-/* One .log file and, if shown, its indexes. */
-void inspect_segment(
-    struct inspect *in, const struct stream_file *file, bool is_closed);
+/* One .log file and, if shown, its indexes.  next: the log after it, or
+ * NULL. */
+void inspect_segment(struct inspect *in, const struct stream_file *file,
+    const struct stream_file *next);
 
 /* The sequence of the record delta after a batch's first; -1: none. */
 int64_t inspect_sequence(const struct stream_batch_info *info, int64_t delta);

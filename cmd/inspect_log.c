@@ -402,8 +402,8 @@ walk_segment(struct segment *segment)
 }
 
 void
-inspect_segment(
-    struct inspect *in, const struct stream_file *file, bool is_closed)
+inspect_segment(struct inspect *in, const struct stream_file *file,
+    const struct stream_file *next)
 {
 	struct segment segment = {
 	    .in = in,
@@ -415,7 +415,8 @@ inspect_segment(
 	struct stream_log_walk_options options = {
 	    .max_batch_bytes = (size_t)in->opts->max_batch_bytes,
 	    .base_offset = file->base_offset,
-	    .is_closed = is_closed,
+	    .next_base = next != NULL ? next->base_offset : 0,
+	    .is_closed = next != NULL,
 	};
 	char *path = inspect_path(in, in->path, file->name);
 	struct stream_error err;

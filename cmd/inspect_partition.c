@@ -104,7 +104,7 @@ walk_logs(struct inspect *in, const char *only)
 		    (file->base_offset >= in->to ||
 			(next != NULL && next->base_offset <= in->from)))
 			continue;
-		inspect_segment(in, file, next != NULL);
+		inspect_segment(in, file, next);
 		if (in->records_left == 0)
 			break;
 	}

@@ -118,6 +118,20 @@ fill(struct stream_piece *piece, const struct stream_batch *batch,
 	    bytes + STREAM_BATCH_CRC_FROM, n - STREAM_BATCH_CRC_FROM);
 }
 
+/* The first offset that cannot lie in this segment. */
+static int64_t
+end_of_segment(const struct stream_log_walk *walk)
+{
+	int64_t end;
+
+	if (walk->options.next_base > 0)
+		return walk->options.next_base;
+	if (__builtin_add_overflow(
+		walk->options.base_offset, (int64_t)1 << 31, &end))
+		return INT64_MAX;
+	return end;
+}
+
 static void
 give_batch(struct stream_log_walk *walk, struct stream_piece *piece)
 {
@@ -136,6 +150,12 @@ give_batch(struct stream_log_walk *walk, struct stream_piece *piece)
 		stream_fail(&piece->why, STREAM_ECORRUPT, batch->info.position,
 		    "base offset %lld, where %lld or more is due",
 		    (long long)batch->info.base_offset, (long long)walk->due);
+	} else if (batch->info.last_offset >= end_of_segment(walk)) {
+		piece->breaks_chain = true;
+		stream_fail(&piece->why, STREAM_ECORRUPT, batch->info.position,
+		    "last offset %lld, where the segment ends before %lld",
+		    (long long)batch->info.last_offset,
+		    (long long)end_of_segment(walk));
 	} else {
 		walk->due = batch->info.last_offset + 1;
 	}

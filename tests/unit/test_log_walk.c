@@ -225,6 +225,19 @@ an_offset_below_the_one_due_breaks_the_chain(void **state)
 }
 
 static void
+an_offset_past_the_segment_breaks_the_chain(void **state)
+{
+	struct temp_dir *dir = *state;
+	struct stream_log_walk_options next = {.next_base = 7};
+	static const uint8_t far[8] = {0, 0, 0, 0, 0x80};
+	size_t one = put_five(dir);
+
+	assert_string_equal(walk_with(dir, &next).pieces, "bbbcc");
+	fx_put_at(dir, LOG_0, 4 * one, far, sizeof(far));
+	assert_string_equal(walk_log(dir).pieces, "bbbbc");
+}
+
+static void
 another_format_is_not_supported(void **state)
 {
 	struct temp_dir *dir = *state;
@@ -315,6 +328,7 @@ main(void)
 	    TEST(a_cut_end_is_torn_unless_a_newer_segment_exists),
 	    TEST(zeros_at_the_end_are_torn),
 	    TEST(an_offset_below_the_one_due_breaks_the_chain),
+	    TEST(an_offset_past_the_segment_breaks_the_chain),
 	    TEST(another_format_is_not_supported),
 	    TEST(records_that_do_not_fit_are_told),
 	    TEST(one_changed_byte_costs_one_batch_at_most),

@@ -47,6 +47,8 @@ struct stream_log_walk_options {
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	uint64_t position;      /* where to begin: the start of a batch */
 	int64_t base_offset;    /* no record may lie below it */
+	int64_t next_base;      /* nor at or above the next segment's; 0: the
+				   last one, where base_offset + 2^31 bounds */
 	bool is_closed;         /* a newer segment exists: nothing is torn */
 };
 
