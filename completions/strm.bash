@@ -7,8 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail repair topic help'
-        commands='produce consume tail topic inspect help'
+        commands='produce consume tail repair topic inspect help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;

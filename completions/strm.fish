@@ -4,8 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail repair topic help
-            set commands produce consume tail topic inspect help
+            set commands produce consume tail repair topic inspect help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -185,7 +184,6 @@ complete -c strm -n '__strm_is strm topic rm' -s q -l quiet -d 'no notes and no 
 complete -c strm -n '__strm_is strm topic rm' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm topic rm' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm topic rm' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic help'
 complete -c strm -n '__strm_is strm inspect' -a '(__strm_topics)'
 complete -c strm -n '__strm_is strm inspect' -s J -l json -d 'print JSON lines; alone: all there is'
 complete -c strm -n '__strm_is strm inspect' -l all -d 'all that there is in the files'
@@ -204,7 +202,7 @@ complete -c strm -n '__strm_is strm inspect' -s q -l quiet -d 'no notes and no p
 complete -c strm -n '__strm_is strm inspect' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm inspect' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm inspect' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic inspect help'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic inspect help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

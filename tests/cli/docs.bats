@@ -75,7 +75,7 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail repair; do
+    for command in produce consume tail inspect repair; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }
