@@ -12,5 +12,6 @@ extern const struct cli_command tail_command;
 extern const struct cli_command repair_command;
 extern const struct cli_command topic_command;
 extern const struct cli_command verify_command;
+extern const struct cli_command inspect_command;
 
 #endif

@@ -19,6 +19,7 @@ static const struct cli_command *const commands[] = {
     &repair_command,
     &topic_command,
     &verify_command,
+    &inspect_command,
     &help_command,
     NULL,
 };

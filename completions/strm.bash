@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail repair topic verify help'
+        commands='produce consume tail repair topic verify inspect help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -65,6 +65,11 @@ _strm_describe() {
         commands=''
         options='-J --json -j --jobs --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
+        ;;
+    'strm inspect')
+        commands=''
+        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS|PATH...'
         ;;
     'strm help')
         commands=''
@@ -132,6 +137,9 @@ _strm_argument() {
     'strm verify --max-batch-bytes') argument='SIZE' ;;
     'strm verify --lock-timeout') argument='DURATION' ;;
     'strm verify -C' | 'strm verify --store') argument='STORE' ;;
+    'strm inspect -n' | 'strm inspect --count') argument='N' ;;
+    'strm inspect --max-batch-bytes') argument='SIZE' ;;
+    'strm inspect -C' | 'strm inspect --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail repair topic verify help
+            set commands produce consume tail repair topic verify inspect help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -50,6 +50,7 @@ complete -c strm -n '__strm_is strm' -a tail -d 'Print the last records of each 
 complete -c strm -n '__strm_is strm' -a repair -d 'Repair partitions, or salvage what can be read of one.'
 complete -c strm -n '__strm_is strm' -a topic -d 'Make, list, describe, change and delete topics.'
 complete -c strm -n '__strm_is strm' -a verify -d 'Look for damage in topics, partitions or log files.'
+complete -c strm -n '__strm_is strm' -a inspect -d 'Show what is in a partition directory, a store or a file.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm' -s h -l help -d 'print this help'
@@ -194,7 +195,25 @@ complete -c strm -n '__strm_is strm verify' -s q -l quiet -d 'no notes and no pr
 complete -c strm -n '__strm_is strm verify' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm verify' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm verify' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic verify help'
+complete -c strm -n '__strm_is strm inspect' -a '(__strm_topics)'
+complete -c strm -n '__strm_is strm inspect' -s J -l json -d 'print JSON lines; alone: all there is'
+complete -c strm -n '__strm_is strm inspect' -l all -d 'all that there is in the files'
+complete -c strm -n '__strm_is strm inspect' -l batches -d 'the batches'
+complete -c strm -n '__strm_is strm inspect' -l records -d 'the records, control records too'
+complete -c strm -n '__strm_is strm inspect' -l index -d 'the entries of the index files'
+complete -c strm -n '__strm_is strm inspect' -l producers -d 'snapshots and state of producers'
+complete -c strm -n '__strm_is strm inspect' -l open-txns -d 'transactions that are open'
+complete -c strm -n '__strm_is strm inspect' -l groups -d 'what groups committed, and their members'
+complete -c strm -n '__strm_is strm inspect' -l stats -d 'sizes, keys, gaps and times in numbers'
+complete -c strm -n '__strm_is strm inspect' -l hand-over -d 'is it ready for a Kafka broker'
+complete -c strm -n '__strm_is strm inspect' -s n -l count -x -d 'stop after N records, or N batches'
+complete -c strm -n '__strm_is strm inspect' -l max-batch-bytes -x -d 'take no larger batches (default 64MiB)'
+complete -c strm -n '__strm_is strm inspect' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm inspect' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm inspect' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm inspect' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm inspect' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic verify inspect help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

@@ -1,7 +1,9 @@
 #include "file/checkpoint.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -14,6 +16,10 @@
  * 290 bytes; this is far above that and bounds what a hostile file costs.
  */
 enum { FILE_LIMIT = 64 << 20 };
+
+/* Read as a whole each line takes some bytes more: enough for a broker, little
+ * enough for a tool. */
+enum { READ_LIMIT = 8 << 20 };
 
 struct entry {
 	struct stream_field topic;
@@ -52,6 +58,76 @@ is_of_topic(const struct entry *entry, const char *topic)
 
 	return entry->topic.size == size &&
 	       memcmp(entry->topic.text, topic, size) == 0;
+}
+
+/* The topics, each with a NUL, take no more room than the text. */
+static int
+make_room(struct stream_bytes text, struct stream_checkpoint *checkpoint,
+    struct stream_error *err)
+{
+	/* "t 0 0" and a line end: the smallest entry. */
+	size_t most = text.size / 6 + 1;
+
+	checkpoint->count = 0;
+	checkpoint->items = calloc(most, sizeof(*checkpoint->items));
+	checkpoint->names = malloc(text.size + 1);
+	if (checkpoint->items != NULL && checkpoint->names != NULL)
+		return STREAM_OK;
+	stream_checkpoint_release(checkpoint);
+	return stream_fail_memory(err);
+}
+
+void
+stream_checkpoint_release(struct stream_checkpoint *checkpoint)
+{
+	free(checkpoint->items);
+	free(checkpoint->names);
+	*checkpoint = (struct stream_checkpoint){.items = NULL};
+}
+
+int
+stream_checkpoint_parse(struct stream_bytes text,
+    struct stream_checkpoint *checkpoint, struct stream_error *err)
+{
+	struct stream_lines lines;
+	struct entry entry;
+	char *name;
+	int status = stream_lines_init(&lines, text, err);
+
+	if (status == STREAM_OK)
+		status = make_room(text, checkpoint, err);
+	if (status != STREAM_OK)
+		return status;
+	name = checkpoint->names;
+	while ((status = take_entry(&lines, &entry, err)) == STREAM_OK) {
+		checkpoint->items[checkpoint->count++] =
+		    (struct stream_checkpoint_entry){
+			name, entry.partition, entry.offset};
+		memcpy(name, entry.topic.text, entry.topic.size);
+		name[entry.topic.size] = '\0';
+		name += entry.topic.size + 1;
+	}
+	if (status == STREAM_END)
+		return STREAM_OK;
+	stream_checkpoint_release(checkpoint);
+	return status;
+}
+
+int
+stream_checkpoint_read(const char *path, struct stream_checkpoint *checkpoint,
+    struct stream_error *err)
+{
+	struct stream_buf text;
+	int status;
+
+	stream_buf_init(&text);
+	status = stream_io_load(AT_FDCWD, path, READ_LIMIT, &text, err);
+	if (status == STREAM_OK)
+		status = stream_checkpoint_parse(
+		    (struct stream_bytes){text.data, text.size}, checkpoint,
+		    err);
+	stream_buf_release(&text);
+	return status;
 }
 
 int

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stream/files.h>
 #include <stream/record.h>
 
 /* In the store: "TOPIC PARTITION OFFSET", the log start offsets. */
@@ -49,14 +50,13 @@ int stream_checkpoint_set(int dirfd, const char *name, const char *topic,
 int stream_checkpoint_drop_topic(
     int dirfd, const char *name, const char *topic, struct stream_error *err);
 
+/* All entries of such a file's bytes (borrowed).  STREAM_ECORRUPT. */
+int stream_checkpoint_parse(struct stream_bytes text,
+    struct stream_checkpoint *checkpoint, struct stream_error *err);
+
 /* The same on bytes (borrowed) that were read from such a file. */
 int stream_checkpoint_find_in(struct stream_bytes text, const char *topic,
     int32_t partition, int64_t *offset, struct stream_error *err);
-
-struct stream_epoch {
-	int32_t epoch;
-	int64_t start_offset; /* of the first record written in that epoch */
-};
 
 /*
  * Read the leader epochs of the partition dirfd, oldest first.  *entries is

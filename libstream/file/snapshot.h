@@ -10,20 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stream/files.h>
 #include <stream/record.h>
 
 #include "base/buf.h"
-
-struct stream_snapshot_entry {
-	int64_t producer_id;
-	int64_t last_offset;
-	int64_t timestamp_ms;
-	int64_t transaction_first_offset; /* -1: no open transaction */
-	int32_t last_sequence;
-	int32_t offset_delta;
-	int32_t coordinator_epoch;
-	int16_t producer_epoch;
-};
 
 /*
  * Decode a whole snapshot file (borrowed).  Gives *entries; free them with

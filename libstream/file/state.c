@@ -15,7 +15,7 @@
 enum {
 	VERSION = 1,
 	SLOT_USED = 148,
-	SLOT_STRIDE = 256,
+	SLOT_STRIDE = STREAM_STATE_STRIDE,
 	CHECKSUM_AT = 144,
 	BELL_SIZE = 4,
 	/* A slot is half written for well under a microsecond. */
@@ -66,17 +66,22 @@ stream_state_identify(
 	return STREAM_OK;
 }
 
+static bool
+is_slot(const uint8_t *slot)
+{
+	return memcmp(slot, "STRM", 4) == 0 &&
+	       stream_load16(slot + 4) == VERSION &&
+	       stream_load32(slot + CHECKSUM_AT) ==
+		   stream_crc32c(slot, CHECKSUM_AT);
+}
+
 /* A slot of another file counts no more than a torn one: in a copy it would
  * otherwise hide what is written here, until its sequence is reached. */
 static bool
 is_whole(const uint8_t *slot, const struct stream_state_identity *identity)
 {
-	return memcmp(slot, "STRM", 4) == 0 &&
-	       stream_load16(slot + 4) == VERSION &&
-	       stream_load64(slot + 32) == identity->device &&
-	       stream_load64(slot + 40) == identity->inode &&
-	       stream_load32(slot + CHECKSUM_AT) ==
-		   stream_crc32c(slot, CHECKSUM_AT);
+	return is_slot(slot) && stream_load64(slot + 32) == identity->device &&
+	       stream_load64(slot + 40) == identity->inode;
 }
 
 static void
@@ -127,6 +132,16 @@ store(const struct stream_state *state, uint8_t *p)
 	stream_store64(p + 128, state->takeback_end);
 	stream_store64(p + 136, state->structure);
 	stream_store32(p + CHECKSUM_AT, stream_crc32c(p, CHECKSUM_AT));
+}
+
+bool
+stream_state_take_slot(
+    const uint8_t *slot, size_t size, struct stream_state *state)
+{
+	if (size < SLOT_USED || !is_slot(slot))
+		return false;
+	load(slot, state);
+	return true;
 }
 
 /* The newer whole slot of the two, or NULL. */

@@ -10,11 +10,15 @@
 #define STREAM_FILE_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <stream/error.h>
 
 #define STREAM_STATE_NAME ".strm-state"
+
+/* The two slots begin at byte 0 and at this one. */
+enum { STREAM_STATE_STRIDE = 256 };
 
 /* Bytes of the file that are locked.  Who needs several takes structure
  * first, then sync, then append. */
@@ -73,6 +77,11 @@ int stream_state_read(int fd, const struct stream_state_identity *identity,
  * Without one *state is all zero as well.  STREAM_EIO. */
 int stream_state_load(
     int dirfd, struct stream_state *state, struct stream_error *err);
+
+/* Read one slot of the file's bytes (borrowed), whoever's it is.  false when
+ * it is not whole or of another version. */
+bool stream_state_take_slot(
+    const uint8_t *slot, size_t size, struct stream_state *state);
 
 /* Was the state written since the system booted?  If not, only its durable
  * end can be trusted. */

@@ -6,9 +6,12 @@
 
 #include <stream/address.h>
 #include <stream/error.h>
+#include <stream/files.h>
 #include <stream/format.h>
+#include <stream/inspect.h>
 #include <stream/json.h>
 #include <stream/jsonl.h>
+#include <stream/message.h>
 #include <stream/parse.h>
 #include <stream/producer.h>
 #include <stream/range.h>

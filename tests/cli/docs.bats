@@ -35,6 +35,10 @@ docs() {
     docs examples "$MAN/strm-consume.1"
 }
 
+@test "the examples of strm-inspect(1) run and give what they say" {
+    docs examples "$MAN/strm-inspect.1"
+}
+
 @test "the examples of strm-tail(1) run and give what they say" {
     docs examples "$MAN/strm-tail.1"
 }
@@ -75,7 +79,7 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail repair verify; do
+    for command in produce consume tail inspect repair verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }

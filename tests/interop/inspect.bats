@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# Partition directories that Kafka wrote, in $STRM_GOLDEN: inspect -J finds in
+# them what Kafka's own code found.  Skipped where they are not present.
+
+setup() {
+    root=${STRM_SOURCE_DIR:-$BATS_TEST_DIRNAME/../..}
+    golden=${STRM_GOLDEN:-$root/../shared/golden}
+    [ -d "$golden" ] || skip "no golden directories in $golden"
+    export PYTHONDONTWRITEBYTECODE=1
+}
+
+@test "inspect -J agrees with Kafka, line by line and field by field" {
+    for directory in "$golden"/*/; do
+        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/inspect_golden.py" \
+            "$directory"
+    done
+}
+
+@test "a second account of a log's producers agrees with each snapshot" {
+    for directory in "$golden"/*/topic-0; do
+        copy=$BATS_TEST_TMPDIR/${directory//\//_}
+        mkdir -p "$copy"
+        cp -r "$directory" "$copy/"
+        chmod -R u+w "$copy"
+        with=$("$STRM" inspect -J --producers "$copy/topic-0" |
+            grep '^{"type":"producer",' || :)
+        rm -f "$copy"/topic-0/*.snapshot
+        without=$("$STRM" inspect -J --producers "$copy/topic-0" |
+            grep '^{"type":"producer",' || :)
+        case $directory in
+        */bad-crc/* | */compacted/* | */crash-swap/* | */delete-horizon/*)
+            continue # the log does not hold all that happened
+            ;;
+        esac
+        [ "$with" = "$without" ]
+    done
+}
