@@ -55,7 +55,7 @@ else
 say = @:
 endif
 
-all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc ## build strm and libstream
+all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc $(O)/refdec ## build strm and libstream
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n",$$1,$$2}' Makefile
@@ -96,6 +96,14 @@ $(O)/strm: $(CMD_OBJ) $(O)/libstream.a
 	$(say) LD $@
 	$(Q)$(CC) -pie $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(STATIC_LIBS) -lisal -lm
+
+# The second decoder: no code of ours, no header of ours.
+REFDEC_SRC := $(wildcard format/refdec/*.c)
+$(O)/refdec: $(REFDEC_SRC) format/refdec/refdec.h Makefile
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $(REFDEC_SRC) \
+		-lzstd -llz4 -lsnappy -lz
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d) $(TOOL_BIN:=.d)
 
@@ -163,7 +171,7 @@ lint: all ## layers, headers, formatting, manuals, scripts, completions
 	$(Q)STRM_CFLAGS='$(STD) $(WARN)' tests/lint/run
 
 format: ## let clang-format lay out all C files
-	$(Q)clang-format-14 -i $$(find cmd libstream tests bench -name '*.[ch]')
+	$(Q)clang-format-14 -i $$(find cmd libstream tests bench format -name '*.[ch]')
 
 # --- installing ----------------------------------------------------------
 
