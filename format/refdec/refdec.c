@@ -57,7 +57,7 @@ refdec_batch(const uint8_t *p, size_t n, size_t limit, struct refdec_batch *b)
 	b->epoch = (int32_t)refdec_be(p + 12, 4);
 	b->magic = (int8_t)p[16];
 	b->size = b->length < 0 ? 0 : (size_t)b->length + 12;
-	if (b->length < (b->magic >> 1 ? 49 : 14) || b->size > limit)
+	if (b->magic >> 1 ? b->length < 49 || b->size > limit : b->length < 14)
 		return REFDEC_CORRUPT;
 	if (b->size > n)
 		return REFDEC_TORN;
@@ -75,15 +75,15 @@ refdec_batch(const uint8_t *p, size_t n, size_t limit, struct refdec_batch *b)
 	int codec = b->attributes & 7;
 	if (refdec_crc32c(p + 21, b->size - 21) != b->crc)
 		return REFDEC_CORRUPT;
-	if (codec > 4)
-		return REFDEC_NEWER;
+	if (codec > 4 || (codec && b->attributes & 32))
+		return REFDEC_NEWER; /* a codec, or a control batch with one */
 	if (b->base < 0 || b->last_delta < 0 ||
 	    b->base >= INT64_MAX - b->last_delta || b->count < 0 ||
 	    b->count - 1 > b->last_delta ||
 	    (!codec && (size_t)b->count > (b->size - 61) / 7) ||
 	    (!b->count && (b->size != 61 || codec)))
 		return REFDEC_CORRUPT;
-	return codec && b->attributes & 32 ? REFDEC_NEWER : REFDEC_GOOD;
+	return REFDEC_GOOD;
 }
 
 struct refdec_cursor
