@@ -133,7 +133,7 @@ check: deps ## install what is missing, then run every test (short forms)
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # Every suite runs, also after one failed; the last line counts all tests.
-SUITES := lint check-unit check-cli check-interop check-fault-short
+SUITES := lint check-unit check-cli check-interop check-fault-short check-fuzz
 
 check-all: all tools $(UNIT_BIN)
 	@rm -rf "$(STRM_BUILD)/results"
@@ -163,6 +163,39 @@ sanitize: ## the unit and command-line tests under ASan and UBSan
 		CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 		STRM=$(abspath $(O))/sanitize/strm \
 		STRM_BUILD=$(abspath $(O))/sanitize check-unit check-cli
+
+# --- fuzzing -------------------------------------------------------------
+
+# One program for all targets (its name says which), since linking thirteen
+# would take longer than a short run of each.
+FUZZ_CC ?= clang-14
+FUZZ_CFLAGS ?= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+FUZZ_SRC := $(wildcard tests/fuzz/*.c) format/refdec/refdec.c \
+	format/refdec/codecs.c
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_SECONDS ?= 3600
+
+$(O)/fuzz/%.o: %.c Makefile
+	$(say) FUZZCC $<
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(STD) $(WARN) -pthread -Ilibstream -Ilibstream/include \
+		-Iformat -MMD -MP $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link \
+		-c $< -o $@
+
+$(O)/fuzz/strm-fuzz: $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)
+	$(say) LD $@
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ \
+		$(SHARED_LIBS) -lm
+
+-include $(FUZZ_OBJ:.o=.d) $(FUZZ_LIB_OBJ:.o=.d)
+
+check-fuzz: $(O)/fuzz/strm-fuzz ## each fuzz target on its seeds, then 1 s
+	$(Q)tests/run-fuzz -s 1
+
+fuzz: $(O)/fuzz/strm-fuzz ## each fuzz target for FUZZ_SECONDS (an hour)
+	$(Q)tests/run-fuzz -k -s $(FUZZ_SECONDS)
 
 bench: all tools ## measure against cat and print the ratios
 	$(Q)bench/run
@@ -235,6 +268,6 @@ clean: ## remove everything that was built
 	rm -rf $(O)
 
 .PHONY: all help tools check check-all check-unit check-cli check-interop \
-	check-fault-short check-fault sanitize bench lint format deps demo install \
-	uninstall dist clean
+	check-fault-short check-fault check-fuzz fuzz sanitize bench lint format \
+	deps demo install uninstall dist clean
 .DELETE_ON_ERROR:

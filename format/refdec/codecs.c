@@ -109,7 +109,7 @@ lz4(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 		uint32_t word = little32(p);
 		size_t n = word & 0x7fffffff;
 		p += 4;
-		if (word == 0)
+		if (n == 0)
 			return end - p == (flags & 4) ? REFDEC_GOOD
 						      : REFDEC_CORRUPT;
 		size_t check = flags & 16 ? 4 : 0;
@@ -131,31 +131,46 @@ lz4(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 	return REFDEC_CORRUPT;
 }
 
+/* One frame, of n bytes; windows are 128 MiB at most. */
+static int
+zstd_frame(ZSTD_DCtx *z, const uint8_t *p, size_t n, struct refdec_buf *b)
+{
+	size_t out, want = 4096;
+
+	if (!(p[4] & 32) && p[5] > 17 << 3)
+		return REFDEC_NEWER;
+	do {
+		want *= 4;
+		room(b, want);
+		out = ZSTD_decompressDCtx(z, b->p + b->n, b->cap - b->n, p, n);
+	} while (ZSTD_getErrorCode(out) == ZSTD_error_dstSize_tooSmall &&
+		 want <= b->limit);
+	if (ZSTD_getErrorCode(out) == ZSTD_error_dictionary_wrong)
+		return REFDEC_NEWER;
+	b->n += ZSTD_isError(out) ? 0 : out;
+	return ZSTD_isError(out) ? REFDEC_CORRUPT : REFDEC_GOOD;
+}
+
 static int
 zstd(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 {
 	ZSTD_DCtx *z = ZSTD_createDCtx();
-	ZSTD_inBuffer in = {p, (size_t)(end - p), 0};
-	size_t s = 0;
+	int verdict = p < end ? REFDEC_GOOD : REFDEC_CORRUPT;
 
-	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, 27);
-	do {
+	while (p < end && !verdict && b->n <= b->limit) {
+		size_t left = (size_t)(end - p);
+		size_t n = ZSTD_findFrameCompressedSize(p, left);
+		uint32_t magic = left < 4 ? 0 : little32(p);
+		int skip = magic >> 4 == 0x184d2a5;
 		/* Only the frames of RFC 8878: zstd can read older ones. */
-		size_t left = in.size - in.pos;
-		uint32_t magic = left < 4 ? 0 : little32(p + in.pos);
-		if (!s && magic != 0xfd2fb528 && magic >> 4 != 0x184d2a5)
-			break;
-		room(b, 1);
-		ZSTD_outBuffer out = {b->p, b->cap, b->n};
-		s = ZSTD_decompressStream(z, &out, &in);
-		b->n = out.pos;
-	} while (!ZSTD_isError(s) && b->n <= b->limit &&
-		 (in.pos < in.size || b->n == b->cap));
+		if (ZSTD_isError(n) || (magic != 0xfd2fb528 && !skip))
+			verdict = REFDEC_CORRUPT;
+		else if (!skip)
+			verdict = zstd_frame(z, p, n, b);
+		p += ZSTD_isError(n) ? left : n;
+	}
 	ZSTD_freeDCtx(z);
-	if (ZSTD_getErrorCode(s) == ZSTD_error_frameParameter_windowTooLarge ||
-	    ZSTD_getErrorCode(s) == ZSTD_error_dictionary_wrong)
-		return REFDEC_NEWER;
-	return s || in.pos < in.size || !in.size ? REFDEC_CORRUPT : REFDEC_GOOD;
+	return verdict;
 }
 
 int
