@@ -8,6 +8,7 @@
 struct print {
 	const char *topic;
 	int partition;
+	int64_t base; /* that the file's name says */
 };
 
 /* The bytes of the UTF-8 character at p (RFC 3629), or 0. */
@@ -131,15 +132,17 @@ print_batch(const struct refdec_batch *b, size_t at, const char *verdict)
 
 /* The batch at p, with its records, after one that ends with offset last. */
 static int
-whole_batch(const uint8_t *p, size_t n, int64_t last, struct refdec_batch *b,
-    struct refdec_buf *buf, struct refdec_cursor *records)
+whole_batch(const uint8_t *p, size_t n, int64_t base, int64_t last,
+    struct refdec_batch *b, struct refdec_buf *buf,
+    struct refdec_cursor *records)
 {
 	int verdict = refdec_batch(p, n, 64 << 20, b);
 
 	if (verdict)
 		return verdict;
-	if (b->base <= last)
-		return REFDEC_CORRUPT;
+	if (b->base < base || b->base <= last ||
+	    b->base + b->last_delta - base > INT32_MAX)
+		return REFDEC_CORRUPT; /* 4.2 */
 	*records = refdec_section(b, p, buf);
 	return refdec_records(b, *records, NULL, NULL);
 }
@@ -156,7 +159,8 @@ log_file(const uint8_t *p, size_t n, int batches, struct print *print)
 	int verdict = REFDEC_GOOD;
 
 	for (size_t at = 0; at < n && !verdict; at += b.size) {
-		verdict = whole_batch(p + at, n - at, last, &b, &buf, &records);
+		verdict = whole_batch(
+		    p + at, n - at, print->base, last, &b, &buf, &records);
 		if (p[at] == 0 && !memcmp(p + at, p + at + 1, n - at - 1))
 			verdict = REFDEC_TORN; /* all zero */
 		last = verdict ? last : b.base + b.last_delta;
@@ -244,8 +248,9 @@ static struct print
 partition_of(char *path)
 {
 	char *slash = strrchr(path, '/');
-	struct print print = {"", 0};
+	struct print print = {"", 0, 0};
 
+	print.base = atoll(slash ? slash + 1 : path);
 	if (!slash)
 		return print;
 	*slash = 0;
