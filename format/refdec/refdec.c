@@ -75,8 +75,8 @@ refdec_batch(const uint8_t *p, size_t n, size_t limit, struct refdec_batch *b)
 	int codec = b->attributes & 7;
 	if (refdec_crc32c(p + 21, b->size - 21) != b->crc)
 		return REFDEC_CORRUPT;
-	if (codec > 4 || (codec && b->attributes & 32))
-		return REFDEC_NEWER; /* a codec, or a control batch with one */
+	if (codec > 4)
+		return REFDEC_NEWER;
 	if (b->base < 0 || b->last_delta < 0 ||
 	    b->base >= INT64_MAX - b->last_delta || b->count < 0 ||
 	    b->count - 1 > b->last_delta ||
@@ -94,6 +94,8 @@ refdec_section(
 
 	if (!codec)
 		return (struct refdec_cursor){p + 61, p + b->size, 0};
+	if (b->attributes & 32) /* 3.3: a control batch with a codec */
+		return (struct refdec_cursor){p, p, REFDEC_NEWER};
 	buf->n = 0;
 	verdict = refdec_decompress(codec, p + 61, b->size - 61, buf);
 	return (struct refdec_cursor){buf->p, buf->p + buf->n, verdict};

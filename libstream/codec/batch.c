@@ -107,22 +107,6 @@ check_count(const struct stream_batch *batch, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* Before all but the CRC: what follows may mean something else in a format that
- * is newer.  No broker compresses control batches. */
-static int
-check_codec(const struct stream_batch_info *info, struct stream_error *err)
-{
-	enum stream_codec codec = stream_batch_codec(info);
-
-	if (codec > STREAM_CODEC_ZSTD)
-		return stream_fail(err, STREAM_ENEWER, AT_ATTRIBUTES,
-		    "codec %d is not supported", codec);
-	if (codec != STREAM_CODEC_NONE && stream_batch_is_control(info))
-		return stream_fail(err, STREAM_ENEWER, AT_ATTRIBUTES,
-		    "a compressed control batch is not supported");
-	return STREAM_OK;
-}
-
 int
 stream_batch_parse(const uint8_t *bytes, size_t size,
     struct stream_batch *batch, struct stream_error *err)
@@ -134,9 +118,12 @@ stream_batch_parse(const uint8_t *bytes, size_t size,
 		    "message format %d (magic) is not supported, only 2",
 		    bytes[STREAM_BATCH_MAGIC_AT]);
 	load(bytes, size, batch);
-	status = check_codec(&batch->info, err);
-	if (status == STREAM_OK)
-		status = check_offsets(batch, err);
+	/* Before the other fields, which may mean something else then. */
+	if (stream_batch_codec(&batch->info) > STREAM_CODEC_ZSTD)
+		return stream_fail(err, STREAM_ENEWER, AT_ATTRIBUTES,
+		    "codec %d is not supported",
+		    stream_batch_codec(&batch->info));
+	status = check_offsets(batch, err);
 	if (status == STREAM_OK)
 		status = check_count(batch, err);
 	return status;

@@ -38,6 +38,9 @@ stream_control_marker_take(const uint8_t *bytes, size_t size,
 	    STREAM_CONTROL_OTHER, -1, STREAM_NO_TIMESTAMP};
 	if (batch.info.record_count == 0)
 		return STREAM_OK; /* emptied by compaction */
+	if (stream_batch_codec(&batch.info) != STREAM_CODEC_NONE)
+		return stream_fail(err, STREAM_ENEWER, STREAM_POS_NONE,
+		    "a compressed control batch is not supported");
 	status = stream_records_start(&walk, &batch, section, err);
 	if (status == STREAM_OK)
 		status = stream_records_take(&walk, &record, 1, &count, err);
