@@ -55,7 +55,7 @@ else
 say = @:
 endif
 
-all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc ## build strm and libstream
+all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc $(O)/refdec ## build strm and libstream
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n",$$1,$$2}' Makefile
@@ -97,6 +97,14 @@ $(O)/strm: $(CMD_OBJ) $(O)/libstream.a
 	$(Q)$(CC) -pie $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(STATIC_LIBS) -lisal -lm
 
+# The second decoder: no code of ours, no header of ours.
+REFDEC_SRC := $(wildcard format/refdec/*.c)
+$(O)/refdec: $(REFDEC_SRC) format/refdec/refdec.h Makefile
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $(REFDEC_SRC) \
+		-lzstd -llz4 -lsnappy -lz
+
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d) $(TOOL_BIN:=.d)
 
 # --- tests ---------------------------------------------------------------
@@ -125,7 +133,7 @@ check: deps ## install what is missing, then run every test (short forms)
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # Every suite runs, also after one failed; the last line counts all tests.
-SUITES := lint check-unit check-cli check-interop check-fault-short
+SUITES := lint check-unit check-cli check-interop check-fault-short check-fuzz
 
 check-all: all tools $(UNIT_BIN)
 	@rm -rf "$(STRM_BUILD)/results"
@@ -156,6 +164,39 @@ sanitize: ## the unit and command-line tests under ASan and UBSan
 		STRM=$(abspath $(O))/sanitize/strm \
 		STRM_BUILD=$(abspath $(O))/sanitize check-unit check-cli
 
+# --- fuzzing -------------------------------------------------------------
+
+# One program for all targets (its name says which), since linking thirteen
+# would take longer than a short run of each.
+FUZZ_CC ?= clang-14
+FUZZ_CFLAGS ?= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+FUZZ_SRC := $(wildcard tests/fuzz/*.c) format/refdec/refdec.c \
+	format/refdec/codecs.c
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_SECONDS ?= 3600
+
+$(O)/fuzz/%.o: %.c Makefile
+	$(say) FUZZCC $<
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(STD) $(WARN) -pthread -Ilibstream -Ilibstream/include \
+		-Iformat -MMD -MP $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link \
+		-c $< -o $@
+
+$(O)/fuzz/strm-fuzz: $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)
+	$(say) LD $@
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ \
+		$(SHARED_LIBS) -lm
+
+-include $(FUZZ_OBJ:.o=.d) $(FUZZ_LIB_OBJ:.o=.d)
+
+check-fuzz: $(O)/fuzz/strm-fuzz ## each fuzz target on its seeds, then 1 s
+	$(Q)tests/run-fuzz -s 1
+
+fuzz: $(O)/fuzz/strm-fuzz ## each fuzz target for FUZZ_SECONDS (an hour)
+	$(Q)tests/run-fuzz -k -s $(FUZZ_SECONDS)
+
 bench: all tools ## measure against cat and print the ratios
 	$(Q)bench/run
 
@@ -163,7 +204,7 @@ lint: all ## layers, headers, formatting, manuals, scripts, completions
 	$(Q)STRM_CFLAGS='$(STD) $(WARN)' tests/lint/run
 
 format: ## let clang-format lay out all C files
-	$(Q)clang-format-14 -i $$(find cmd libstream tests bench -name '*.[ch]')
+	$(Q)clang-format-14 -i $$(find cmd libstream tests bench format -name '*.[ch]')
 
 # --- installing ----------------------------------------------------------
 
@@ -227,6 +268,6 @@ clean: ## remove everything that was built
 	rm -rf $(O)
 
 .PHONY: all help tools check check-all check-unit check-cli check-interop \
-	check-fault-short check-fault sanitize bench lint format deps demo install \
-	uninstall dist clean
+	check-fault-short check-fault check-fuzz fuzz sanitize bench lint format \
+	deps demo install uninstall dist clean
 .DELETE_ON_ERROR:

@@ -92,6 +92,23 @@ put_delimiter(uint8_t *to, struct stream_bytes delimiter)
 	return to + 1;
 }
 
+/* Records from this size on go out as they are: a copy of one that is as large
+ * as a batch may be would be as large again. */
+enum { LARGE = 1 << 20 };
+
+static void
+put_large(const struct printing *printing, struct cli_out *out,
+    const struct stream_record *record)
+{
+	if (printing->key_delimiter.data != NULL) {
+		cli_out_bytes(out, record->key.data, record->key.size);
+		cli_out_bytes(out, printing->key_delimiter.data,
+		    printing->key_delimiter.size);
+	}
+	cli_out_bytes(out, record->value.data, record->value.size);
+	cli_out_bytes(out, printing->delimiter.data, printing->delimiter.size);
+}
+
 /* Key, delimiter, value, delimiter: the way that has to be fast. */
 static void
 put_text(const struct printing *printing, struct cli_out *out,
@@ -105,9 +122,13 @@ put_text(const struct printing *printing, struct cli_out *out,
 		const struct stream_record *record = &records[i];
 		size_t size = record->value.size + after.size +
 			      (keys ? record->key.size + between.size : 0);
-		uint8_t *start = cli_out_reserve(out, size);
-		uint8_t *to = start;
+		uint8_t *start, *to;
 
+		if (size >= LARGE) {
+			put_large(printing, out, record);
+			continue;
+		}
+		start = to = cli_out_reserve(out, size);
 		if (to == NULL)
 			return;
 		if (keys)

@@ -99,7 +99,8 @@ check_count(const struct stream_batch *batch, struct stream_error *err)
 	if (info->record_count < 0 ||
 	    info->record_count > (int64_t)batch->last_offset_delta + 1 ||
 	    (plain && (uint32_t)info->record_count > room) ||
-	    (info->record_count == 0 && info->size != STREAM_BATCH_HEADER))
+	    (info->record_count == 0 &&
+		!(plain && info->size == STREAM_BATCH_HEADER)))
 		return stream_fail(err, STREAM_ECORRUPT, AT_COUNT,
 		    "record count %d does not fit the batch",
 		    info->record_count);
@@ -117,14 +118,15 @@ stream_batch_parse(const uint8_t *bytes, size_t size,
 		    "message format %d (magic) is not supported, only 2",
 		    bytes[STREAM_BATCH_MAGIC_AT]);
 	load(bytes, size, batch);
-	status = check_offsets(batch, err);
-	if (status != STREAM_OK)
-		return status;
+	/* Before the other fields, which may mean something else then. */
 	if (stream_batch_codec(&batch->info) > STREAM_CODEC_ZSTD)
 		return stream_fail(err, STREAM_ENEWER, AT_ATTRIBUTES,
 		    "codec %d is not supported",
 		    stream_batch_codec(&batch->info));
-	return check_count(batch, err);
+	status = check_offsets(batch, err);
+	if (status == STREAM_OK)
+		status = check_count(batch, err);
+	return status;
 }
 
 bool

@@ -9,11 +9,13 @@ bool
 stream_header_take(struct stream_bytes *headers, struct stream_header *header)
 {
 	const uint8_t *at = headers->data;
-	const uint8_t *end = at + headers->size;
+	const uint8_t *end;
 	int32_t size;
 
-	if (headers->size == 0 || !stream_varint_take(&at, end, &size) ||
-	    size < 0 || size > end - at)
+	if (headers->size == 0)
+		return false;
+	end = at + headers->size;
+	if (!stream_varint_take(&at, end, &size) || size < 0 || size > end - at)
 		return false;
 	header->name = (struct stream_bytes){at, (size_t)size};
 	at += size;

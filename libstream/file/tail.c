@@ -189,6 +189,12 @@ stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
 		*tail = STREAM_TAIL_NONE;
 		return status;
 	}
+	/* No log file is that long: looking through a hole of terabytes for
+	 * what it is not would take hours. */
+	if (end > INT32_MAX) {
+		*tail = STREAM_TAIL_DAMAGE;
+		return STREAM_OK;
+	}
 	status = stream_search_init(
 	    &judge.search, fd, position, end, expected_offset, cap, err);
 	if (status == STREAM_OK)

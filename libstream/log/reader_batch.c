@@ -207,9 +207,9 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 	else if (reader->dense &&
 		 batch->last_offset_delta != info->record_count - 1)
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
-		    "batch at offset %lld: %d records for %d offsets",
+		    "batch at offset %lld: %d records for %lld offsets",
 		    (long long)info->base_offset, info->record_count,
-		    batch->last_offset_delta + 1);
+		    (long long)batch->last_offset_delta + 1);
 	if (status != STREAM_OK) {
 		reader->scan.next = info->position;
 		return stream_reader_fail_at(

@@ -275,6 +275,15 @@ judge(struct stream_reader *reader, int status, struct stream_error *err)
 	if (tail == STREAM_TAIL_BAD && at >= durable_end(reader, &state))
 		stream_fail_in(err, status,
 		    "the last batch is bad (the next writer sets it aside)");
+	if (status == STREAM_ENEWER && tail != STREAM_TAIL_NEWER) {
+		/* Not a batch of another format, but no batch at all. */
+		status = STREAM_ECORRUPT;
+		if (err != NULL)
+			err->status = STREAM_ECORRUPT;
+		if (tail == STREAM_TAIL_DAMAGE)
+			stream_fail_in(
+			    err, status, "damaged before good batches");
+	}
 	if (status == STREAM_ETORN)
 		status = stream_fail(err, STREAM_ECORRUPT, at,
 		    tail == STREAM_TAIL_DAMAGE

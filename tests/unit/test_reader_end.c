@@ -187,6 +187,34 @@ damage_names_its_place(void **state)
 	stream_buf_release(&log);
 }
 
+/* A magic that is not ours is another format only if nothing good follows and
+ * the CRC is right: SPEC 10, rules 2, 7 and 8. */
+static void
+a_flipped_magic_before_good_batches_is_damage(void **state)
+{
+	const struct temp_dir *dir = *state;
+	size_t ends[3];
+	struct stream_buf log = put_log(dir, 3, ends);
+
+	for (uint8_t flip = 1; flip < 4; flip++) {
+		struct fx_seen seen;
+
+		log.data[ends[0] + 16] ^= flip;
+		fx_put(dir, LOG_0, log.data, log.size);
+		log.data[ends[0] + 16] ^= flip;
+		seen = fx_read_all(dir);
+		expect(seen.status, STREAM_ECORRUPT, seen.err);
+		assert_int_equal(seen.count, 3);
+		assert_non_null(strstr(seen.err.text, "damaged"));
+	}
+	log.data[ends[1] + 16] ^= 1;
+	log.data[ends[1] + 17] ^= 1; /* no CRC that would make it a batch */
+	fx_put(dir, LOG_0, log.data, log.size);
+	expect(fx_read_all(dir).status, STREAM_ECORRUPT,
+	    (struct stream_error){.text = "a bad CRC"});
+	stream_buf_release(&log);
+}
+
 /* Torn bytes, zeros and a bad batch at the end of a segment that is closed, or
  * below the durable end, are damage. */
 static void
@@ -458,6 +486,7 @@ main(void)
 	    TEST(every_flipped_byte_is_told_or_changes_nothing),
 	    TEST(ends_are_told_apart),
 	    TEST(damage_names_its_place),
+	    TEST(a_flipped_magic_before_good_batches_is_damage),
 	    TEST(a_closed_or_durable_end_is_never_torn),
 	    TEST(a_log_shorter_than_what_was_durable_is_damage),
 	    TEST(holes_in_a_dense_log_are_told_before_they_are_passed),

@@ -326,6 +326,32 @@ hostile_candidates_do_not_hide_a_lying_length(void **state)
 	stream_buf_release(&log);
 }
 
+/* SPEC 11: a log file has at most 2^31 - 1 bytes. */
+static void
+a_file_longer_than_any_log_is_damage_at_once(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_buf log = one_batch();
+	enum stream_tail tail;
+	int64_t since_ms = stream_clock_steady_ms();
+	int fd;
+
+	fx_put(dir, LOG_0, log.data, log.size);
+	fd = openat(dir->fd, LOG_0, O_RDWR);
+	if (ftruncate(fd, (off_t)1 << 40) != 0) {
+		close(fd);
+		stream_buf_release(&log);
+		skip(); /* this file system has no files of that size */
+	}
+	assert_int_equal(stream_tail_judge(fd, log.size, NEXT + 4,
+			     STREAM_BATCH_CAP_DEFAULT, &tail, NULL),
+	    STREAM_OK);
+	assert_int_equal(tail, STREAM_TAIL_DAMAGE);
+	assert_true(stream_clock_steady_ms() - since_ms < 5000);
+	close(fd);
+	stream_buf_release(&log);
+}
+
 int
 main(void)
 {
@@ -347,6 +373,7 @@ main(void)
 	    TEST(an_unknown_codec_is_newer),
 	    TEST(hostile_candidates_take_linear_time),
 	    TEST(hostile_candidates_do_not_hide_a_lying_length),
+	    TEST(a_file_longer_than_any_log_is_damage_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
