@@ -96,6 +96,19 @@ put_delimiter(uint8_t *to, struct stream_bytes delimiter)
  * as a batch may be would be as large again. */
 enum { LARGE = 1 << 20 };
 
+static bool
+is_large(const struct stream_record *record)
+{
+	return record->key.size + record->value.size + record->headers.size >=
+	       LARGE;
+}
+
+static void
+sink_put(void *context, const uint8_t *bytes, size_t size)
+{
+	cli_out_bytes(context, bytes, size);
+}
+
 static void
 put_large(const struct printing *printing, struct cli_out *out,
     const struct stream_record *record)
@@ -142,10 +155,17 @@ static void
 put_json(struct cli_out *out, const struct stream_origin *origin,
     const struct stream_record *records, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint8_t *start = cli_out_reserve(
-		    out, stream_jsonl_bound(origin, &records[i]));
+	const struct stream_sink sink = {sink_put, out};
 
+	for (size_t i = 0; i < count; i++) {
+		uint8_t *start;
+
+		if (is_large(&records[i])) {
+			stream_jsonl_put_large(origin, &records[i], &sink);
+			continue;
+		}
+		start = cli_out_reserve(
+		    out, stream_jsonl_bound(origin, &records[i]));
 		if (start == NULL)
 			return;
 		cli_out_commit(
@@ -154,26 +174,44 @@ put_json(struct cli_out *out, const struct stream_origin *origin,
 	}
 }
 
+/* STREAM_END: the output has failed. */
+static int
+put_one_format(struct printing *printing, struct cli_out *out,
+    const struct stream_origin *origin, const struct stream_record *record,
+    struct stream_error *err)
+{
+	uint8_t *start = cli_out_reserve(
+	    out, stream_format_bound(printing->format, origin, record));
+	uint8_t *to = start;
+	int status;
+
+	if (start == NULL)
+		return STREAM_END;
+	status = stream_format_put(
+	    printing->format, origin, record, printing->number, &to, err);
+	if (status == STREAM_OK)
+		cli_out_commit(out, (size_t)(to - start));
+	return status;
+}
+
 static int
 put_format(struct printing *printing, struct cli_out *out,
     const struct stream_origin *origin, const struct stream_record *records,
     size_t count, struct stream_error *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint8_t *start = cli_out_reserve(out,
-		    stream_format_bound(printing->format, origin, &records[i]));
-		uint8_t *to = start;
-		int status;
+	const struct stream_sink sink = {sink_put, out};
+	int status = STREAM_OK;
 
-		if (start == NULL)
-			return STREAM_OK;
-		status = stream_format_put(printing->format, origin,
-		    &records[i], ++printing->number, &to, err);
-		if (status != STREAM_OK)
-			return status;
-		cli_out_commit(out, (size_t)(to - start));
+	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
+		printing->number++;
+		if (is_large(&records[i]))
+			status = stream_format_put_large(printing->format,
+			    origin, &records[i], printing->number, &sink, err);
+		else
+			status = put_one_format(
+			    printing, out, origin, &records[i], err);
 	}
-	return STREAM_OK;
+	return status == STREAM_END ? STREAM_OK : status;
 }
 
 int

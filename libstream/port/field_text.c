@@ -1,6 +1,5 @@
 #include "port/field_text.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -38,8 +37,8 @@ stream_field_put_tsv(struct stream_bytes bytes, uint8_t *to)
 	return to;
 }
 
-static bool
-needs_quotes(struct stream_bytes bytes)
+bool
+stream_field_needs_quotes(struct stream_bytes bytes)
 {
 	for (size_t i = 0; i < bytes.size; i++) {
 		uint8_t byte = bytes.data[i];
@@ -53,7 +52,7 @@ needs_quotes(struct stream_bytes bytes)
 uint8_t *
 stream_field_put_csv(struct stream_bytes bytes, uint8_t *to)
 {
-	if (!needs_quotes(bytes))
+	if (!stream_field_needs_quotes(bytes))
 		return stream_field_put(bytes, to);
 	*to++ = '"';
 	for (size_t i = 0; i < bytes.size; i++) {

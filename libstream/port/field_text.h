@@ -7,6 +7,7 @@
 #ifndef STREAM_PORT_FIELD_TEXT_H
 #define STREAM_PORT_FIELD_TEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <stream/record.h>
@@ -22,6 +23,9 @@ uint8_t *stream_field_put_tsv(struct stream_bytes bytes, uint8_t *to);
 /* RFC 4180: in quotes where it must be, quotes doubled.  Null is nothing,
  * empty is "", so that the two stay apart. */
 uint8_t *stream_field_put_csv(struct stream_bytes bytes, uint8_t *to);
+
+/* Must it stand in quotes there? */
+bool stream_field_needs_quotes(struct stream_bytes bytes);
 
 /* Hexadecimal, lower case. */
 uint8_t *stream_field_put_hex(struct stream_bytes bytes, uint8_t *to);

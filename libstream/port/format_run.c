@@ -1,6 +1,7 @@
 #include <stream/format.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,7 @@
 #include "codec/varint.h"
 #include "port/field_text.h"
 #include "port/format_item.h"
+#include "port/pieces.h"
 
 /* What is printed, and where it came from. */
 struct running {
@@ -279,5 +281,74 @@ stream_format_put(const struct stream_format *format,
 		status = put_item(&format->items[i], &run, &at, err);
 	if (status == STREAM_OK)
 		*to = at;
+	return status;
+}
+
+static void
+put_headers_large(
+    const struct stream_record *record, const struct stream_sink *sink)
+{
+	struct stream_bytes left = record->headers;
+	struct stream_header header;
+
+	for (uint32_t i = 0; i < record->header_count; i++) {
+		if (!stream_header_take(&left, &header))
+			break;
+		stream_pieces_put(sink, i > 0 ? "," : "");
+		stream_pieces_put_form(STREAM_FORM_PLAIN, header.name, sink);
+		stream_pieces_put(sink, header.value.data != NULL ? "=" : "");
+		stream_pieces_put_form(STREAM_FORM_PLAIN, header.value, sink);
+	}
+}
+
+/* What is as large as the record; false for all that is not. */
+static bool
+put_item_large(const struct stream_item *item, const struct running *run,
+    const struct stream_sink *sink)
+{
+	const struct stream_record *record = run->record;
+
+	switch (item->field) {
+	case STREAM_FIELD_KEY:
+	case STREAM_FIELD_VALUE:
+	case STREAM_FIELD_TOPIC:
+		stream_pieces_put_form((enum stream_form)item->form,
+		    bytes_of(item, run->origin, record), sink);
+		return true;
+	case STREAM_FIELD_HEADERS:
+		if (item->form == STREAM_FORM_JSON)
+			stream_pieces_put_headers(record, sink);
+		else
+			put_headers_large(record, sink);
+		return true;
+	case STREAM_FIELD_JSONL:
+		stream_jsonl_put_large(run->origin, record, sink);
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+stream_format_put_large(const struct stream_format *format,
+    const struct stream_origin *origin, const struct stream_record *record,
+    uint64_t number, const struct stream_sink *sink, struct stream_error *err)
+{
+	struct running run = {format, origin, record, number};
+	uint8_t *text = malloc(format->fixed + 1);
+	int status = STREAM_OK;
+
+	if (text == NULL)
+		return stream_fail_memory(err);
+	for (size_t i = 0; i < format->count && status == STREAM_OK; i++) {
+		uint8_t *to = text;
+
+		if (put_item_large(&format->items[i], &run, sink))
+			continue;
+		status = put_item(&format->items[i], &run, &to, err);
+		if (status == STREAM_OK && to > text)
+			sink->put(sink->context, text, (size_t)(to - text));
+	}
+	free(text);
 	return status;
 }

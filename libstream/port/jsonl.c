@@ -6,6 +6,7 @@
 
 #include "base/decimal.h"
 #include "base/fail.h"
+#include "port/pieces.h"
 
 enum {
 	/* All names, the punctuation and the newline after the prefix. */
@@ -90,4 +91,30 @@ stream_jsonl_put(const struct stream_origin *origin,
 	to = PUT(",\"headers\":", to);
 	to = stream_json_put_headers(record, to);
 	return PUT("}\n", to);
+}
+
+static void
+put_number(int64_t number, const struct stream_sink *sink)
+{
+	uint8_t text[STREAM_DECIMAL_SIZE];
+
+	sink->put(sink->context, text,
+	    (size_t)(stream_decimal_put(number, text) - text));
+}
+
+void
+stream_jsonl_put_large(const struct stream_origin *origin,
+    const struct stream_record *record, const struct stream_sink *sink)
+{
+	sink->put(sink->context, origin->json, origin->json_size);
+	put_number(record->offset, sink);
+	stream_pieces_put(sink, ",\"ts\":");
+	put_number(record->timestamp_ms, sink);
+	stream_pieces_put_member(
+	    ",\"key\":", ",\"key_b64\":", record->key, sink);
+	stream_pieces_put_member(
+	    ",\"value\":", ",\"value_b64\":", record->value, sink);
+	stream_pieces_put(sink, ",\"headers\":");
+	stream_pieces_put_headers(record, sink);
+	stream_pieces_put(sink, "}\n");
 }

@@ -104,7 +104,8 @@ CODECS = {1: gzip, 2: blocks, 3: frame, 4: frame_of_zstd}
 
 
 def logs():
-    """(what, bytes of the log, size to stretch it to, exit status, limit)"""
+    """(what, bytes of the log, size to stretch it to, exit status, limit,
+    options...)"""
     zeros = bytes(2 * CAP)
     noise = record(os.urandom(MIB) * 60)
     full = record(bytes(CAP - 100))
@@ -118,6 +119,9 @@ def logs():
         yield (f'batches that do not shrink, codec {codec}', one + two, 0, 0,
                PACKED)
     yield 'a full batch', batch(full, 0), 0, 0, PLAIN
+    # Six bytes of JSON for each byte, two of hexadecimal.
+    yield 'as JSON', batch(full, 0), 0, 0, PLAIN, '-J'
+    yield 'as hexadecimal', batch(full, 0), 0, 0, PLAIN, '-f', '%s{hex}'
     yield 'a length of 64 MiB', header(CAP - 12), 0, 0, PLAIN
     yield 'the largest length', header(0x7fffffff), 0, 3, PLAIN
     yield 'headers everywhere', header(MIB) * 200000, 0, 3, PLAIN
@@ -125,9 +129,10 @@ def logs():
     yield 'a file of 1 TiB', batch(record(b'x'), 0), 1 << 40, 3, PLAIN
 
 
-def measure(directory):
+def measure(directory, options):
     done = subprocess.run([sys.executable, '-c', MEASURE, STRM, 'consume',
-                           '-i', 'uncommitted', directory + '/'],
+                           '-i', 'uncommitted', *options,
+                           directory + '/'],
                           capture_output=True, check=True, timeout=600)
     code, kib = done.stdout.split()
     return int(code), int(kib) << 10
@@ -137,7 +142,7 @@ def main(argv):
     directory = os.path.join(argv[1], 't-0')
     failed = 0
     os.makedirs(directory, exist_ok=True)
-    for what, data, size, want, limit in logs():
+    for what, data, size, want, limit, *options in logs():
         with open(os.path.join(directory, LOG), 'wb') as file:
             file.write(data)
             try:
@@ -146,7 +151,7 @@ def main(argv):
             except OSError:
                 continue  # a file system without such files
         since = time.monotonic()
-        code, peak = measure(directory)
+        code, peak = measure(directory, options)
         took = time.monotonic() - since
         good = code == want and peak <= limit and took < SECONDS
         if not good:

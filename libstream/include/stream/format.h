@@ -70,4 +70,13 @@ int stream_format_put(const struct stream_format *format,
     const struct stream_origin *origin, const struct stream_record *record,
     uint64_t number, uint8_t **to, struct stream_error *err);
 
+/*
+ * The same to a sink, in pieces of some KiB and what the format itself takes:
+ * for a record so large that its text should not be held.  On failure part of
+ * it may have been written.  Also STREAM_ENOMEM.
+ */
+int stream_format_put_large(const struct stream_format *format,
+    const struct stream_origin *origin, const struct stream_record *record,
+    uint64_t number, const struct stream_sink *sink, struct stream_error *err);
+
 #endif

@@ -62,6 +62,19 @@ size_t stream_jsonl_bound(
 uint8_t *stream_jsonl_put(const struct stream_origin *origin,
     const struct stream_record *record, uint8_t *to);
 
+/* Takes text as it is made.  context is the caller's; bytes are lent. */
+struct stream_sink {
+	void (*put)(void *context, const uint8_t *bytes, size_t size);
+	void *context;
+};
+
+/*
+ * The same line in pieces of some KiB, for a record so large that its line,
+ * up to six times as large, should not be held.  Slower for small ones.
+ */
+void stream_jsonl_put_large(const struct stream_origin *origin,
+    const struct stream_record *record, const struct stream_sink *sink);
+
 /* What one line says. */
 struct stream_jsonl_line {
 	struct stream_record record; /* offset 0; timestamp_ms see below */
