@@ -8,7 +8,6 @@
 enum {
 	AT_LENGTH = 8,
 	AT_EPOCH = 12,
-	AT_CRC = 17,
 	AT_ATTRIBUTES = 21,
 	AT_LAST_DELTA = 23,
 	AT_BASE_TIME = 27,
@@ -61,7 +60,7 @@ load(const uint8_t *p, size_t size, struct stream_batch *batch)
 	};
 	batch->base_timestamp_ms = (int64_t)stream_load64(p + AT_BASE_TIME);
 	batch->last_offset_delta = (int32_t)stream_load32(p + AT_LAST_DELTA);
-	batch->crc = stream_load32(p + AT_CRC);
+	batch->crc = stream_load32(p + STREAM_BATCH_CRC_AT);
 }
 
 static int
@@ -129,30 +128,30 @@ stream_batch_parse(const uint8_t *bytes, size_t size,
 	return status;
 }
 
-bool
-stream_batch_crc_is_good(const uint8_t *bytes, size_t size)
+static bool
+crc_is_good(const uint8_t *bytes, size_t size)
 {
 	return stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
 		   size - STREAM_BATCH_CRC_FROM) ==
-	       stream_load32(bytes + AT_CRC);
+	       stream_load32(bytes + STREAM_BATCH_CRC_AT);
 }
 
 int
 stream_batch_check(const uint8_t *bytes, size_t size,
     struct stream_batch *batch, struct stream_error *err)
 {
-	if (bytes[STREAM_BATCH_MAGIC_AT] == 2 &&
-	    !stream_batch_crc_is_good(bytes, size))
-		return stream_fail(err, STREAM_ECORRUPT, AT_CRC, "bad CRC");
+	if (bytes[STREAM_BATCH_MAGIC_AT] == 2 && !crc_is_good(bytes, size))
+		return stream_fail(
+		    err, STREAM_ECORRUPT, STREAM_BATCH_CRC_AT, "bad CRC");
 	return stream_batch_parse(bytes, size, batch, err);
 }
 
 void
 stream_batch_seal(uint8_t *bytes, size_t size)
 {
-	stream_store32(
-	    bytes + AT_CRC, stream_crc32c(bytes + STREAM_BATCH_CRC_FROM,
-				size - STREAM_BATCH_CRC_FROM));
+	stream_store32(bytes + STREAM_BATCH_CRC_AT,
+	    stream_crc32c(
+		bytes + STREAM_BATCH_CRC_FROM, size - STREAM_BATCH_CRC_FROM));
 }
 
 void

@@ -18,6 +18,7 @@
 enum {
 	STREAM_BATCH_PREFIX = 12, /* base offset and length */
 	STREAM_BATCH_HEADER = 61,
+	STREAM_BATCH_CRC_AT = 17,
 	STREAM_BATCH_CRC_FROM = 21, /* first byte that the CRC covers */
 	STREAM_BATCH_MAGIC_AT = 16,
 	/* Smallest record: length, attributes, two deltas, two lengths of -1
@@ -70,9 +71,6 @@ int stream_batch_measure(const uint8_t *bytes, size_t n, size_t cap,
  */
 int stream_batch_parse(const uint8_t *bytes, size_t size,
     struct stream_batch *batch, struct stream_error *err);
-
-/* Does the CRC of this whole batch (size bytes) match its header? */
-bool stream_batch_crc_is_good(const uint8_t *bytes, size_t size);
 
 /* Both: what every reader asks before it believes a batch.  A magic other
  * than 2 is STREAM_ENEWER, a bad CRC STREAM_ECORRUPT. */

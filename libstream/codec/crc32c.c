@@ -11,6 +11,12 @@ stream_crc32(const void *bytes, size_t n)
 uint32_t
 stream_crc32c(const void *bytes, size_t n)
 {
+	return stream_crc32c_more(0, bytes, n);
+}
+
+uint32_t
+stream_crc32c_more(uint32_t so_far, const void *bytes, size_t n)
+{
 	/* ISA-L takes and returns the register itself, not its complement,
 	 * and its prototype lacks a const. */
 	union {
@@ -18,5 +24,5 @@ stream_crc32c(const void *bytes, size_t n)
 		unsigned char *out;
 	} pointer = {.in = bytes};
 
-	return ~crc32_iscsi(pointer.out, (int)n, UINT32_MAX);
+	return ~crc32_iscsi(pointer.out, (int)n, ~so_far);
 }

@@ -13,6 +13,9 @@
 /* CRC-32C (Castagnoli) of n bytes; n is below 2^31. */
 uint32_t stream_crc32c(const void *bytes, size_t n);
 
+/* The same for bytes that follow others, whose CRC is so_far; 0 for none. */
+uint32_t stream_crc32c_more(uint32_t so_far, const void *bytes, size_t n);
+
 /* CRC-32 (gzip's) of n bytes, which messages of magic 0 and 1 have. */
 uint32_t stream_crc32(const void *bytes, size_t n);
 

@@ -4,7 +4,10 @@
 
 #include "base/bytes.h"
 #include "codec/batch.h"
+#include "codec/crc32c.h"
 #include "file/io.h"
+
+enum { PIECE = 64 << 10 };
 
 int
 stream_search_init(struct stream_search *search, int fd, uint64_t from,
@@ -39,24 +42,44 @@ stream_search_read(const struct stream_search *search, void *to, size_t n,
 	return status;
 }
 
+/* In pieces: a batch that may not be one is not worth its size in memory. */
+static int
+sum_up(struct stream_search *search, uint64_t at, uint64_t size, uint32_t *crc,
+    struct stream_error *err)
+{
+	uint8_t piece[PIECE];
+
+	*crc = 0;
+	while (size > 0) {
+		size_t n = size < PIECE ? (size_t)size : PIECE;
+		int status = stream_search_read(search, piece, n, at, err);
+
+		if (status != STREAM_OK)
+			return status;
+		*crc = stream_crc32c_more(*crc, piece, n);
+		at += n;
+		size -= n;
+	}
+	return STREAM_OK;
+}
+
 int
 stream_search_is_whole(struct stream_search *search, uint64_t at, uint64_t size,
     bool *whole, struct stream_error *err)
 {
-	struct stream_buf buf;
+	uint8_t header[STREAM_BATCH_HEADER];
+	uint32_t crc;
 	int status;
 
 	*whole = false;
-	if (size > search->cap)
+	if (size > search->cap || size < sizeof(header))
 		return STREAM_OK;
-	stream_buf_init(&buf);
-	status = stream_buf_reserve(&buf, (size_t)size, err);
+	status = stream_search_read(search, header, sizeof(header), at, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_search_read(search, buf.data, (size_t)size, at, err);
+		status = sum_up(search, at + STREAM_BATCH_CRC_FROM,
+		    size - STREAM_BATCH_CRC_FROM, &crc, err);
 	if (status == STREAM_OK)
-		*whole = stream_batch_crc_is_good(buf.data, (size_t)size);
-	stream_buf_release(&buf);
+		*whole = crc == stream_load32(header + STREAM_BATCH_CRC_AT);
 	return status;
 }
 
