@@ -18,12 +18,12 @@ _strm_describe() {
         ;;
     'strm consume')
         commands=''
-        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
     'strm tail')
         commands=''
-        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
     'strm repair')

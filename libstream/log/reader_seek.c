@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "file/io.h"
+#include "file/tail.h"
 #include "log/reader.h"
 #include "log/reader_private.h"
 
@@ -51,6 +52,25 @@ set_limit(struct stream_reader *reader, struct stream_error *err)
 	return stream_io_size(reader->fd, &reader->limit_bytes, err);
 }
 
+/* A scan of the open segment stopped with status.  One who skips damage goes to
+ * the next good batch; else STREAM_END, or status when that is fatal. */
+static int
+pass_damage(struct stream_reader *reader, struct stream_scan *scan,
+    int64_t expected, int status, struct stream_error *err)
+{
+	uint64_t position;
+
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		return status;
+	if (status == STREAM_END || !stream_reader_skips(reader))
+		return STREAM_END;
+	status = stream_reader_resync(
+	    reader, scan->next, expected, &position, &expected, err);
+	if (status == STREAM_OK)
+		stream_scan_move(scan, reader->fd, position);
+	return status;
+}
+
 /* Walk the newest segment from its last index entry to the last good batch. */
 static int
 walk_to_end(
@@ -67,12 +87,14 @@ walk_to_end(
 	stream_index_find(&source, source.base_offset + INT32_MAX, &position);
 	stream_scan_init(&scan, reader->fd, position, STREAM_SCAN_WHOLE,
 	    source.cap, STREAM_SCAN_BLOCK);
-	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	       STREAM_OK)
-		*offset = batch.info.last_offset + 1;
+	do {
+		while ((status = stream_scan_next(
+			    &scan, &batch, &bytes, err)) == STREAM_OK)
+			*offset = batch.info.last_offset + 1;
+		status = pass_damage(reader, &scan, *offset, status, err);
+	} while (status == STREAM_OK);
 	stream_scan_release(&scan);
-	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
-							       : STREAM_OK;
+	return status == STREAM_END ? STREAM_OK : status;
 }
 
 int
@@ -141,70 +163,109 @@ reaches(const struct stream_reader *reader, int64_t timestamp_ms)
 }
 
 /*
- * In the segment that is open, from a batch on.  *next is the offset after the
- * batches that were passed.  STREAM_END when none of them has the record, and
- * what else ends the walk.
+ * In the segment that is open, from a batch on.  All is read whole, since a
+ * time in a header that is damaged would pass a batch over.  *next is the
+ * offset after the batches that were passed.  STREAM_END when none of them has
+ * the record, and what else ends the walk.
  */
 static int
 walk_to_time(struct stream_reader *reader, uint64_t position,
     int64_t timestamp_ms, int64_t *next, int64_t *offset,
     struct stream_error *err)
 {
-	struct stream_scan headers;
 	const uint8_t *bytes;
 	bool found = false;
 	int status = STREAM_OK;
 
-	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
-	    reader->options.max_batch_bytes, STREAM_SCAN_SMALL_BLOCK);
+	stream_scan_move(&reader->scan, reader->fd, position);
 	while (status == STREAM_OK && !found) {
-		status =
-		    stream_scan_next(&headers, &reader->batch, &bytes, err);
-		if (status == STREAM_OK && reaches(reader, timestamp_ms)) {
-			stream_scan_move(&reader->scan, reader->fd,
-			    reader->batch.info.position);
-			status = stream_scan_next(
-			    &reader->scan, &reader->batch, &bytes, err);
-			if (status == STREAM_OK)
-				status = find_in_batch(reader, bytes,
-				    timestamp_ms, offset, &found, err);
-		}
+		status = stream_scan_next(
+		    &reader->scan, &reader->batch, &bytes, err);
+		if (status == STREAM_OK && reaches(reader, timestamp_ms))
+			status = find_in_batch(
+			    reader, bytes, timestamp_ms, offset, &found, err);
 		if (status == STREAM_OK)
 			*next = reader->batch.info.last_offset + 1;
 	}
-	stream_scan_release(&headers);
+	return status;
+}
+
+/* Is what follows at the scan's place no damage, but an append under way? */
+static bool
+is_torn(struct stream_reader *reader, int status, int64_t next)
+{
+	enum stream_tail tail;
+
+	if (!stream_reader_in_newest(reader))
+		return false;
+	if (!stream_reader_skips(reader))
+		return status == STREAM_ETORN;
+	return stream_tail_judge(reader->fd, reader->scan.next, next,
+		   reader->options.max_batch_bytes, &tail, NULL) == STREAM_OK &&
+	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
+}
+
+/* Go on behind the damage (why) that the scan came to, and tell of it; in this
+ * segment, or not at all: STREAM_END. */
+static int
+skip_here(struct stream_reader *reader, int64_t next, uint64_t *position,
+    const struct stream_error *why, struct stream_error *err)
+{
+	int64_t base = reader->base;
+	int status;
+
+	reader->expected = next;
+	status = stream_reader_skip(reader, why, err);
+	*position = reader->scan.next;
+	if (status == STREAM_OK && reader->base != base)
+		return STREAM_END;
 	return status;
 }
 
 /*
  * In the segment that is open.  Where it is damaged nobody can tell what was
  * there, so that is where reading begins, and is told; but the end of the
- * newest one may just be under way.
+ * newest one may just be under way.  One who skips damage looks behind it.
  */
 static int
 find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, bool *found, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
+	struct stream_error why = reader->unreadable_why;
 	int64_t next = -1;
 	uint64_t position;
-	int status;
+	int status = STREAM_ECORRUPT;
 
 	stream_index_find_time(&source, timestamp_ms, &position);
-	status =
-	    walk_to_time(reader, position, timestamp_ms, &next, offset, err);
-	*found = status == STREAM_OK;
-	if (status == STREAM_OK || status == STREAM_EIO ||
-	    status == STREAM_ENOMEM)
-		return status;
-	if (status == STREAM_END ||
-	    (status == STREAM_ETORN && stream_reader_in_newest(reader)))
-		return STREAM_OK;
-	if (next < 0 && position > 0)
-		walk_to_time(reader, 0, INT64_MAX, &next, offset, NULL);
-	*offset = next < 0 ? stream_reader_base(reader) : next;
-	*found = true;
-	return STREAM_OK;
+	for (;;) {
+		if (!reader->is_unreadable)
+			status = walk_to_time(reader, position, timestamp_ms,
+			    &next, offset, &why);
+		*found = status == STREAM_OK;
+		if (status == STREAM_OK || status == STREAM_END)
+			return STREAM_OK;
+		if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+			if (err != NULL)
+				*err = why;
+			return status;
+		}
+		if (next < 0 && position > 0) {
+			position = 0;
+			continue;
+		}
+		next = next < 0 ? reader->base : next;
+		if (is_torn(reader, status, next))
+			return STREAM_OK;
+		*offset = next;
+		*found = !stream_reader_skips(reader);
+		if (*found)
+			return STREAM_OK;
+		stream_reader_fail_at(reader, status, reader->scan.next, &why);
+		status = skip_here(reader, next, &position, &why, err);
+		if (status != STREAM_OK)
+			return status == STREAM_END ? STREAM_OK : status;
+	}
 }
 
 int
@@ -291,6 +352,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	options.flags &= (unsigned)~STREAM_READER_FOLLOW;
 	options.flags |= STREAM_READER_CLAMP;
 	options.note = NULL;
+	options.hole = NULL;
 	return stream_reader_open_source(&source, &options, counter, err);
 }
 
@@ -396,7 +458,8 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
 	if (status != STREAM_OK)
 		return status;
 	*offset = end - start < n ? start : end - n;
-	if (reader->dense || n == 0 || reader->view.count == 0)
+	if ((reader->dense && !stream_reader_skips(reader)) || n == 0 ||
+	    reader->view.count == 0)
 		return STREAM_OK;
 	status = find_last(reader, n, offset, &skip, err);
 	if (status == STREAM_OK && is_end)
@@ -438,6 +501,7 @@ static int
 resolve_end(struct stream_reader *reader, struct stream_error *err)
 {
 	struct stream_point to = reader->options.range.to;
+	int status;
 
 	if (to.kind == STREAM_POINT_NONE)
 		return STREAM_OK;
@@ -445,7 +509,11 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 		reader->left = to.value;
 		return STREAM_OK;
 	}
-	return resolve(reader, to, true, &reader->end, err);
+	/* Damage on the way to it is told when it is read. */
+	reader->is_quiet = true;
+	status = resolve(reader, to, true, &reader->end, err);
+	reader->is_quiet = false;
+	return status;
 }
 
 int
