@@ -184,14 +184,9 @@ reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
 	return status;
 }
 
-/*
- * The CRC does not cover the base offset; in a dense log the chain does.
- * Elsewhere offsets must at least grow, and fit between the names of this
- * segment and the next.
- */
-static int
-check_chain(struct stream_reader *reader, const struct stream_batch *batch,
-    struct stream_error *err)
+int
+stream_reader_check_chain(struct stream_reader *reader,
+    const struct stream_batch *batch, struct stream_error *err)
 {
 	const struct stream_batch_info *info = &batch->info;
 	int64_t expected = reader->expected;
@@ -469,7 +464,8 @@ next_good(struct stream_reader *reader, struct stream_batch *batch,
 			status = scan_next(reader, batch, bytes, err);
 			if (status == STREAM_OK) {
 				remember(reader, batch, *bytes);
-				return check_chain(reader, batch, err);
+				return stream_reader_check_chain(
+				    reader, batch, err);
 			}
 			status =
 			    stream_reader_stopped(reader, status, &go_on, err);

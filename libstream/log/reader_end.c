@@ -270,7 +270,7 @@ judge(struct stream_reader *reader, int status, struct stream_error *err)
 	enum stream_tail tail;
 	uint64_t at = reader->scan.next;
 	int found = stream_tail_judge(reader->fd, at,
-	    reader->expected > reader->next ? reader->expected : reader->next,
+	    reader->expected > reader->base ? reader->expected : reader->base,
 	    reader->options.max_batch_bytes, &tail, &why);
 
 	if (found == STREAM_OK)

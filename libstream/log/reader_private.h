@@ -150,6 +150,15 @@ int stream_reader_next_batch(struct stream_reader *reader,
 int stream_reader_stopped(struct stream_reader *reader, int status,
     bool *advance, struct stream_error *err);
 
+/*
+ * Does the batch that the scan just gave follow the last one?  The CRC does not
+ * cover the base offset; in a dense log the chain does.  Elsewhere offsets must
+ * at least grow, and fit between the names of this segment and the next.
+ * STREAM_ECORRUPT, and the scan is at the batch again.
+ */
+int stream_reader_check_chain(struct stream_reader *reader,
+    const struct stream_batch *batch, struct stream_error *err);
+
 /* Open the segment after the one that is read, wherever it is by now.  There is
  * one in the view. */
 int stream_reader_open_next(

@@ -52,6 +52,19 @@ set_limit(struct stream_reader *reader, struct stream_error *err)
 	return stream_io_size(reader->fd, &reader->limit_bytes, err);
 }
 
+/* Is what follows at a byte of the open segment no damage, but an append that
+ * did not finish? */
+static bool
+is_torn(struct stream_reader *reader, uint64_t at, int64_t next)
+{
+	enum stream_tail tail;
+
+	return stream_reader_in_newest(reader) &&
+	       stream_tail_judge(reader->fd, at, next,
+		   reader->options.max_batch_bytes, &tail, NULL) == STREAM_OK &&
+	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
+}
+
 /* A scan of the open segment stopped with status.  One who skips damage goes to
  * the next good batch; else STREAM_END, or status when that is fatal. */
 static int
@@ -71,10 +84,11 @@ pass_damage(struct stream_reader *reader, struct stream_scan *scan,
 	return status;
 }
 
-/* Walk the newest segment from its last index entry to the last good batch. */
+/* Walk the newest segment from its last index entry to the last good batch.
+ * *damaged: more was behind it, as *why says; nobody knows how much. */
 static int
-walk_to_end(
-    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+walk_to_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
+    struct stream_error *why, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
 	struct stream_scan scan;
@@ -89,22 +103,30 @@ walk_to_end(
 	    source.cap, STREAM_SCAN_BLOCK);
 	do {
 		while ((status = stream_scan_next(
-			    &scan, &batch, &bytes, err)) == STREAM_OK)
+			    &scan, &batch, &bytes, why)) == STREAM_OK)
 			*offset = batch.info.last_offset + 1;
-		status = pass_damage(reader, &scan, *offset, status, err);
+		*damaged = status != STREAM_END;
+		status = pass_damage(reader, &scan, *offset, status, why);
 	} while (status == STREAM_OK);
+	*damaged = *damaged && !is_torn(reader, scan.next, *offset);
+	if (status == STREAM_END && *damaged)
+		stream_reader_fail_at(reader, STREAM_ECORRUPT, scan.next, why);
+	else if (status != STREAM_END && err != NULL)
+		*err = *why;
 	stream_scan_release(&scan);
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
-int
-stream_reader_log_end(
-    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+/* As stream_reader_log_end; *damaged as walk_to_end. */
+static int
+find_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
+    struct stream_error *why, struct stream_error *err)
 {
 	struct stream_state state;
 	uint64_t size;
 	int status;
 
+	*damaged = false;
 	*offset = stream_reader_log_start(reader);
 	if (reader->view.count == 0)
 		return STREAM_OK;
@@ -119,10 +141,20 @@ stream_reader_log_end(
 	if (stream_reader_trusts(reader, &state, size))
 		*offset = state.next_offset;
 	else
-		status = walk_to_end(reader, offset, err);
+		status = walk_to_end(reader, offset, damaged, why, err);
 	if (*offset < stream_reader_log_start(reader))
 		*offset = stream_reader_log_start(reader);
 	return status;
+}
+
+int
+stream_reader_log_end(
+    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+{
+	struct stream_error why;
+	bool damaged;
+
+	return find_end(reader, offset, &damaged, &why, err);
 }
 
 /* The first record of this batch at or after the time, of those that the log
@@ -162,6 +194,31 @@ reaches(const struct stream_reader *reader, int64_t timestamp_ms)
 	       !stream_batch_is_control(info);
 }
 
+/* The next batch of the scan, if it is the one that follows the last.  Where an
+ * index led to the first of them, the one after it must say so. */
+static int
+next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	uint64_t at = reader->scan.next;
+	int status =
+	    stream_scan_next(&reader->scan, &reader->batch, bytes, err);
+
+	if (status == STREAM_END)
+		return status;
+	if (status != STREAM_OK)
+		return stream_reader_fail_at(reader, status, at, err);
+	if (reader->dense && reader->expected < 0 &&
+	    !stream_reader_believes(reader, at)) {
+		reader->scan.next = at;
+		status = stream_fail(err, STREAM_ECORRUPT, at,
+		    "batch at offset %lld, which what follows does not confirm",
+		    (long long)reader->batch.info.base_offset);
+		return stream_reader_fail_at(reader, status, at, err);
+	}
+	return stream_reader_check_chain(reader, &reader->batch, err);
+}
+
 /*
  * In the segment that is open, from a batch on.  All is read whole, since a
  * time in a header that is damaged would pass a batch over.  *next is the
@@ -178,9 +235,11 @@ walk_to_time(struct stream_reader *reader, uint64_t position,
 	int status = STREAM_OK;
 
 	stream_scan_move(&reader->scan, reader->fd, position);
+	reader->expected = *next;
+	if (*next < 0 && position == 0)
+		reader->expected = reader->base;
 	while (status == STREAM_OK && !found) {
-		status = stream_scan_next(
-		    &reader->scan, &reader->batch, &bytes, err);
+		status = next_in_chain(reader, &bytes, err);
 		if (status == STREAM_OK && reaches(reader, timestamp_ms))
 			status = find_in_batch(
 			    reader, bytes, timestamp_ms, offset, &found, err);
@@ -188,21 +247,6 @@ walk_to_time(struct stream_reader *reader, uint64_t position,
 			*next = reader->batch.info.last_offset + 1;
 	}
 	return status;
-}
-
-/* Is what follows at the scan's place no damage, but an append under way? */
-static bool
-is_torn(struct stream_reader *reader, int status, int64_t next)
-{
-	enum stream_tail tail;
-
-	if (!stream_reader_in_newest(reader))
-		return false;
-	if (!stream_reader_skips(reader))
-		return status == STREAM_ETORN;
-	return stream_tail_judge(reader->fd, reader->scan.next, next,
-		   reader->options.max_batch_bytes, &tail, NULL) == STREAM_OK &&
-	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
 }
 
 /* Go on behind the damage (why) that the scan came to, and tell of it; in this
@@ -255,16 +299,16 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 			continue;
 		}
 		next = next < 0 ? reader->base : next;
-		if (is_torn(reader, status, next))
+		if (is_torn(reader, reader->scan.next, next))
 			return STREAM_OK;
 		*offset = next;
 		*found = !stream_reader_skips(reader);
 		if (*found)
 			return STREAM_OK;
-		stream_reader_fail_at(reader, status, reader->scan.next, &why);
 		status = skip_here(reader, next, &position, &why, err);
 		if (status != STREAM_OK)
 			return status == STREAM_END ? STREAM_OK : status;
+		next = reader->expected;
 	}
 }
 
@@ -315,15 +359,25 @@ check_offset(struct stream_reader *reader, bool is_end, int64_t *offset,
     struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
+	struct stream_error why;
+	bool damaged;
 	int64_t end;
 	int status;
 
 	if (is_end && (reader->options.flags & STREAM_READER_FOLLOW) != 0 &&
 	    *offset >= start)
 		return STREAM_OK;
-	status = stream_reader_log_end(reader, &end, err);
+	status = find_end(reader, &end, &damaged, &why, err);
 	if (status != STREAM_OK || (*offset >= start && *offset <= end))
 		return status;
+	/* Where the end of the log is damaged it may have held this. */
+	if (damaged && *offset > end && stream_reader_skips(reader))
+		return STREAM_OK;
+	if (damaged && *offset > end) {
+		if (err != NULL)
+			*err = why;
+		return STREAM_ECORRUPT;
+	}
 	if ((reader->options.flags & STREAM_READER_CLAMP) == 0)
 		return refuse_offset(reader, *offset, end, err);
 	*offset = *offset < start ? start : end;

@@ -144,6 +144,22 @@ full() {
     python flip.py zstd
 }
 
+@test "T8 I5 P3 P7: any flipped byte of a plain log, where it was written" {
+    python flips.py none place
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a zstd log, where it was written" {
+    python flips.py zstd place
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a plain log, in a copy" {
+    python flips.py none copy
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a zstd log, in a copy" {
+    python flips.py zstd copy
+}
+
 @test "T9 I3 P3 P4: a log cut anywhere is a torn tail" {
     python truncate.py copy-cut
 }
