@@ -75,6 +75,7 @@ struct stream_reader {
 	uint64_t told_at;
 	int64_t settled_base;   /* segment that had so many bytes when they */
 	uint64_t settled_bytes; /* were waited for; -1: none */
+	bool is_end_unknown;    /* damage leaves open where the range ends */
 	bool is_quiet;          /* the end of the range is looked for */
 	bool is_unreadable;     /* the segment cannot be opened, fd is empty */
 	struct stream_error unreadable_why;

@@ -48,6 +48,9 @@ set_limit(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_update_durable(reader, err);
 	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0)
 		return STREAM_OK;
+	/* It may be there again when it is come to. */
+	if (reader->is_unreadable)
+		return STREAM_OK;
 	reader->limit_base = stream_reader_base(reader);
 	return stream_io_size(reader->fd, &reader->limit_bytes, err);
 }
@@ -109,6 +112,7 @@ walk_to_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
 		status = pass_damage(reader, &scan, *offset, status, why);
 	} while (status == STREAM_OK);
 	*damaged = *damaged && !is_torn(reader, scan.next, *offset);
+	reader->is_end_unknown = reader->is_end_unknown || *damaged;
 	if (status == STREAM_END && *damaged)
 		stream_reader_fail_at(reader, STREAM_ECORRUPT, scan.next, why);
 	else if (status != STREAM_END && err != NULL)
@@ -132,6 +136,13 @@ find_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
 		return STREAM_OK;
 	status =
 	    stream_reader_open_segment(reader, reader->view.count - 1, 0, err);
+	if (status == STREAM_OK && reader->is_unreadable) {
+		*damaged = true;
+		*why = reader->unreadable_why;
+		reader->is_end_unknown = true;
+		*offset = reader->base;
+		return STREAM_OK;
+	}
 	if (status == STREAM_OK)
 		status = stream_reader_read_state(reader, &state, err);
 	if (status == STREAM_OK)
@@ -303,6 +314,7 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 			return STREAM_OK;
 		*offset = next;
 		*found = !stream_reader_skips(reader);
+		reader->is_end_unknown = reader->is_end_unknown || *found;
 		if (*found)
 			return STREAM_OK;
 		status = skip_here(reader, next, &position, &why, err);
@@ -554,6 +566,7 @@ resolve(struct stream_reader *reader, struct stream_point point, bool is_end,
 static int
 resolve_end(struct stream_reader *reader, struct stream_error *err)
 {
+	enum { BOTH = STREAM_READER_FOLLOW | STREAM_READER_SKIP_CORRUPT };
 	struct stream_point to = reader->options.range.to;
 	int status;
 
@@ -563,10 +576,16 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 		reader->left = to.value;
 		return STREAM_OK;
 	}
-	/* Damage on the way to it is told when it is read. */
+	/* Damage on the way to it is told when it is read; and where damage
+	 * leaves open what the end is, reading has to come to it. */
 	reader->is_quiet = true;
+	reader->is_end_unknown = false;
 	status = resolve(reader, to, true, &reader->end, err);
 	reader->is_quiet = false;
+	if (status == STREAM_OK && reader->is_end_unknown &&
+	    to.kind != STREAM_POINT_OFFSET &&
+	    (reader->options.flags & BOTH) != BOTH)
+		reader->end = STREAM_NO_LIMIT;
 	return status;
 }
 

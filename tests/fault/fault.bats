@@ -99,6 +99,10 @@ full() {
     python fail.py consume errors
 }
 
+@test "T6 P3 P7: any failing call in consume --skip-corrupt" {
+    python fail.py consume-skip errors
+}
+
 @test "T6 I3 I4: short writes and a full disk in an append of one batch" {
     python fail.py append-one short
 }

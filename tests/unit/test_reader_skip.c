@@ -386,6 +386,53 @@ holes_are_told_as_far_as_they_lie_in_the_range(void **state)
 	release(logs);
 }
 
+/* Where a range ends behind damage it is not cut short in silence: the newest
+ * segment has a bad batch in its middle, or at its end, or cannot be opened. */
+static void
+a_range_that_ends_behind_damage_comes_to_it(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_buf logs[SEGMENTS];
+	char name[STREAM_NAME_SIZE];
+	static const struct stream_point ends[] = {{STREAM_POINT_END, 0},
+	    {STREAM_POINT_LAST, 2}, {STREAM_POINT_TIME, T0 + OFFSETS - 2},
+	    {STREAM_POINT_OFFSET, OFFSETS - 1}, {STREAM_POINT_NONE, 0}};
+
+	put_segments(dir, logs);
+	fx_log_name(2 * PER_SEGMENT, name);
+	for (int way = 0; way < 3; way++) {
+		size_t at = batch_at(&logs[2], way == 0 ? 4 : BATCHES - 1);
+
+		logs[2].data[at + 70] ^= 1;
+		fx_put(dir, name, logs[2].data, logs[2].size);
+		logs[2].data[at + 70] ^= 1;
+		if (way == 2) {
+			fx_remove(dir, name);
+			assert_int_equal(mkdirat(dir->fd, name, 0700), 0);
+		}
+		for (size_t i = 0; i < COUNT(ends); i++) {
+			struct fx_reading how = {
+			    .options.range = {
+				{STREAM_POINT_START, 0}, ends[i]}};
+			struct fx_seen seen = fx_read(dir, how);
+			struct view *view = skip_read(dir, how);
+
+			if (seen.status !=
+			    (way == 2 ? STREAM_EIO : STREAM_ECORRUPT))
+				fail_msg("way %d end %zu: %d, %zu records", way,
+				    i, seen.status, seen.count);
+			expect(view->status, STREAM_END, view->err);
+			if (view->holes != 1)
+				fail_msg("way %d end %zu: %d holes", way, i,
+				    view->holes);
+			test_free(view);
+		}
+		if (way == 2)
+			unlinkat(dir->fd, name, AT_REMOVEDIR);
+	}
+	release(logs);
+}
+
 /* A log whose records hold a log: what is in a value is no batch of ours. */
 static void
 a_batch_in_a_value_is_not_taken_for_one(void **state)
@@ -685,6 +732,7 @@ main(void)
 	    TEST(one_bad_byte_costs_its_batch_and_no_other),
 	    TEST(any_damage_is_told_and_nothing_wrong_is_shown),
 	    TEST(holes_are_told_as_far_as_they_lie_in_the_range),
+	    TEST(a_range_that_ends_behind_damage_comes_to_it),
 	    TEST(a_batch_in_a_value_is_not_taken_for_one),
 	    TEST(what_cannot_be_read_is_skipped_whatever_it_is),
 	    TEST(damage_at_the_end_is_open),
