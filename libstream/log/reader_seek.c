@@ -68,11 +68,37 @@ is_torn(struct stream_reader *reader, uint64_t at, int64_t next)
 	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
 }
 
-/* A scan of the open segment stopped with status.  One who skips damage goes to
- * the next good batch; else STREAM_END, or status when that is fatal. */
+/* The next batch of the scan, if it is the one that follows the last.  Where an
+ * index led to the first of them, the one after it must say so. */
 static int
-pass_damage(struct stream_reader *reader, struct stream_scan *scan,
-    int64_t expected, int status, struct stream_error *err)
+next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	uint64_t at = reader->scan.next;
+	int status =
+	    stream_scan_next(&reader->scan, &reader->batch, bytes, err);
+
+	if (status == STREAM_END)
+		return status;
+	if (status != STREAM_OK)
+		return stream_reader_fail_at(reader, status, at, err);
+	if (reader->dense && reader->expected < 0 &&
+	    !stream_reader_believes(reader, at)) {
+		reader->scan.next = at;
+		status = stream_fail(err, STREAM_ECORRUPT, at,
+		    "batch at offset %lld, which what follows does not confirm",
+		    (long long)reader->batch.info.base_offset);
+		return stream_reader_fail_at(reader, status, at, err);
+	}
+	return stream_reader_check_chain(reader, &reader->batch, err);
+}
+
+/* The walk over the open segment stopped with status.  One who skips damage
+ * goes to the next good batch; else STREAM_END, or status when that is fatal.
+ */
+static int
+pass_damage(struct stream_reader *reader, int64_t next, int status,
+    struct stream_error *err)
 {
 	uint64_t position;
 
@@ -81,9 +107,30 @@ pass_damage(struct stream_reader *reader, struct stream_scan *scan,
 	if (status == STREAM_END || !stream_reader_skips(reader))
 		return STREAM_END;
 	status = stream_reader_resync(
-	    reader, scan->next, expected, &position, &expected, err);
+	    reader, reader->scan.next, next, &position, &reader->expected, err);
 	if (status == STREAM_OK)
-		stream_scan_move(scan, reader->fd, position);
+		stream_scan_move(&reader->scan, reader->fd, position);
+	return status;
+}
+
+/* The offset after the last good batch from a byte on; *offset stays if there
+ * is none.  *stopped is what ended the walk. */
+static int
+walk_from(struct stream_reader *reader, uint64_t position, int64_t *offset,
+    int *stopped, struct stream_error *why)
+{
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_move(&reader->scan, reader->fd, position);
+	reader->expected = position == 0 ? reader->base : -1;
+	do {
+		while (
+		    (status = next_in_chain(reader, &bytes, why)) == STREAM_OK)
+			*offset = reader->batch.info.last_offset + 1;
+		*stopped = status;
+		status = pass_damage(reader, *offset, status, why);
+	} while (status == STREAM_OK);
 	return status;
 }
 
@@ -94,30 +141,21 @@ walk_to_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
     struct stream_error *why, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
-	struct stream_scan scan;
-	struct stream_batch batch;
-	const uint8_t *bytes;
 	uint64_t position;
+	int stopped;
 	int status;
 
-	*offset = source.base_offset;
-	stream_index_find(&source, source.base_offset + INT32_MAX, &position);
-	stream_scan_init(&scan, reader->fd, position, STREAM_SCAN_WHOLE,
-	    source.cap, STREAM_SCAN_BLOCK);
-	do {
-		while ((status = stream_scan_next(
-			    &scan, &batch, &bytes, why)) == STREAM_OK)
-			*offset = batch.info.last_offset + 1;
-		*damaged = status != STREAM_END;
-		status = pass_damage(reader, &scan, *offset, status, why);
-	} while (status == STREAM_OK);
-	*damaged = *damaged && !is_torn(reader, scan.next, *offset);
+	*offset = reader->base;
+	stream_index_find(&source, reader->base + INT32_MAX, &position);
+	status = walk_from(reader, position, offset, &stopped, why);
+	/* An index that led to what cannot be right. */
+	if (status == STREAM_END && *offset == reader->base && position > 0)
+		status = walk_from(reader, 0, offset, &stopped, why);
+	*damaged = stopped != STREAM_END &&
+		   !is_torn(reader, reader->scan.next, *offset);
 	reader->is_end_unknown = reader->is_end_unknown || *damaged;
-	if (status == STREAM_END && *damaged)
-		stream_reader_fail_at(reader, STREAM_ECORRUPT, scan.next, why);
-	else if (status != STREAM_END && err != NULL)
+	if (status != STREAM_END && err != NULL)
 		*err = *why;
-	stream_scan_release(&scan);
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
@@ -203,31 +241,6 @@ reaches(const struct stream_reader *reader, int64_t timestamp_ms)
 	return info->max_timestamp_ms >= timestamp_ms &&
 	       info->last_offset >= stream_reader_log_start(reader) &&
 	       !stream_batch_is_control(info);
-}
-
-/* The next batch of the scan, if it is the one that follows the last.  Where an
- * index led to the first of them, the one after it must say so. */
-static int
-next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
-    struct stream_error *err)
-{
-	uint64_t at = reader->scan.next;
-	int status =
-	    stream_scan_next(&reader->scan, &reader->batch, bytes, err);
-
-	if (status == STREAM_END)
-		return status;
-	if (status != STREAM_OK)
-		return stream_reader_fail_at(reader, status, at, err);
-	if (reader->dense && reader->expected < 0 &&
-	    !stream_reader_believes(reader, at)) {
-		reader->scan.next = at;
-		status = stream_fail(err, STREAM_ECORRUPT, at,
-		    "batch at offset %lld, which what follows does not confirm",
-		    (long long)reader->batch.info.base_offset);
-		return stream_reader_fail_at(reader, status, at, err);
-	}
-	return stream_reader_check_chain(reader, &reader->batch, err);
 }
 
 /*

@@ -437,6 +437,36 @@ a_time_is_not_looked_for_behind_damage(void **state)
 	stream_buf_release(&next);
 }
 
+/* An offset that the log would hold if it were sound is not "not there". */
+static void
+an_offset_behind_damage_is_damage(void **state)
+{
+	const struct temp_dir *dir = *state;
+	size_t ends[3];
+	struct stream_buf log = put_log(dir, 3, ends);
+
+	fx_no_writer(dir);
+	for (size_t i = 0; i < STREAM_BATCH_HEADER; i++) {
+		struct fx_reading how = {
+		    .options.range.from = {STREAM_POINT_OFFSET, 8}};
+		struct fx_seen seen;
+
+		if (i >= 12 && i < 16) /* the epoch */
+			continue;
+		for (int bit = 0; bit < 8; bit++) {
+			log.data[ends[1] + i] ^= (uint8_t)(1 << bit);
+			fx_put(dir, LOG_0, log.data, log.size);
+			log.data[ends[1] + i] ^= (uint8_t)(1 << bit);
+			seen = fx_read(dir, how);
+			if (seen.status != STREAM_ECORRUPT &&
+			    seen.status != STREAM_ENEWER)
+				fail_msg("byte %zu bit %d: %d %s", i, bit,
+				    seen.status, seen.err.text);
+		}
+	}
+	stream_buf_release(&log);
+}
+
 static void
 golden_ends_are_read_as_their_readme_says(void **state)
 {
@@ -491,6 +521,7 @@ main(void)
 	    TEST(batches_over_the_callers_limit_are_refused),
 	    TEST(an_append_under_way_is_waited_for),
 	    TEST(a_time_is_not_looked_for_behind_damage),
+	    TEST(an_offset_behind_damage_is_damage),
 	    TEST(golden_ends_are_read_as_their_readme_says),
 	};
 
