@@ -122,6 +122,13 @@ $(O)/tests/fault/%: tests/fault/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) -pthread -MMD -MP -O2 -g -o $@ $<
 
+# These use the library as others do: its public headers.
+$(O)/tests/tools/%: tests/tools/%.c $(O)/libstream.a Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -pthread -Ilibstream/include -MMD -MP $(CFLAGS) \
+		$(LDFLAGS) -o $@ $< $(O)/libstream.a $(SHARED_LIBS) -lm
+
 $(O)/bench/%: bench/%.c Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)

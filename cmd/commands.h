@@ -13,5 +13,6 @@ extern const struct cli_command repair_command;
 extern const struct cli_command topic_command;
 extern const struct cli_command verify_command;
 extern const struct cli_command inspect_command;
+extern const struct cli_command diff_command;
 
 #endif

@@ -4,17 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <stream.h>
 
 #include "cli/output.h"
 #include "cli/signals.h"
+#include "holes.h"
+#include "opening.h"
 #include "printing.h"
 
-enum { ISOLATION_COMMITTED, ISOLATION_UNCOMMITTED, WORKERS_MOST = 8 };
+enum { ISOLATION_COMMITTED, ISOLATION_UNCOMMITTED };
 
 const struct cli_option reading_options[] = {
     {'f', "format", "FORMAT", CLI_TEXT, offsetof(struct reading_opts, format),
@@ -38,6 +38,9 @@ const struct cli_option reading_options[] = {
 	"with uncommitted, also aborted and open transactions"},
     {0, "clamp", NULL, CLI_FLAG, offsetof(struct reading_opts, clamp),
 	"an offset outside the log means the nearest inside"},
+    {0, "skip-corrupt", NULL, CLI_FLAG,
+	offsetof(struct reading_opts, skip_corrupt),
+	"go on behind damage, and tell of each hole"},
     {0, "raw", NULL, CLI_FLAG, offsetof(struct reading_opts, raw),
 	"do not escape what goes to a terminal"},
     {0, "max-batch-bytes", "SIZE", CLI_SIZE,
@@ -66,6 +69,7 @@ struct run {
 	struct printing *printing;
 	int64_t left; /* records still to print, -1: any number */
 	uint64_t printed;
+	struct holes holes;
 };
 
 static void
@@ -76,24 +80,7 @@ note(void *context, const char *text)
 	cli_note(run->context, NULL, "%s", text);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- opening ------------------------------------------------------------ */
-
-static unsigned
-processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > WORKERS_MOST ? WORKERS_MOST : (unsigned)n;
-}
 
 static struct stream_reader_options
 options_for(struct run *run, struct stream_range range)
@@ -103,9 +90,11 @@ options_for(struct run *run, struct stream_range range)
 	    .range = range,
 	    .max_batch_bytes = (size_t)opts->max_batch_bytes,
 	    .lock_timeout_ms = (int)opts->lock_timeout_ms,
-	    .workers = processors(),
+	    .workers = opening_workers(),
 	    .note = note,
 	    .note_context = run,
+	    .hole = holes_tell,
+	    .hole_context = &run->holes,
 	};
 
 	if (opts->follow)
@@ -114,6 +103,8 @@ options_for(struct run *run, struct stream_range range)
 		options.flags |= STREAM_READER_DURABLE;
 	if (opts->clamp)
 		options.flags |= STREAM_READER_CLAMP;
+	if (opts->skip_corrupt)
+		options.flags |= STREAM_READER_SKIP_CORRUPT;
 	if (opts->isolation == ISOLATION_UNCOMMITTED)
 		options.flags |= STREAM_READER_UNCOMMITTED;
 	if (range.from.kind == STREAM_POINT_NONE && run->reading->last >= 0)
@@ -151,13 +142,12 @@ add_source(struct run *run, const struct stream_place *place,
 
 /* The address with what -p and -o add to it. */
 static int
-parse_address(const struct run *run, const char *word,
-    struct stream_address *address, struct stream_error *err)
+put_address(const struct run *run, const char *word, char *text, size_t size,
+    struct stream_error *err)
 {
 	const struct reading *reading = run->reading;
 	const char *slash = strrchr(word, '/');
 	const char *last = slash != NULL ? slash + 1 : word;
-	char text[4096];
 	int n;
 
 	if (reading->partitions != NULL && strpbrk(last, ":@") != NULL)
@@ -166,41 +156,28 @@ parse_address(const struct run *run, const char *word,
 	if (reading->offset != NULL && strchr(last, '@') != NULL)
 		return cli_fail(err, STREAM_EUSAGE,
 		    "\"%s\": -o and @ both say where to begin", word);
-	n = snprintf(text, sizeof(text), "%s%s%s%s%s", word,
+	n = snprintf(text, size, "%s%s%s%s%s", word,
 	    reading->partitions != NULL ? ":" : "",
 	    reading->partitions != NULL ? reading->partitions : "",
 	    reading->offset != NULL ? "@" : "",
 	    reading->offset != NULL ? reading->offset : "");
-
-	if (n >= (int)sizeof(text))
+	if (n >= (int)size)
 		return cli_fail(
 		    err, STREAM_EUSAGE, "\"%.60s...\": too long", word);
-	return stream_address_parse(text, now_ms(), address, err);
-}
-
-static int
-open_store(struct run *run, struct stream_error *err)
-{
-	if (run->store != NULL)
-		return STREAM_OK;
-	return stream_store_open(
-	    run->context->store, 0, STREAM_LOCK_TIMEOUT_MS, &run->store, err);
+	return STREAM_OK;
 }
 
 static int
 add_address(struct run *run, const char *word, struct stream_error *err)
 {
-	struct stream_address address;
+	struct stream_address address = {0};
 	struct stream_places places = {0};
-	int status = parse_address(run, word, &address, err);
+	char text[4096];
+	int status = put_address(run, word, text, sizeof(text), err);
 
-	if (status != STREAM_OK)
-		return status;
-	if (!address.is_path)
-		status = open_store(run, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_address_resolve(&address, run->store, &places, err);
+		status = opening_resolve(
+		    run->context, &run->store, text, &address, &places, err);
 	for (size_t i = 0; status == STREAM_OK && i < places.count; i++)
 		status = add_source(run, &places.items[i], address.range, err);
 	stream_places_release(&places);
@@ -318,14 +295,9 @@ static int
 open_all(struct run *run, char *const *addresses, int count,
     struct stream_error *err)
 {
-	struct rlimit limit;
 	int status = open_output(run, err);
 
-	/* Several descriptors a partition can be more than the soft limit. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	opening_raise_limit();
 	if (status == STREAM_OK && run->reading->opts->follow)
 		status = stream_watch_new(&run->watch, err);
 	for (int i = 0; i < count && status == STREAM_OK; i++)
@@ -367,6 +339,8 @@ conclude(struct run *run, int status, struct stream_error *err)
 		code = CLI_DAMAGED;
 	if (!failed && flushed != STREAM_OK)
 		code = cli_report("standard output", &lost);
+	/* What ended it weighs more than what was passed. */
+	code = cli_first(code, holes_conclude(&run->holes));
 	if (run->context->verbose)
 		cli_note(run->context, NULL, "%llu records printed",
 		    (unsigned long long)run->printed);

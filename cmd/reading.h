@@ -16,6 +16,7 @@ struct reading_opts {
 	bool follow;
 	bool durable;
 	bool clamp;
+	bool skip_corrupt;
 	bool raw;
 	int isolation; /* in the order of the option's words */
 	int64_t max_batch_bytes;

@@ -20,6 +20,7 @@ static const struct cli_command *const commands[] = {
     &topic_command,
     &verify_command,
     &inspect_command,
+    &diff_command,
     &help_command,
     NULL,
 };

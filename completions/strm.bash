@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail repair topic verify inspect help'
+        commands='produce consume tail repair topic verify inspect diff help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -18,12 +18,12 @@ _strm_describe() {
         ;;
     'strm consume')
         commands=''
-        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
     'strm tail')
         commands=''
-        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
     'strm repair')
@@ -70,6 +70,11 @@ _strm_describe() {
         commands=''
         options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS|PATH...'
+        ;;
+    'strm diff')
+        commands=''
+        options='--by --ignore -J --json -n --count -i --isolation --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='A B'
         ;;
     'strm help')
         commands=''
@@ -140,6 +145,13 @@ _strm_argument() {
     'strm inspect -n' | 'strm inspect --count') argument='N' ;;
     'strm inspect --max-batch-bytes') argument='SIZE' ;;
     'strm inspect -C' | 'strm inspect --store') argument='STORE' ;;
+    'strm diff --by') argument='offset|key' ;;
+    'strm diff --ignore') argument='LIST' ;;
+    'strm diff -n' | 'strm diff --count') argument='N' ;;
+    'strm diff -i' | 'strm diff --isolation') argument='committed|uncommitted' ;;
+    'strm diff --memory') argument='SIZE' ;;
+    'strm diff --max-batch-bytes') argument='SIZE' ;;
+    'strm diff -C' | 'strm diff --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail repair topic verify inspect help
+            set commands produce consume tail repair topic verify inspect diff help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -51,6 +51,7 @@ complete -c strm -n '__strm_is strm' -a repair -d 'Repair partitions, or salvage
 complete -c strm -n '__strm_is strm' -a topic -d 'Make, list, describe, change and delete topics.'
 complete -c strm -n '__strm_is strm' -a verify -d 'Look for damage in topics, partitions or log files.'
 complete -c strm -n '__strm_is strm' -a inspect -d 'Show what is in a partition directory, a store or a file.'
+complete -c strm -n '__strm_is strm' -a diff -d 'Compare two topics, partitions, ranges, stores or log files.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm' -s h -l help -d 'print this help'
@@ -93,6 +94,7 @@ complete -c strm -n '__strm_is strm consume' -s F -l follow -d 'wait for more at
 complete -c strm -n '__strm_is strm consume' -l durable -d 'only records that are synced'
 complete -c strm -n '__strm_is strm consume' -s i -l isolation -x -a 'committed uncommitted' -d 'with uncommitted, also aborted and open transactions'
 complete -c strm -n '__strm_is strm consume' -l clamp -d 'an offset outside the log means the nearest inside'
+complete -c strm -n '__strm_is strm consume' -l skip-corrupt -d 'go on behind damage, and tell of each hole'
 complete -c strm -n '__strm_is strm consume' -l raw -d 'do not escape what goes to a terminal'
 complete -c strm -n '__strm_is strm consume' -l max-batch-bytes -x -d 'refuse larger batches (default 64MiB)'
 complete -c strm -n '__strm_is strm consume' -l lock-timeout -x -d 'wait this long for an append that does not end (default 10s)'
@@ -112,6 +114,7 @@ complete -c strm -n '__strm_is strm tail' -s F -l follow -d 'wait for more at th
 complete -c strm -n '__strm_is strm tail' -l durable -d 'only records that are synced'
 complete -c strm -n '__strm_is strm tail' -s i -l isolation -x -a 'committed uncommitted' -d 'with uncommitted, also aborted and open transactions'
 complete -c strm -n '__strm_is strm tail' -l clamp -d 'an offset outside the log means the nearest inside'
+complete -c strm -n '__strm_is strm tail' -l skip-corrupt -d 'go on behind damage, and tell of each hole'
 complete -c strm -n '__strm_is strm tail' -l raw -d 'do not escape what goes to a terminal'
 complete -c strm -n '__strm_is strm tail' -l max-batch-bytes -x -d 'refuse larger batches (default 64MiB)'
 complete -c strm -n '__strm_is strm tail' -l lock-timeout -x -d 'wait this long for an append that does not end (default 10s)'
@@ -213,7 +216,19 @@ complete -c strm -n '__strm_is strm inspect' -s q -l quiet -d 'no notes and no p
 complete -c strm -n '__strm_is strm inspect' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm inspect' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm inspect' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic verify inspect help'
+complete -c strm -n '__strm_is strm diff' -l by -x -a 'offset key' -d 'pair records by offset, or compare the newest of each key'
+complete -c strm -n '__strm_is strm diff' -l ignore -x -d 'of timestamp, headers and offset, or none: what does not count'
+complete -c strm -n '__strm_is strm diff' -s J -l json -d 'print JSON lines'
+complete -c strm -n '__strm_is strm diff' -s n -l count -x -d 'stop after N differences'
+complete -c strm -n '__strm_is strm diff' -s i -l isolation -x -a 'committed uncommitted' -d 'with uncommitted, also aborted and open transactions'
+complete -c strm -n '__strm_is strm diff' -l memory -x -d 'for --by key (default 128MiB); less takes more rounds'
+complete -c strm -n '__strm_is strm diff' -l max-batch-bytes -x -d 'refuse larger batches (default 64MiB)'
+complete -c strm -n '__strm_is strm diff' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm diff' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm diff' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm diff' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm diff' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail repair topic verify inspect diff help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

@@ -172,7 +172,8 @@ read_time(const struct stream_index_source *source,
  * The byte after the batch that the entry names, if that is there and no batch
  * since the one of the entry before reaches its time: in a log whose times go
  * back, an entry that names a later batch with the same time would hide what
- * lies between.
+ * lies between.  Batches are read whole, since a header that is damaged can say
+ * anything.
  */
 static bool
 find_named(const struct stream_index_source *source, int64_t since,
@@ -185,7 +186,7 @@ find_named(const struct stream_index_source *source, int64_t since,
 	bool found = false;
 
 	stream_index_find(source, since, &from);
-	stream_scan_init(&scan, source->log, from, STREAM_SCAN_HEADERS,
+	stream_scan_init(&scan, source->log, from, STREAM_SCAN_WHOLE,
 	    source->cap, STREAM_SCAN_SMALL_BLOCK);
 	while (stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK &&
 	       batch.info.last_offset <= entry->offset &&

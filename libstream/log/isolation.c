@@ -14,6 +14,7 @@
 #include "file/scan.h"
 #include "file/snapshot.h"
 #include "file/tail.h"
+#include "log/resync.h"
 #include "log/view.h"
 
 /* A broker may be writing what looks bad: look again as often, and wait as
@@ -26,16 +27,21 @@ struct transaction {
 	int64_t first_offset;
 	int64_t end_offset; /* of its marker; INT64_MAX while it is open */
 	bool aborted;
+	bool lost; /* what end_offset is the offset of is damage */
+	bool told; /* and that was said */
 };
 
 struct stream_isolation {
 	int dirfd; /* borrowed */
 	size_t cap;
+	bool skips;     /* damage is passed */
+	bool is_before; /* the walk is before what the reader reads */
 	/* Those that began, in order of their first offset; those that ended
 	 * before the reader's place are dropped. */
 	struct transaction *transactions;
 	size_t count;
 	size_t capacity;
+	size_t open; /* of them, how many have no end yet */
 	/* The walk ahead. */
 	int fd;
 	int64_t base;     /* of its segment; -1: not begun */
@@ -44,6 +50,7 @@ struct stream_isolation {
 	uint64_t size;    /* of its segment, as far as is known */
 	int looks;        /* how often the bytes at its place were bad */
 	struct stream_scan scan;
+	struct stream_scan whole; /* for what needs more than a header */
 };
 
 static struct transaction *
@@ -73,8 +80,12 @@ begin(struct stream_isolation *isolation, int64_t producer_id,
 		isolation->transactions = bigger;
 		isolation->capacity = capacity;
 	}
-	isolation->transactions[isolation->count++] =
-	    (struct transaction){producer_id, first_offset, INT64_MAX, false};
+	isolation->transactions[isolation->count++] = (struct transaction){
+	    .producer_id = producer_id,
+	    .first_offset = first_offset,
+	    .end_offset = INT64_MAX,
+	};
+	isolation->open++;
 	return STREAM_OK;
 }
 
@@ -94,38 +105,58 @@ end(struct stream_isolation *isolation, const struct stream_batch_info *info,
 		return STREAM_OK;
 	t->end_offset = info->last_offset;
 	t->aborted = type == STREAM_CONTROL_ABORT;
+	isolation->open--;
 	return STREAM_OK;
 }
 
-/* The header scan gives headers only; a marker's record is read whole. */
-static int
-read_marker(struct stream_isolation *isolation,
-    const struct stream_batch_info *info, struct stream_error *err)
+/* Whatever is open at damage may have ended in it. */
+static void
+lose_open(struct stream_isolation *isolation, int64_t end_offset)
 {
-	struct stream_scan whole;
-	struct stream_batch batch;
-	const uint8_t *bytes;
-	int status;
+	for (size_t i = 0; i < isolation->count; i++)
+		if (isolation->transactions[i].end_offset == INT64_MAX) {
+			isolation->transactions[i].end_offset = end_offset;
+			isolation->transactions[i].lost = true;
+		}
+	isolation->open = 0;
+}
 
-	stream_scan_init(&whole, isolation->fd, info->position,
-	    STREAM_SCAN_WHOLE, isolation->cap, STREAM_SCAN_SMALL_BLOCK);
-	status = stream_scan_next(&whole, &batch, &bytes, err);
-	if (status == STREAM_OK)
-		status = end(isolation, &batch.info, bytes, err);
-	stream_scan_release(&whole);
-	return status;
+/*
+ * The header scan gives headers without their CRC.  That does where the batch
+ * is one that the reader has checked itself, which it has unless a transaction
+ * is open and the walk is ahead: a flipped bit must not begin one or hide the
+ * marker that ends it.  A marker's record is needed whole in any case.
+ */
+static int
+read_whole(struct stream_isolation *isolation,
+    const struct stream_batch_info *info, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	struct stream_batch batch;
+
+	*bytes = NULL;
+	if (isolation->open == 0 && !isolation->skips &&
+	    !stream_batch_is_control(info) &&
+	    !stream_batch_is_transactional(info))
+		return STREAM_OK;
+	stream_scan_move(&isolation->whole, isolation->fd, info->position);
+	return stream_scan_next(&isolation->whole, &batch, bytes, err);
 }
 
 static int
 pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
     struct stream_error *err)
 {
-	int status = STREAM_OK;
+	const uint8_t *bytes;
+	int status;
 
 	if (info->last_offset < isolation->next)
 		return STREAM_OK;
+	status = read_whole(isolation, info, &bytes, err);
+	if (status != STREAM_OK)
+		return status;
 	if (stream_batch_is_control(info))
-		status = read_marker(isolation, info, err);
+		status = end(isolation, info, bytes, err);
 	else if (stream_batch_is_transactional(info) &&
 		 find_open(isolation, info->producer_id) == NULL)
 		status =
@@ -173,24 +204,14 @@ open_segment(struct stream_isolation *isolation, const struct stream_view *view,
 	return STREAM_OK;
 }
 
-static int
-fail_unknown(const struct stream_isolation *isolation,
-    const struct stream_error *why, struct stream_error *err)
-{
-	return stream_fail(err, STREAM_ECORRUPT, why->pos,
-	    "%020lld.log: which transactions were committed cannot be known: "
-	    "%.120s",
-	    (long long)isolation->base, why->text);
-}
-
 /*
  * Bytes of the newest segment that are no batch.  What is torn was never part
- * of the log, so the log ends here.  Else the marker that is looked for may
- * have stood there, and reading must not end as if the transaction were open.
+ * of the log, so the log ends here.  A broker may be writing there just now, so
+ * STREAM_OK without *damaged means to look again.
  */
 static int
-judge_newest(struct stream_isolation *isolation, const struct stream_error *why,
-    struct stream_error *err)
+judge_newest(
+    struct stream_isolation *isolation, bool *damaged, struct stream_error *err)
 {
 	struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
 	enum stream_tail tail;
@@ -201,11 +222,54 @@ judge_newest(struct stream_isolation *isolation, const struct stream_error *why,
 		return status;
 	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_NONE)
 		return STREAM_END;
-	if (isolation->looks == TRIES)
-		return fail_unknown(isolation, why, err);
+	*damaged = isolation->looks == TRIES;
+	if (*damaged)
+		return STREAM_OK;
 	isolation->looks++;
 	nanosleep(&pause, NULL);
 	return STREAM_OK;
+}
+
+/* Go on behind damage: in this segment, or in the one of index next. */
+static int
+pass_damage(struct stream_isolation *isolation, const struct stream_view *view,
+    size_t next, struct stream_error *err)
+{
+	struct stream_resync where = {
+	    .fd = isolation->fd,
+	    .from = isolation->scan.next,
+	    .expected = isolation->next,
+	    .bound = next < view->count ? view->segments[next].base_offset
+					: INT64_MAX,
+	    .cap = isolation->cap,
+	};
+	uint64_t position;
+	int64_t base_offset;
+	int status = stream_io_size(isolation->fd, &where.end, err);
+
+	lose_open(isolation, isolation->next);
+	if (status == STREAM_OK)
+		status = stream_resync(&where, &position, &base_offset, err);
+	if (status == STREAM_OK)
+		stream_scan_move(&isolation->scan, isolation->fd, position);
+	if (status == STREAM_END && next < view->count)
+		return open_segment(isolation, view, next, err);
+	return status;
+}
+
+/* The marker that is looked for may have stood in the damage, and reading must
+ * not end as if the transaction were open. */
+static int
+at_damage(struct stream_isolation *isolation, const struct stream_view *view,
+    size_t next, const struct stream_error *why, struct stream_error *err)
+{
+	if (isolation->skips || isolation->is_before)
+		return pass_damage(isolation, view, next, err);
+	return stream_fail(err, STREAM_ECORRUPT, why->pos,
+	    "%020lld.log: byte %llu: which transactions were committed cannot "
+	    "be known: %.120s",
+	    (long long)isolation->base,
+	    (unsigned long long)isolation->scan.next, why->text);
 }
 
 /*
@@ -219,23 +283,25 @@ go_on(struct stream_isolation *isolation, int stopped,
     const struct stream_error *why, struct stream_error *err)
 {
 	struct stream_view view;
+	bool damaged = false;
 	size_t next;
 	int status = stream_view_load(isolation->dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
 	next = find_next(isolation, &view);
-	if (next == view.count) {
-		status = stopped == STREAM_END
-			     ? STREAM_END
-			     : judge_newest(isolation, why, err);
-	} else if (isolation->fd >= 0 && !isolation->closed_once) {
+	if (next == view.count && stopped != STREAM_END)
+		status = judge_newest(isolation, &damaged, err);
+	else if (next == view.count)
+		status = STREAM_END;
+	else if (isolation->fd >= 0 && !isolation->closed_once)
 		isolation->closed_once = true;
-	} else if (stopped == STREAM_END) {
+	else if (stopped == STREAM_END)
 		status = open_segment(isolation, &view, next, err);
-	} else {
-		status = fail_unknown(isolation, why, err);
-	}
+	else
+		damaged = true;
+	if (status == STREAM_OK && damaged)
+		status = at_damage(isolation, &view, next, why, err);
 	stream_view_release(&view);
 	return status;
 }
@@ -287,21 +353,18 @@ step(struct stream_isolation *isolation, struct stream_error *err)
 	return go_on(isolation, status, &why, err);
 }
 
-/* Pass what lies before offset.  Where it is damaged the reader does not come;
- * what was open there is not known any more. */
+/* Pass what lies before offset.  The reader does not come there, so damage is
+ * passed; what was open at it is not known any more. */
 static int
 walk_to(struct stream_isolation *isolation, int64_t offset,
     struct stream_error *err)
 {
 	int status = STREAM_OK;
 
-	while (status == STREAM_OK && isolation->next < offset) {
+	isolation->is_before = true;
+	while (status == STREAM_OK && isolation->next < offset)
 		status = step(isolation, err);
-		if (status == STREAM_ECORRUPT) {
-			isolation->count = 0;
-			status = go_on(isolation, STREAM_END, NULL, err);
-		}
-	}
+	isolation->is_before = false;
 	return status;
 }
 
@@ -340,7 +403,7 @@ by_first_offset(const void *a, const void *b)
 }
 
 int
-stream_isolation_new(int dirfd, int64_t offset, size_t cap,
+stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
     struct stream_isolation **isolation, struct stream_error *err)
 {
 	struct stream_isolation *new = calloc(1, sizeof(*new));
@@ -350,9 +413,12 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap,
 		return stream_fail_memory(err);
 	new->dirfd = dirfd;
 	new->cap = cap;
+	new->skips = skips;
 	new->fd = -1;
 	new->base = -1;
 	stream_scan_init(&new->scan, -1, 0, STREAM_SCAN_HEADERS, cap,
+	    STREAM_SCAN_SMALL_BLOCK);
+	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, cap,
 	    STREAM_SCAN_SMALL_BLOCK);
 	status = load_snapshot(new, offset, err);
 	if (new->count > 1)
@@ -374,6 +440,7 @@ stream_isolation_free(struct stream_isolation *isolation)
 	if (isolation == NULL)
 		return;
 	stream_scan_release(&isolation->scan);
+	stream_scan_release(&isolation->whole);
 	if (isolation->fd >= 0)
 		close(isolation->fd);
 	free(isolation->transactions);
@@ -405,25 +472,47 @@ is_open_before(const struct stream_isolation *isolation, int64_t offset)
 	return false;
 }
 
-static bool
-is_aborted(const struct stream_isolation *isolation,
-    const struct stream_batch_info *info)
+static struct transaction *
+find_hidden(
+    struct stream_isolation *isolation, const struct stream_batch_info *info)
 {
 	for (size_t i = 0; i < isolation->count; i++) {
-		const struct transaction *t = &isolation->transactions[i];
+		struct transaction *t = &isolation->transactions[i];
 
-		if (t->aborted && t->producer_id == info->producer_id &&
+		if ((t->aborted || t->lost) &&
+		    t->producer_id == info->producer_id &&
 		    t->first_offset <= info->base_offset &&
 		    info->base_offset < t->end_offset)
-			return true;
+			return t;
 	}
-	return false;
+	return NULL;
+}
+
+/* What the walk has found says of a batch. */
+static enum stream_verdict
+decide(struct stream_isolation *isolation, const struct stream_batch_info *info,
+    int64_t *last)
+{
+	struct transaction *t;
+
+	if (is_open_before(isolation, info->base_offset))
+		return STREAM_WAIT;
+	if (!stream_batch_is_transactional(info))
+		return STREAM_SHOW;
+	t = find_hidden(isolation, info);
+	if (t == NULL)
+		return STREAM_SHOW;
+	if (!t->lost || t->told)
+		return STREAM_HIDE;
+	t->told = true;
+	*last = t->end_offset - 1;
+	return STREAM_LOST;
 }
 
 int
 stream_isolation_judge(struct stream_isolation *isolation,
     const struct stream_batch_info *info, enum stream_verdict *verdict,
-    struct stream_error *err)
+    int64_t *last, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
@@ -434,11 +523,8 @@ stream_isolation_judge(struct stream_isolation *isolation,
 		status = step(isolation, err);
 	if (status != STREAM_OK && status != STREAM_END)
 		return status;
-	*verdict = STREAM_SHOW;
-	if (is_open_before(isolation, info->base_offset))
-		*verdict = STREAM_WAIT;
-	else if (stream_batch_is_transactional(info) &&
-		 is_aborted(isolation, info))
-		*verdict = STREAM_HIDE;
+	*verdict = isolation->next <= info->last_offset
+		       ? STREAM_WAIT
+		       : decide(isolation, info, last);
 	return STREAM_OK;
 }

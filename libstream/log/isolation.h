@@ -18,17 +18,21 @@ struct stream_isolation;
 enum stream_verdict {
 	STREAM_SHOW, /* committed, or of no transaction */
 	STREAM_HIDE, /* aborted */
-	STREAM_WAIT  /* its transaction is open: nothing from here on is stable
+	STREAM_WAIT, /* its transaction is open: nothing from here on is stable
 		      */
+	STREAM_LOST  /* the marker may lie in damage; not shown.  Said once for
+			each transaction, and STREAM_HIDE after that. */
 };
 
 /*
  * Begin for a reader of the partition dirfd (borrowed for the life of the
  * object) that starts at offset.  Looks for transactions that were open
- * there, from the newest sound snapshot at or below it.  Gives *isolation.
+ * there, from the newest sound snapshot at or below it.  What is damaged below
+ * offset is passed.  With skips, damage above it is passed too: a transaction
+ * that is open there may have ended in it.  Gives *isolation.
  * STREAM_EIO, STREAM_ENOMEM.
  */
-int stream_isolation_new(int dirfd, int64_t offset, size_t cap,
+int stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
     struct stream_isolation **isolation, struct stream_error *err);
 
 /* NULL is allowed. */
@@ -37,9 +41,13 @@ void stream_isolation_free(struct stream_isolation *isolation);
 /*
  * May this batch, which is not a control batch, be shown?  Batches are asked
  * for in log order.  STREAM_WAIT may change when the log has grown; ask again.
+ * With STREAM_LOST *last is the last offset before the damage.
+ *
+ * STREAM_ECORRUPT  damage before the marker that is looked for
+ * STREAM_EIO, STREAM_ENOMEM
  */
 int stream_isolation_judge(struct stream_isolation *isolation,
     const struct stream_batch_info *info, enum stream_verdict *verdict,
-    struct stream_error *err);
+    int64_t *last, struct stream_error *err);
 
 #endif

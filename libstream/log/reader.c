@@ -59,6 +59,7 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    .end = STREAM_NO_LIMIT,
 	    .limit_base = STREAM_NO_LIMIT,
 	    .left = -1,
+	    .settled_base = -1,
 	    .watch_file = -1,
 	    .watch_dir = -1,
 	    .watch_state = -1,
@@ -84,7 +85,8 @@ isolate(struct stream_reader *reader, struct stream_error *err)
 	    (reader->options.flags & STREAM_READER_UNCOMMITTED) != 0)
 		return STREAM_OK;
 	return stream_isolation_new(reader->dirfd, reader->next,
-	    reader->options.max_batch_bytes, &reader->isolation, err);
+	    reader->options.max_batch_bytes, stream_reader_skips(reader),
+	    &reader->isolation, err);
 }
 
 static int
@@ -224,14 +226,33 @@ unpack(struct stream_reader *reader, const uint8_t *bytes,
 	return status;
 }
 
+/* There is nothing to give before offset; but what lies past the end of the
+ * range was not passed. */
+static void
+pass_to(struct stream_reader *reader, int64_t offset)
+{
+	if (offset > reader->end)
+		offset = reader->end;
+	if (offset > reader->next)
+		reader->next = offset;
+}
+
+/* The batch cannot be given out, or not to its end. */
 static int
 fail_in_batch(
-    const struct stream_reader *reader, int status, struct stream_error *err)
+    struct stream_reader *reader, int status, struct stream_error *err)
 {
-	stream_fail_in(err, status, "batch at offset %lld",
-	    (long long)reader->batch.info.base_offset);
-	return stream_reader_fail_at(
-	    reader, status, reader->batch.info.position, err);
+	const struct stream_batch_info *info = &reader->batch.info;
+
+	reader->walk.left = 0;
+	stream_fail_in(
+	    err, status, "batch at offset %lld", (long long)info->base_offset);
+	stream_reader_fail_at(reader, status, info->position, err);
+	if (!stream_reader_may_skip(reader, status))
+		return status;
+	stream_reader_skip_batch(reader, info, err);
+	pass_to(reader, info->last_offset + 1);
+	return STREAM_OK;
 }
 
 static int
@@ -251,10 +272,8 @@ stream_reader_enter(struct stream_reader *reader, const uint8_t *bytes,
 
 	if (status == STREAM_OK)
 		status = start_walk(reader, records, err);
-	if (status == STREAM_OK)
-		return status;
-	reader->walk.left = 0;
-	return fail_in_batch(reader, status, err);
+	return status == STREAM_OK ? status
+				   : fail_in_batch(reader, status, err);
 }
 
 /* Leave a batch that was found for the next call. */
@@ -264,6 +283,16 @@ put_back(struct stream_reader *reader, const struct stream_batch_info *info)
 	reader->scan.next = info->position;
 	reader->expected = info->base_offset;
 	reader->has_last = false;
+}
+
+/* Nobody can say whether the batch is to be shown, so it waits: the next call
+ * fails again. */
+static int
+fail_judged(struct stream_reader *reader, const struct stream_batch_info *info,
+    int status, struct stream_error *err)
+{
+	put_back(reader, info);
+	return stream_fail_in(err, status, "%s", reader->name);
 }
 
 /*
@@ -279,6 +308,7 @@ find_batch(struct stream_reader *reader, struct stream_batch *batch,
 
 	for (;;) {
 		enum stream_verdict verdict = STREAM_SHOW;
+		int64_t last;
 		int status =
 		    stream_reader_next_batch(reader, batch, bytes, err);
 
@@ -294,27 +324,18 @@ find_batch(struct stream_reader *reader, struct stream_batch *batch,
 			continue;
 		if (reader->isolation != NULL)
 			status = stream_isolation_judge(
-			    reader->isolation, info, &verdict, err);
+			    reader->isolation, info, &verdict, &last, err);
 		if (status != STREAM_OK)
-			return status;
+			return fail_judged(reader, info, status, err);
 		if (verdict == STREAM_SHOW)
 			return STREAM_OK;
-		if (verdict == STREAM_HIDE)
+		if (verdict == STREAM_LOST)
+			stream_reader_tell_hidden(reader, info, last);
+		if (verdict == STREAM_HIDE || verdict == STREAM_LOST)
 			continue;
 		put_back(reader, info);
 		return STREAM_END;
 	}
-}
-
-/* There is nothing to give before offset; but what lies past the end of the
- * range was not passed. */
-static void
-pass_to(struct stream_reader *reader, int64_t offset)
-{
-	if (offset > reader->end)
-		offset = reader->end;
-	if (offset > reader->next)
-		reader->next = offset;
 }
 
 /* The offset up to which all was looked at, when there is no more to give. */
@@ -374,10 +395,8 @@ enter_from_ahead(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_enter(reader, packed.data, err);
 	if (status == STREAM_OK)
 		status = start_walk(reader, records, err);
-	if (status == STREAM_OK)
-		return status;
-	reader->walk.left = 0;
-	return fail_in_batch(reader, status, err);
+	return status == STREAM_OK ? status
+				   : fail_in_batch(reader, status, err);
 }
 
 static int
@@ -454,7 +473,7 @@ give(struct stream_reader *reader, const struct stream_record **records,
 	    &reader->walk, reader->records, STREAM_READER_RECORDS, count, err);
 
 	if (status != STREAM_OK) {
-		reader->walk.left = 0;
+		*count = 0;
 		return fail_in_batch(reader, status, err);
 	}
 	*records = reader->records;
@@ -473,6 +492,10 @@ stream_reader_read(struct stream_reader *reader,
     const struct stream_record **records, size_t *count,
     struct stream_error *err)
 {
+	struct stream_error unwanted;
+
+	if (err == NULL)
+		err = &unwanted;
 	*count = 0;
 	do {
 		int status = STREAM_OK;

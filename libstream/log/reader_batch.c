@@ -1,6 +1,7 @@
 /*
  * reader_batch.c - the next batch, wherever it is
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,24 +42,49 @@ put_log_name(struct stream_reader *reader, size_t index)
 	stream_name_put(&name, reader->log_name);
 }
 
+/* A file that nobody can open, not for want of descriptors and such, is as good
+ * as missing to one who skips damage: an empty one takes its place. */
+static bool
+may_pass_unopened(const struct stream_reader *reader, int status,
+    const struct stream_error *why)
+{
+	int sys = why->sys;
+
+	return status == STREAM_EIO && stream_reader_skips(reader) &&
+	       (sys == 0 || sys == ELOOP || sys == EACCES || sys == EPERM ||
+		   sys == ENXIO);
+}
+
 int
 stream_reader_open_segment(struct stream_reader *reader, size_t index,
     uint64_t position, struct stream_error *err)
 {
+	struct stream_error why = {0};
 	const char *file;
 	int fd;
 	int status;
 
 	put_log_name(reader, index);
 	file = reader->only != NULL ? reader->only : reader->log_name;
-	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, err);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", reader->name);
+	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);
+	reader->is_unreadable = may_pass_unopened(reader, status, &why);
+	if (status != STREAM_OK) {
+		stream_fail_in(&why, status, "%s", reader->name);
+		if (err != NULL)
+			*err = why;
+		if (!reader->is_unreadable)
+			return status;
+		reader->unreadable_why = why;
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return status;
+	}
 	if (reader->fd >= 0)
 		close(reader->fd);
 	reader->fd = fd;
 	reader->base = reader->view.segments[index].base_offset;
 	reader->closed_once = false;
+	reader->skipped_to = UINT64_MAX;
 	reader->has_last = false;
 	stream_scan_move(&reader->scan, fd, position);
 	stream_watch_moved(reader);
@@ -124,26 +150,14 @@ stream_reader_go_to(
 		    reader->log_name, reader->fd, stream_reader_base(reader),
 		    reader->options.max_batch_bytes};
 		stream_index_find(&source, reader->next, &position);
+		if (reader->dense && position > 0 &&
+		    !stream_reader_believes(reader, position))
+			position = 0;
 		stream_scan_move(&reader->scan, reader->fd, position);
 		if (position == 0 && reader->dense)
 			reader->expected = source.base_offset;
 		return STREAM_OK;
 	}
-}
-
-/* The base offset of the segment after the one that is read, -1: none. */
-static int64_t
-next_base(const struct stream_reader *reader)
-{
-	const struct stream_view *view = &reader->view;
-	size_t i;
-
-	if (view->count == 0)
-		return -1;
-	i = stream_view_find(view, reader->base);
-	if (view->segments[i].base_offset <= reader->base)
-		i++;
-	return i < view->count ? view->segments[i].base_offset : -1;
 }
 
 /*
@@ -155,7 +169,7 @@ static int
 reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
     bool *reaches, struct stream_error *err)
 {
-	int64_t next = next_base(reader);
+	int64_t next = stream_reader_next_base(reader);
 	int status = STREAM_OK;
 
 	if (next >= 0 && info->last_offset >= next) {
@@ -164,20 +178,15 @@ reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
 			status =
 			    stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 				"%s: all its segments are gone", reader->name);
-		next = next_base(reader);
+		next = stream_reader_next_base(reader);
 	}
 	*reaches = next >= 0 && info->last_offset >= next;
 	return status;
 }
 
-/*
- * The CRC does not cover the base offset; in a dense log the chain does.
- * Elsewhere offsets must at least grow, and fit between the names of this
- * segment and the next.
- */
-static int
-check_chain(struct stream_reader *reader, const struct stream_batch *batch,
-    struct stream_error *err)
+int
+stream_reader_check_chain(struct stream_reader *reader,
+    const struct stream_batch *batch, struct stream_error *err)
 {
 	const struct stream_batch_info *info = &batch->info;
 	int64_t expected = reader->expected;
@@ -186,18 +195,17 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 
 	if (status != STREAM_OK)
 		return status;
-	if (info->base_offset < stream_reader_base(reader) ||
-	    info->last_offset - stream_reader_base(reader) > INT32_MAX)
+	if (info->base_offset < reader->base ||
+	    info->last_offset - reader->base > INT32_MAX)
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
 		    "batch at offset %lld in a segment that starts at %lld",
-		    (long long)info->base_offset,
-		    (long long)stream_reader_base(reader));
+		    (long long)info->base_offset, (long long)reader->base);
 	else if (reaches)
 		status = stream_fail(err, STREAM_ECORRUPT, info->position,
 		    "batch at offset %lld to %lld, but the next segment starts "
 		    "at %lld",
 		    (long long)info->base_offset, (long long)info->last_offset,
-		    (long long)next_base(reader));
+		    (long long)stream_reader_next_base(reader));
 	else if (expected >= 0 &&
 		 (reader->dense ? info->base_offset != expected
 				: info->base_offset < expected))
@@ -210,6 +218,13 @@ check_chain(struct stream_reader *reader, const struct stream_batch *batch,
 		    "batch at offset %lld: %d records for %lld offsets",
 		    (long long)info->base_offset, info->record_count,
 		    (long long)batch->last_offset_delta + 1);
+	else if (stream_reader_skips(reader) && !reader->dense &&
+		 expected >= 0 && info->base_offset > expected &&
+		 !stream_reader_believes(reader, info->position))
+		status = stream_fail(err, STREAM_ECORRUPT, info->position,
+		    "batch at offset %lld, but the one after it is before its "
+		    "end",
+		    (long long)info->base_offset);
 	if (status != STREAM_OK) {
 		reader->scan.next = info->position;
 		return stream_reader_fail_at(
@@ -236,19 +251,31 @@ go_on_elsewhere(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
+int
+stream_reader_open_next(struct stream_reader *reader, struct stream_error *err)
+{
+	const struct stream_view *view = &reader->view;
+	size_t index = stream_view_find(view, reader->base);
+	int status;
+
+	if (view->segments[index].base_offset <= reader->base)
+		index++;
+	status = stream_reader_open_segment(reader, index, 0, err);
+	if (status != STREAM_ENOENT)
+		return status;
+	return go_on_elsewhere(reader, err);
+}
+
 /* The segment is read to its end and a newer one exists. */
 static int
 advance(struct stream_reader *reader, struct stream_error *err)
 {
 	const struct stream_view *view = &reader->view;
-	size_t index = stream_view_find(view, reader->base);
-	int64_t next_base;
+	int64_t next_base = stream_reader_next_base(reader);
 	int status;
 
-	if (view->segments[index].base_offset <= reader->base)
-		index++;
-	next_base = view->segments[index].base_offset;
-	if (index == 0 && next_base != reader->expected)
+	if (view->segments[0].base_offset > reader->base &&
+	    next_base != reader->expected)
 		return go_on_elsewhere(reader, err); /* by retention */
 	if (reader->dense && reader->expected >= 0 &&
 	    reader->expected != next_base) {
@@ -258,12 +285,10 @@ advance(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	}
-	status = stream_reader_open_segment(reader, index, 0, err);
-	if (status == STREAM_OK && reader->dense)
+	status = stream_reader_open_next(reader, err);
+	if (status == STREAM_OK && reader->dense && reader->base == next_base)
 		reader->expected = next_base;
-	if (status != STREAM_ENOENT)
-		return status;
-	return go_on_elsewhere(reader, err);
+	return status;
 }
 
 /* Has the reader come to the end that it was given? */
@@ -407,9 +432,10 @@ find_first_segment(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
-int
-stream_reader_next_batch(struct stream_reader *reader,
-    struct stream_batch *batch, const uint8_t **bytes, struct stream_error *err)
+/* As stream_reader_next_batch, but stops at damage. */
+static int
+next_good(struct stream_reader *reader, struct stream_batch *batch,
+    const uint8_t **bytes, struct stream_error *err)
 {
 	if (reader->view.count == 0) {
 		int status = find_first_segment(reader, err);
@@ -421,6 +447,12 @@ stream_reader_next_batch(struct stream_reader *reader,
 		bool go_on = false;
 		int status;
 
+		if (reader->is_unreadable) {
+			if (err != NULL)
+				*err = reader->unreadable_why;
+			reader->scan.next = 0;
+			return STREAM_ECORRUPT;
+		}
 		if (is_asleep(reader))
 			return STREAM_END;
 		status = wake_up(reader, err);
@@ -432,13 +464,45 @@ stream_reader_next_batch(struct stream_reader *reader,
 			status = scan_next(reader, batch, bytes, err);
 			if (status == STREAM_OK) {
 				remember(reader, batch, *bytes);
-				return check_chain(reader, batch, err);
+				return stream_reader_check_chain(
+				    reader, batch, err);
 			}
 			status =
 			    stream_reader_stopped(reader, status, &go_on, err);
 		}
 		if (status == STREAM_OK && go_on)
 			status = advance(reader, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+}
+
+/* Batches that wait to be given out come before a hole; it is found again. */
+static bool
+may_skip_now(const struct stream_reader *reader, int status)
+{
+	return stream_reader_may_skip(reader, status) &&
+	       (reader->ahead == NULL ||
+		   stream_read_ahead_is_empty(reader->ahead));
+}
+
+int
+stream_reader_next_batch(struct stream_reader *reader,
+    struct stream_batch *batch, const uint8_t **bytes, struct stream_error *err)
+{
+	struct stream_error why;
+
+	for (;;) {
+		int status = next_good(reader, batch, bytes, &why);
+
+		if (status == STREAM_OK || status == STREAM_END)
+			return status;
+		if (!may_skip_now(reader, status)) {
+			if (err != NULL)
+				*err = why;
+			return status;
+		}
+		status = stream_reader_skip(reader, &why, err);
 		if (status != STREAM_OK)
 			return status;
 	}

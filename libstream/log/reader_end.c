@@ -227,8 +227,20 @@ look_again(struct stream_reader *reader, struct stream_error *err)
 	    .again = read_again,
 	    .owner = reader,
 	};
+	uint64_t size = 0;
+	int status;
 
-	return stream_quiet_look(&quiet, err);
+	/* One who skips damage meets it more than once. */
+	if (stream_io_size(reader->fd, &size, NULL) == STREAM_OK &&
+	    reader->settled_base == reader->base &&
+	    reader->settled_bytes == size)
+		return read_again(reader, err);
+	status = stream_quiet_look(&quiet, err);
+	if (reader->statefd < 0) {
+		reader->settled_base = reader->base;
+		reader->settled_bytes = size;
+	}
+	return status;
 }
 
 static int
@@ -258,7 +270,7 @@ judge(struct stream_reader *reader, int status, struct stream_error *err)
 	enum stream_tail tail;
 	uint64_t at = reader->scan.next;
 	int found = stream_tail_judge(reader->fd, at,
-	    reader->expected > reader->next ? reader->expected : reader->next,
+	    reader->expected > reader->base ? reader->expected : reader->base,
 	    reader->options.max_batch_bytes, &tail, &why);
 
 	if (found == STREAM_OK)

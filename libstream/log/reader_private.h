@@ -3,7 +3,8 @@
  *
  * Layer log/.  reader.c gives out records; reader_batch.c finds the next batch
  * and walks from segment to segment; reader_end.c decides what an end or bad
- * bytes mean; reader_seek.c turns points into offsets.
+ * bytes mean; reader_skip.c goes on behind damage; reader_seek.c turns points
+ * into offsets.
  */
 #ifndef STREAM_LOG_READER_PRIVATE_H
 #define STREAM_LOG_READER_PRIVATE_H
@@ -66,6 +67,18 @@ struct stream_reader {
 	bool is_past_end; /* a batch at or past end was seen */
 	bool is_done;
 	bool torn_is_noted;
+
+	/* Skipping damage.  The hole at the end of the log is told once. */
+	uint64_t skipped_to; /* byte of the open segment; UINT64_MAX: none */
+	bool is_end_told;
+	int64_t told_base;
+	uint64_t told_at;
+	int64_t settled_base;   /* segment that had so many bytes when they */
+	uint64_t settled_bytes; /* were waited for; -1: none */
+	bool is_end_unknown;    /* damage leaves open where the range ends */
+	bool is_quiet;          /* the end of the range is looked for */
+	bool is_unreadable;     /* the segment cannot be opened, fd is empty */
+	struct stream_error unreadable_why;
 
 	/* The batch that is being given out. */
 	struct stream_batch batch;
@@ -137,6 +150,64 @@ int stream_reader_next_batch(struct stream_reader *reader,
  */
 int stream_reader_stopped(struct stream_reader *reader, int status,
     bool *advance, struct stream_error *err);
+
+/*
+ * Does the batch that the scan just gave follow the last one?  The CRC does not
+ * cover the base offset; in a dense log the chain does.  Elsewhere offsets must
+ * at least grow, and fit between the names of this segment and the next.
+ * STREAM_ECORRUPT, and the scan is at the batch again.
+ */
+int stream_reader_check_chain(struct stream_reader *reader,
+    const struct stream_batch *batch, struct stream_error *err);
+
+/* Open the segment after the one that is read, wherever it is by now.  There is
+ * one in the view. */
+int stream_reader_open_next(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* The base offset of the segment after the one that is open, -1: none. */
+int64_t stream_reader_next_base(const struct stream_reader *reader);
+
+static inline bool
+stream_reader_skips(const struct stream_reader *reader)
+{
+	return (reader->options.flags & STREAM_READER_SKIP_CORRUPT) != 0;
+}
+
+/* Is this a failure of the log's bytes, which one who skips passes? */
+static inline bool
+stream_reader_may_skip(const struct stream_reader *reader, int status)
+{
+	return stream_reader_skips(reader) &&
+	       (status == STREAM_ECORRUPT || status == STREAM_ENEWER ||
+		   status == STREAM_ETOOBIG);
+}
+
+/*
+ * The scan stands at damage (why): go to the next good batch, in this segment
+ * or in one of the next, and tell of the hole.  STREAM_END when the rest of the
+ * log is damaged; STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_reader_skip(struct stream_reader *reader,
+    const struct stream_error *why, struct stream_error *err);
+
+/* The first good batch of the open segment behind damage at byte from, with a
+ * base offset of expected or more.  STREAM_END when there is none. */
+int stream_reader_resync(struct stream_reader *reader, uint64_t from,
+    int64_t expected, uint64_t *position, int64_t *base_offset,
+    struct stream_error *err);
+
+/* Do the batches behind a good one say that its base offset, which no checksum
+ * covers, is right? */
+bool stream_reader_believes(struct stream_reader *reader, uint64_t position);
+
+/* Pass a batch whose records are damaged. */
+void stream_reader_skip_batch(struct stream_reader *reader,
+    const struct stream_batch_info *info, const struct stream_error *why);
+
+/* Tell that records of a producer from offset first to last are not shown. */
+void stream_reader_tell_hidden(struct stream_reader *reader,
+    const struct stream_batch_info *info, int64_t last);
 
 /* STREAM_ELOST when a failed sync took back what this reader has passed. */
 int stream_reader_check_takeback(

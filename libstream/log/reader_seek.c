@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "file/io.h"
+#include "file/tail.h"
 #include "log/reader.h"
 #include "log/reader_private.h"
 
@@ -47,47 +48,139 @@ set_limit(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_update_durable(reader, err);
 	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0)
 		return STREAM_OK;
+	/* It may be there again when it is come to. */
+	if (reader->is_unreadable)
+		return STREAM_OK;
 	reader->limit_base = stream_reader_base(reader);
 	return stream_io_size(reader->fd, &reader->limit_bytes, err);
 }
 
-/* Walk the newest segment from its last index entry to the last good batch. */
-static int
-walk_to_end(
-    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+/* Is what follows at a byte of the open segment no damage, but an append that
+ * did not finish? */
+static bool
+is_torn(struct stream_reader *reader, uint64_t at, int64_t next)
 {
-	struct stream_index_source source = index_source(reader);
-	struct stream_scan scan;
-	struct stream_batch batch;
-	const uint8_t *bytes;
-	uint64_t position;
-	int status;
+	enum stream_tail tail;
 
-	*offset = source.base_offset;
-	stream_index_find(&source, source.base_offset + INT32_MAX, &position);
-	stream_scan_init(&scan, reader->fd, position, STREAM_SCAN_WHOLE,
-	    source.cap, STREAM_SCAN_BLOCK);
-	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-	       STREAM_OK)
-		*offset = batch.info.last_offset + 1;
-	stream_scan_release(&scan);
-	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
-							       : STREAM_OK;
+	return stream_reader_in_newest(reader) &&
+	       stream_tail_judge(reader->fd, at, next,
+		   reader->options.max_batch_bytes, &tail, NULL) == STREAM_OK &&
+	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
 }
 
-int
-stream_reader_log_end(
-    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+/* The next batch of the scan, if it is the one that follows the last.  Where an
+ * index led to the first of them, the one after it must say so. */
+static int
+next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	uint64_t at = reader->scan.next;
+	int status =
+	    stream_scan_next(&reader->scan, &reader->batch, bytes, err);
+
+	if (status == STREAM_END)
+		return status;
+	if (status != STREAM_OK)
+		return stream_reader_fail_at(reader, status, at, err);
+	if (reader->dense && reader->expected < 0 &&
+	    !stream_reader_believes(reader, at)) {
+		reader->scan.next = at;
+		status = stream_fail(err, STREAM_ECORRUPT, at,
+		    "batch at offset %lld, which what follows does not confirm",
+		    (long long)reader->batch.info.base_offset);
+		return stream_reader_fail_at(reader, status, at, err);
+	}
+	return stream_reader_check_chain(reader, &reader->batch, err);
+}
+
+/* The walk over the open segment stopped with status.  One who skips damage
+ * goes to the next good batch; else STREAM_END, or status when that is fatal.
+ */
+static int
+pass_damage(struct stream_reader *reader, int64_t next, int status,
+    struct stream_error *err)
+{
+	uint64_t position;
+
+	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+		return status;
+	if (status == STREAM_END || !stream_reader_skips(reader))
+		return STREAM_END;
+	status = stream_reader_resync(
+	    reader, reader->scan.next, next, &position, &reader->expected, err);
+	if (status == STREAM_OK)
+		stream_scan_move(&reader->scan, reader->fd, position);
+	return status;
+}
+
+/* The offset after the last good batch from a byte on; *offset stays if there
+ * is none.  *stopped is what ended the walk. */
+static int
+walk_from(struct stream_reader *reader, uint64_t position, int64_t *offset,
+    int *stopped, struct stream_error *why)
+{
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_move(&reader->scan, reader->fd, position);
+	reader->expected = position == 0 ? reader->base : -1;
+	do {
+		while (
+		    (status = next_in_chain(reader, &bytes, why)) == STREAM_OK)
+			*offset = reader->batch.info.last_offset + 1;
+		*stopped = status;
+		status = pass_damage(reader, *offset, status, why);
+	} while (status == STREAM_OK);
+	return status;
+}
+
+/* Walk the newest segment from its last index entry to the last good batch.
+ * *damaged: more was behind it, as *why says; nobody knows how much. */
+static int
+walk_to_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
+    struct stream_error *why, struct stream_error *err)
+{
+	struct stream_index_source source = index_source(reader);
+	uint64_t position;
+	int stopped;
+	int status;
+
+	*offset = reader->base;
+	stream_index_find(&source, reader->base + INT32_MAX, &position);
+	status = walk_from(reader, position, offset, &stopped, why);
+	/* An index that led to what cannot be right. */
+	if (status == STREAM_END && *offset == reader->base && position > 0)
+		status = walk_from(reader, 0, offset, &stopped, why);
+	*damaged = stopped != STREAM_END &&
+		   !is_torn(reader, reader->scan.next, *offset);
+	reader->is_end_unknown = reader->is_end_unknown || *damaged;
+	if (status != STREAM_END && err != NULL)
+		*err = *why;
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+/* As stream_reader_log_end; *damaged as walk_to_end. */
+static int
+find_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
+    struct stream_error *why, struct stream_error *err)
 {
 	struct stream_state state;
 	uint64_t size;
 	int status;
 
+	*damaged = false;
 	*offset = stream_reader_log_start(reader);
 	if (reader->view.count == 0)
 		return STREAM_OK;
 	status =
 	    stream_reader_open_segment(reader, reader->view.count - 1, 0, err);
+	if (status == STREAM_OK && reader->is_unreadable) {
+		*damaged = true;
+		*why = reader->unreadable_why;
+		reader->is_end_unknown = true;
+		*offset = reader->base;
+		return STREAM_OK;
+	}
 	if (status == STREAM_OK)
 		status = stream_reader_read_state(reader, &state, err);
 	if (status == STREAM_OK)
@@ -97,10 +190,20 @@ stream_reader_log_end(
 	if (stream_reader_trusts(reader, &state, size))
 		*offset = state.next_offset;
 	else
-		status = walk_to_end(reader, offset, err);
+		status = walk_to_end(reader, offset, damaged, why, err);
 	if (*offset < stream_reader_log_start(reader))
 		*offset = stream_reader_log_start(reader);
 	return status;
+}
+
+int
+stream_reader_log_end(
+    struct stream_reader *reader, int64_t *offset, struct stream_error *err)
+{
+	struct stream_error why;
+	bool damaged;
+
+	return find_end(reader, offset, &damaged, &why, err);
 }
 
 /* The first record of this batch at or after the time, of those that the log
@@ -141,70 +244,97 @@ reaches(const struct stream_reader *reader, int64_t timestamp_ms)
 }
 
 /*
- * In the segment that is open, from a batch on.  *next is the offset after the
- * batches that were passed.  STREAM_END when none of them has the record, and
- * what else ends the walk.
+ * In the segment that is open, from a batch on.  All is read whole, since a
+ * time in a header that is damaged would pass a batch over.  *next is the
+ * offset after the batches that were passed.  STREAM_END when none of them has
+ * the record, and what else ends the walk.
  */
 static int
 walk_to_time(struct stream_reader *reader, uint64_t position,
     int64_t timestamp_ms, int64_t *next, int64_t *offset,
     struct stream_error *err)
 {
-	struct stream_scan headers;
 	const uint8_t *bytes;
 	bool found = false;
 	int status = STREAM_OK;
 
-	stream_scan_init(&headers, reader->fd, position, STREAM_SCAN_HEADERS,
-	    reader->options.max_batch_bytes, STREAM_SCAN_SMALL_BLOCK);
+	stream_scan_move(&reader->scan, reader->fd, position);
+	reader->expected = *next;
+	if (*next < 0 && position == 0)
+		reader->expected = reader->base;
 	while (status == STREAM_OK && !found) {
-		status =
-		    stream_scan_next(&headers, &reader->batch, &bytes, err);
-		if (status == STREAM_OK && reaches(reader, timestamp_ms)) {
-			stream_scan_move(&reader->scan, reader->fd,
-			    reader->batch.info.position);
-			status = stream_scan_next(
-			    &reader->scan, &reader->batch, &bytes, err);
-			if (status == STREAM_OK)
-				status = find_in_batch(reader, bytes,
-				    timestamp_ms, offset, &found, err);
-		}
+		status = next_in_chain(reader, &bytes, err);
+		if (status == STREAM_OK && reaches(reader, timestamp_ms))
+			status = find_in_batch(
+			    reader, bytes, timestamp_ms, offset, &found, err);
 		if (status == STREAM_OK)
 			*next = reader->batch.info.last_offset + 1;
 	}
-	stream_scan_release(&headers);
+	return status;
+}
+
+/* Go on behind the damage (why) that the scan came to, and tell of it; in this
+ * segment, or not at all: STREAM_END. */
+static int
+skip_here(struct stream_reader *reader, int64_t next, uint64_t *position,
+    const struct stream_error *why, struct stream_error *err)
+{
+	int64_t base = reader->base;
+	int status;
+
+	reader->expected = next;
+	status = stream_reader_skip(reader, why, err);
+	*position = reader->scan.next;
+	if (status == STREAM_OK && reader->base != base)
+		return STREAM_END;
 	return status;
 }
 
 /*
  * In the segment that is open.  Where it is damaged nobody can tell what was
  * there, so that is where reading begins, and is told; but the end of the
- * newest one may just be under way.
+ * newest one may just be under way.  One who skips damage looks behind it.
  */
 static int
 find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, bool *found, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
+	struct stream_error why = reader->unreadable_why;
 	int64_t next = -1;
 	uint64_t position;
-	int status;
+	int status = STREAM_ECORRUPT;
 
 	stream_index_find_time(&source, timestamp_ms, &position);
-	status =
-	    walk_to_time(reader, position, timestamp_ms, &next, offset, err);
-	*found = status == STREAM_OK;
-	if (status == STREAM_OK || status == STREAM_EIO ||
-	    status == STREAM_ENOMEM)
-		return status;
-	if (status == STREAM_END ||
-	    (status == STREAM_ETORN && stream_reader_in_newest(reader)))
-		return STREAM_OK;
-	if (next < 0 && position > 0)
-		walk_to_time(reader, 0, INT64_MAX, &next, offset, NULL);
-	*offset = next < 0 ? stream_reader_base(reader) : next;
-	*found = true;
-	return STREAM_OK;
+	for (;;) {
+		if (!reader->is_unreadable)
+			status = walk_to_time(reader, position, timestamp_ms,
+			    &next, offset, &why);
+		*found = status == STREAM_OK;
+		if (status == STREAM_OK || status == STREAM_END)
+			return STREAM_OK;
+		if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+			if (err != NULL)
+				*err = why;
+			return status;
+		}
+		if (next < 0 && position > 0) {
+			position = 0;
+			continue;
+		}
+		next = next < 0 ? reader->base : next;
+		if (is_torn(reader, reader->scan.next, next))
+			return STREAM_OK;
+		*offset = next;
+		*found = !stream_reader_skips(reader);
+		reader->is_end_unknown = reader->is_end_unknown || *found;
+		if (*found)
+			return STREAM_OK;
+		status = skip_here(reader, next, &position, &why, err);
+		if (status != STREAM_OK)
+			return status == STREAM_END ? STREAM_OK : status;
+		next = reader->expected;
+	}
 }
 
 int
@@ -254,15 +384,25 @@ check_offset(struct stream_reader *reader, bool is_end, int64_t *offset,
     struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
+	struct stream_error why;
+	bool damaged;
 	int64_t end;
 	int status;
 
 	if (is_end && (reader->options.flags & STREAM_READER_FOLLOW) != 0 &&
 	    *offset >= start)
 		return STREAM_OK;
-	status = stream_reader_log_end(reader, &end, err);
+	status = find_end(reader, &end, &damaged, &why, err);
 	if (status != STREAM_OK || (*offset >= start && *offset <= end))
 		return status;
+	/* Where the end of the log is damaged it may have held this. */
+	if (damaged && *offset > end && stream_reader_skips(reader))
+		return STREAM_OK;
+	if (damaged && *offset > end) {
+		if (err != NULL)
+			*err = why;
+		return STREAM_ECORRUPT;
+	}
 	if ((reader->options.flags & STREAM_READER_CLAMP) == 0)
 		return refuse_offset(reader, *offset, end, err);
 	*offset = *offset < start ? start : end;
@@ -291,6 +431,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	options.flags &= (unsigned)~STREAM_READER_FOLLOW;
 	options.flags |= STREAM_READER_CLAMP;
 	options.note = NULL;
+	options.hole = NULL;
 	return stream_reader_open_source(&source, &options, counter, err);
 }
 
@@ -396,7 +537,8 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
 	if (status != STREAM_OK)
 		return status;
 	*offset = end - start < n ? start : end - n;
-	if (reader->dense || n == 0 || reader->view.count == 0)
+	if ((reader->dense && !stream_reader_skips(reader)) || n == 0 ||
+	    reader->view.count == 0)
 		return STREAM_OK;
 	status = find_last(reader, n, offset, &skip, err);
 	if (status == STREAM_OK && is_end)
@@ -437,7 +579,9 @@ resolve(struct stream_reader *reader, struct stream_point point, bool is_end,
 static int
 resolve_end(struct stream_reader *reader, struct stream_error *err)
 {
+	enum { BOTH = STREAM_READER_FOLLOW | STREAM_READER_SKIP_CORRUPT };
 	struct stream_point to = reader->options.range.to;
+	int status;
 
 	if (to.kind == STREAM_POINT_NONE)
 		return STREAM_OK;
@@ -445,7 +589,17 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 		reader->left = to.value;
 		return STREAM_OK;
 	}
-	return resolve(reader, to, true, &reader->end, err);
+	/* Damage on the way to it is told when it is read; and where damage
+	 * leaves open what the end is, reading has to come to it. */
+	reader->is_quiet = true;
+	reader->is_end_unknown = false;
+	status = resolve(reader, to, true, &reader->end, err);
+	reader->is_quiet = false;
+	if (status == STREAM_OK && reader->is_end_unknown &&
+	    to.kind != STREAM_POINT_OFFSET &&
+	    (reader->options.flags & BOTH) != BOTH)
+		reader->end = STREAM_NO_LIMIT;
+	return status;
 }
 
 int

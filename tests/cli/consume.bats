@@ -483,6 +483,77 @@ tear() {
     [ "$output" = 'some value' ]
 }
 
+# hurt FILE BYTE...: flip bits of these bytes.
+hurt() {
+    python - "$@" <<'EOS'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    for at in map(int, sys.argv[2:]):
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x41]))
+EOS
+}
+
+@test "--skip-corrupt goes on behind damage and tells of each hole, exit 3" {
+    strm topic create t
+    for n in 1 2 3 4 5 6; do
+        printf '%d\n%d\n' $((2 * n)) $((2 * n + 1)) | strm produce t
+    done
+    # Each batch has two records.
+    mapfile -t sizes < <(batches "$(log t 0)" | cut -d ' ' -f 4)
+    hurt "$(log t 0)" $((sizes[0] + 63)) $((sizes[0] * 4 + 63))
+    run -3 --separate-stderr strm consume t
+    [ "$output" = $'2\n3' ]
+    [[ $stderr == *"byte ${sizes[0]}"*"bad CRC" ]]
+    run -3 --separate-stderr strm consume --skip-corrupt t
+    [ "${output//$'\n'/ }" = '2 3 6 7 8 9 12 13' ]
+    [ "${#stderr_lines[@]}" -eq 3 ]
+    [[ ${stderr_lines[0]} == "strm: t-0/00000000000000000000.log: bytes ${sizes[0]} to $((2 * sizes[0])) skipped: offsets 2 to 3 are missing: bad CRC" ]]
+    [[ ${stderr_lines[1]} == *"offsets 8 to 9 are missing"* ]]
+    [ "${stderr_lines[2]}" = 'strm: 2 holes skipped, 4 offsets missing' ]
+    # What the range leaves out is no hole; nor is what -n leaves out.
+    prints '12 13' --skip-corrupt t@10
+    prints '2 3' --skip-corrupt -n 2 t
+    run -3 --separate-stderr strm consume --skip-corrupt t@-4
+    [ "${output//$'\n'/ }" = '8 9 12 13' ]
+    run -3 --separate-stderr strm tail --skip-corrupt -n 3 t
+    [ "${output//$'\n'/ }" = '9 12 13' ]
+    # A pipeline notices, and -q keeps errors.
+    run -3 --separate-stderr strm consume -q --skip-corrupt t
+    [ "${#stderr_lines[@]}" -eq 3 ]
+}
+
+@test "--skip-corrupt: a bad last batch, a missing and an unreadable segment" {
+    strm topic create t --set segment.bytes=400
+    seq 1 40 | strm produce t --batch-bytes 60
+    mapfile -t logs < <(printf '%s\n' "$STRM_DIR"/t-0/*.log)
+    [ "${#logs[@]}" -gt 5 ]
+    first=$(basename "${logs[2]}" .log) next=$(basename "${logs[3]}" .log)
+    rm "${logs[2]}"
+    run -3 strm consume t
+    run -3 --separate-stderr strm consume --skip-corrupt t
+    [ "$output" = "$(seq 1 40 | sed "$((10#$first + 1)),$((10#$next))d")" ]
+    [[ ${stderr_lines[0]} == *"offsets $((10#$first)) to $((10#$next - 1)) are missing"* ]]
+    mkdir "${logs[2]}"
+    run -6 strm consume t
+    run -3 --separate-stderr strm consume --skip-corrupt t
+    [ "$output" = "$(seq 1 40 | sed "$((10#$first + 1)),$((10#$next))d")" ]
+    [[ ${stderr_lines[0]} == *"not a regular file"* ]]
+    rmdir "${logs[2]}"
+    strm topic create u
+    seq 1 3 | strm produce u
+    seq 4 6 | strm produce u
+    cp -r "$STRM_DIR/u-0" copy-0
+    mapfile -t sizes < <(batches "$(log u 0)" | cut -d ' ' -f 4)
+    hurt copy-0/00000000000000000000.log $((sizes[0] + 63))
+    run -3 --separate-stderr strm consume --skip-corrupt ./copy-0
+    [ "${output//$'\n'/ }" = '1 2 3' ]
+    [[ ${stderr_lines[0]} == *"offsets from 3 on are missing"* ]]
+    [[ ${stderr_lines[1]} == *"1 hole skipped, 0 offsets missing or more" ]]
+}
+
 @test "formats of the past and the future are exit 3, as not supported" {
     echo a | strm produce --create t
     for magic in 0 1 3; do

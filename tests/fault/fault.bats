@@ -99,6 +99,10 @@ full() {
     python fail.py consume errors
 }
 
+@test "T6 P3 P7: any failing call in consume --skip-corrupt" {
+    python fail.py consume-skip errors
+}
+
 @test "T6 I3 I4: short writes and a full disk in an append of one batch" {
     python fail.py append-one short
 }
@@ -142,6 +146,22 @@ full() {
 
 @test "T8 P3: verify finds every flipped bit of a dense zstd topic" {
     python flip.py zstd
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a plain log, where it was written" {
+    python flips.py none place
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a zstd log, where it was written" {
+    python flips.py zstd place
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a plain log, in a copy" {
+    python flips.py none copy
+}
+
+@test "T8 I5 P3 P7: any flipped byte of a zstd log, in a copy" {
+    python flips.py zstd copy
 }
 
 @test "T9 I3 P3 P4: a log cut anywhere is a torn tail" {

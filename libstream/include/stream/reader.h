@@ -25,7 +25,30 @@ enum stream_reader_flags {
 	/* Also records of transactions that are open or were aborted. */
 	STREAM_READER_UNCOMMITTED = 1 << 2,
 	/* An offset outside of the log means the nearest that it holds. */
-	STREAM_READER_CLAMP = 1 << 3
+	STREAM_READER_CLAMP = 1 << 3,
+	/* Go on after damage, and tell of each hole. */
+	STREAM_READER_SKIP_CORRUPT = 1 << 4
+};
+
+/* The last offset of a hole at the end of the log. */
+#define STREAM_HOLE_UNKNOWN INT64_MAX
+
+/*
+ * What a reader that skips damage could not read, as far as it lies in the
+ * range.  SPEC section 10.1.  Texts are lent for the call.
+ */
+struct stream_hole {
+	const char *file;     /* "orders-0/00000000000000000000.log" */
+	uint64_t from_byte;   /* of that file, included; */
+	uint64_t to_byte;     /* excluded: the next good batch, or its end */
+	int64_t first_offset; /* of what is missing */
+	int64_t last_offset;  /* first_offset - 1: nothing is;
+				 STREAM_HOLE_UNKNOWN: nobody can tell */
+	bool exact; /* each of these offsets had a record; else at most */
+	/* -1; or only this producer's records are not shown, since the marker
+	 * that ends their transaction may lie in the damage. */
+	int64_t producer_id;
+	const char *why; /* the message of the failure that was skipped */
 };
 
 struct stream_reader_options {
@@ -38,6 +61,10 @@ struct stream_reader_options {
 	 * be NULL.  Kept; context is passed on. */
 	void (*note)(void *context, const char *text);
 	void *note_context;
+	/* With STREAM_READER_SKIP_CORRUPT: told of each hole, in the order of
+	 * the log, before the records behind it.  May be NULL.  Kept. */
+	void (*hole)(void *context, const struct stream_hole *hole);
+	void *hole_context;
 };
 
 /*
@@ -70,6 +97,10 @@ void stream_reader_close(struct stream_reader *reader);
  * STREAM_EOFFSET  retention overtook the reader
  * STREAM_ETOOBIG  a batch holds more than max_batch_bytes when decompressed
  * STREAM_EIO, STREAM_ENOMEM
+ *
+ * With STREAM_READER_SKIP_CORRUPT there is no STREAM_ECORRUPT, STREAM_ENEWER
+ * and STREAM_ETOOBIG: the hole is told and the records behind it follow.  A
+ * read that fails is STREAM_EIO all the same.
  */
 int stream_reader_read(struct stream_reader *reader,
     const struct stream_record **records, size_t *count,
