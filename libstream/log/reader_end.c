@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,13 +36,36 @@ pause_ms(int ms)
 	nanosleep(&pause, NULL);
 }
 
+/* Someone removed the state file, and writers made another, which is where
+ * they count take-backs now. */
+static int
+read_new_state(struct stream_reader *reader, struct stream_state *state,
+    struct stream_error *err)
+{
+	int status;
+
+	close(reader->statefd);
+	stream_reader_open_state(reader);
+	if (reader->statefd < 0)
+		return STREAM_OK;
+	status =
+	    stream_state_read(reader->statefd, &reader->identity, state, err);
+	if (status == STREAM_OK && state->takebacks < reader->takebacks)
+		reader->takebacks = state->takebacks;
+	return status;
+}
+
 int
-stream_reader_read_state(const struct stream_reader *reader,
+stream_reader_read_state(struct stream_reader *reader,
     struct stream_state *state, struct stream_error *err)
 {
+	struct stat st;
+
 	*state = (struct stream_state){0};
 	if (reader->statefd < 0 || reader->only != NULL)
 		return STREAM_OK;
+	if (fstat(reader->statefd, &st) == 0 && st.st_nlink == 0)
+		return read_new_state(reader, state, err);
 	return stream_state_read(
 	    reader->statefd, &reader->identity, state, err);
 }

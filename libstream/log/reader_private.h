@@ -218,7 +218,7 @@ int stream_reader_check_durable(
     struct stream_reader *reader, struct stream_error *err);
 
 /* Read the state; all zero when there is none. */
-int stream_reader_read_state(const struct stream_reader *reader,
+int stream_reader_read_state(struct stream_reader *reader,
     struct stream_state *state, struct stream_error *err);
 
 /* Is the state what the newest segment's file, size bytes long, shows? */

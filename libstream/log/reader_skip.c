@@ -93,7 +93,7 @@ expected_offset(const struct stream_reader *reader)
 
 /* The offset of the last record by the state, if that can be believed. */
 static int64_t
-last_offset(const struct stream_reader *reader, uint64_t size)
+last_offset(struct stream_reader *reader, uint64_t size)
 {
 	struct stream_state state;
 

@@ -429,6 +429,40 @@ a_durable_reader_finds_a_state_that_was_replaced(void **state)
 	stream_partition_close(a);
 }
 
+/* The counter of take-backs stands in the new file then. */
+static void
+a_take_back_after_the_state_was_replaced_is_told(void **state)
+{
+	for (int before = 0; before < 2; before++) {
+		struct temp_dir *dir = fx_dir();
+		struct stream_partition *a = fx_open(dir, NULL);
+		struct follower f =
+		    follow(dir, (struct fx_reading){.log_start = 0}, true);
+
+		fx_append(a, 2, 3, 40, 'a');
+		expect_seen(&f, 6, 5);
+		/* With one that was before as well. */
+		if (before) {
+			take_back(a);
+			fx_append(a, 2, 3, 40, 'a');
+			end_follow(&f);
+			f = follow(
+			    dir, (struct fx_reading){.log_start = 0}, true);
+			expect_seen(&f, 6, 5);
+		}
+		fx_remove(dir, STREAM_STATE_NAME);
+		fx_append(a, 2, 3, 40, 'b');
+		expect_seen(&f, 12, 11);
+		take_back(a);
+		fx_append(a, 2, 3, 40, 'c');
+		assert_int_equal(look(&f), STREAM_ELOST);
+		end_follow(&f);
+		stream_partition_close(a);
+		fx_drop(dir);
+	}
+	(void)state;
+}
+
 /* ---- removed and replaced ---- */
 
 /* Six segments of four records, of 15 ms a batch. */
@@ -637,6 +671,7 @@ main(void)
 	    TEST(durable_readers_never_see_what_is_taken_back),
 	    TEST(a_durable_reader_syncs_as_a_writer_would),
 	    TEST(a_durable_reader_finds_a_state_that_was_replaced),
+	    TEST(a_take_back_after_the_state_was_replaced_is_told),
 	    TEST(one_whom_retention_overtakes_is_told),
 	    TEST(one_whose_segment_goes_at_its_end_finds_the_next),
 	    TEST(one_whose_next_records_went_is_told),
