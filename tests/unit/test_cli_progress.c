@@ -1,5 +1,5 @@
 /* The progress line: what it says, and who sees it. */
-#include <fcntl.h>
+#include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -50,20 +49,22 @@ a_line_says_how_much_how_fast_and_how_long(void **state)
 }
 
 /* What an update and a clearing after half a second write to file descriptor
- * 2 while that is fd. */
+ * 2 while that is fd.  The times are moved, so that it makes no difference how
+ * long anything takes. */
 static void
 run_on(int fd, bool quiet)
 {
 	struct cli_context context = {.quiet = quiet};
 	struct cli_progress progress;
-	struct timespec pause = {.tv_nsec = 520 * 1000000};
 	int saved = dup(STDERR_FILENO);
 
 	assert_true(dup2(fd, STDERR_FILENO) >= 0);
 	cli_progress_begin(&progress, &context, 100);
-	cli_progress_update(&progress, 1);
-	nanosleep(&pause, NULL);
+	progress.start_ms += 60000;
+	cli_progress_update(&progress, 1); /* too soon */
+	progress.start_ms -= 60500;
 	cli_progress_update(&progress, 50);
+	progress.drawn_ms += 60000;
 	cli_progress_update(&progress, 60); /* too soon */
 	cli_progress_clear(&progress);
 	cli_progress_clear(&progress);
@@ -71,15 +72,27 @@ run_on(int fd, bool quiet)
 	close(saved);
 }
 
+/* What has come until it ends with end, or nothing more does for a while: a
+ * terminal hands on what was written when it comes to it. */
 static size_t
-read_all(int fd, char *text, size_t size)
+read_all(int fd, const char *end, char *text, size_t size)
 {
-	ssize_t n;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int wait_ms = *end != '\0' ? 10000 : 50;
+	size_t got = 0;
 
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	n = read(fd, text, size - 1);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0 ? (size_t)n : 0;
+	text[0] = '\0';
+	while ((*end == '\0' || got < strlen(end) ||
+		   strcmp(text + got - strlen(end), end) != 0) &&
+	       poll(&p, 1, wait_ms) > 0) {
+		ssize_t n = read(fd, text + got, size - 1 - got);
+
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+		text[got] = '\0';
+	}
+	return got;
 }
 
 static void
@@ -91,12 +104,12 @@ a_terminal_sees_one_line_and_then_none(void **state)
 	(void)state;
 	assert_int_equal(openpty(&mine, &terminal, NULL, NULL, NULL), 0);
 	run_on(terminal, false);
-	read_all(mine, text, sizeof(text));
+	read_all(mine, "left\033[K\r\033[K", text, sizeof(text));
 	assert_non_null(strstr(text, "\r 50%  50 B of 100 B"));
 	assert_null(strstr(text, "60 B"));
 	assert_string_equal(text + strlen(text) - 4, "\r\033[K");
 	run_on(terminal, true);
-	assert_int_equal(read_all(mine, text, sizeof(text)), 0);
+	assert_int_equal(read_all(mine, "", text, sizeof(text)), 0);
 	close(mine);
 	close(terminal);
 }
@@ -110,7 +123,7 @@ a_pipe_sees_nothing(void **state)
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
 	run_on(fds[1], false);
-	assert_int_equal(read_all(fds[0], text, sizeof(text)), 0);
+	assert_int_equal(read_all(fds[0], "", text, sizeof(text)), 0);
 	close(fds[0]);
 	close(fds[1]);
 }
