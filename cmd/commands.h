@@ -9,10 +9,10 @@
 extern const struct cli_command produce_command;
 extern const struct cli_command consume_command;
 extern const struct cli_command tail_command;
-extern const struct cli_command repair_command;
 extern const struct cli_command topic_command;
-extern const struct cli_command verify_command;
 extern const struct cli_command inspect_command;
+extern const struct cli_command verify_command;
+extern const struct cli_command repair_command;
 extern const struct cli_command diff_command;
 
 #endif

@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail repair topic verify inspect diff help'
+        commands='produce consume tail topic inspect verify repair diff help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -25,11 +25,6 @@ _strm_describe() {
         commands=''
         options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
-        ;;
-    'strm repair')
-        commands=''
-        options='-y --yes --salvage -J --json --max-batch-bytes --index-interval --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
-        synopsis='ADDRESS|PATH...'
         ;;
     'strm topic')
         commands='create ls describe alter rm'
@@ -61,14 +56,19 @@ _strm_describe() {
         options='-y --yes -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='TOPIC...'
         ;;
+    'strm inspect')
+        commands=''
+        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS|PATH...'
+        ;;
     'strm verify')
         commands=''
         options='-J --json -j --jobs --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
-    'strm inspect')
+    'strm repair')
         commands=''
-        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='-y --yes --salvage -J --json --max-batch-bytes --index-interval --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS|PATH...'
         ;;
     'strm diff')
@@ -120,11 +120,6 @@ _strm_argument() {
     'strm tail --max-batch-bytes') argument='SIZE' ;;
     'strm tail --lock-timeout') argument='DURATION' ;;
     'strm tail -C' | 'strm tail --store') argument='STORE' ;;
-    'strm repair --salvage') argument='DIR' ;;
-    'strm repair --max-batch-bytes') argument='SIZE' ;;
-    'strm repair --index-interval') argument='SIZE' ;;
-    'strm repair --lock-timeout') argument='DURATION' ;;
-    'strm repair -C' | 'strm repair --store') argument='STORE' ;;
     'strm topic -C' | 'strm topic --store') argument='STORE' ;;
     'strm topic create --partitions') argument='N' ;;
     'strm topic create --set') argument='KEY=VALUE' ;;
@@ -138,13 +133,18 @@ _strm_argument() {
     'strm topic alter -C' | 'strm topic alter --store') argument='STORE' ;;
     'strm topic rm --lock-timeout') argument='DURATION' ;;
     'strm topic rm -C' | 'strm topic rm --store') argument='STORE' ;;
+    'strm inspect -n' | 'strm inspect --count') argument='N' ;;
+    'strm inspect --max-batch-bytes') argument='SIZE' ;;
+    'strm inspect -C' | 'strm inspect --store') argument='STORE' ;;
     'strm verify -j' | 'strm verify --jobs') argument='N' ;;
     'strm verify --max-batch-bytes') argument='SIZE' ;;
     'strm verify --lock-timeout') argument='DURATION' ;;
     'strm verify -C' | 'strm verify --store') argument='STORE' ;;
-    'strm inspect -n' | 'strm inspect --count') argument='N' ;;
-    'strm inspect --max-batch-bytes') argument='SIZE' ;;
-    'strm inspect -C' | 'strm inspect --store') argument='STORE' ;;
+    'strm repair --salvage') argument='DIR' ;;
+    'strm repair --max-batch-bytes') argument='SIZE' ;;
+    'strm repair --index-interval') argument='SIZE' ;;
+    'strm repair --lock-timeout') argument='DURATION' ;;
+    'strm repair -C' | 'strm repair --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;
