@@ -157,6 +157,20 @@ choose(const uint8_t *file, const struct stream_state_identity *identity)
 	return stream_load64(a + 8) > stream_load64(b + 8) ? a : b;
 }
 
+/* Is a slot half written, so that another look may find it whole?  One that
+ * was never written, or is another file's, stays as it is. */
+static bool
+may_become_whole(const uint8_t *file)
+{
+	static const uint8_t never[SLOT_USED];
+
+	for (size_t at = 0; at <= SLOT_STRIDE; at += SLOT_STRIDE)
+		if (!is_slot(file + at) &&
+		    memcmp(file + at, never, SLOT_USED) != 0)
+			return true;
+	return false;
+}
+
 int
 stream_state_read(int fd, const struct stream_state_identity *identity,
     struct stream_state *state, struct stream_error *err)
@@ -177,6 +191,8 @@ stream_state_read(int fd, const struct stream_state_identity *identity,
 			return STREAM_OK;
 		memset(file + got, 0, sizeof(file) - got);
 		slot = choose(file, identity);
+		if (slot == NULL && !may_become_whole(file))
+			break;
 	}
 	if (slot != NULL)
 		load(slot, state);
