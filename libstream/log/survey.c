@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/resync.h"
@@ -232,6 +233,76 @@ follows(const struct stream_survey *survey, const struct stream_batch *batch)
 	       batch->last_offset_delta == batch->info.record_count - 1;
 }
 
+/* Does what stands behind a batch begin below its end?  A look at 8 bytes, for
+ * each gap of a compacted log. */
+static int
+is_passed(const struct stream_survey *survey, const struct stream_batch *batch,
+    bool *passed, struct stream_error *err)
+{
+	uint8_t next[sizeof(int64_t)];
+	size_t got;
+	int status = stream_io_read_at(survey->source.fd, next, sizeof(next),
+	    survey->scan.next, &got, err);
+
+	*passed = status == STREAM_OK && got == sizeof(next) &&
+		  (int64_t)stream_load64(next) >= survey->next_offset &&
+		  (int64_t)stream_load64(next) <= batch->info.last_offset;
+	return status;
+}
+
+/*
+ * Where offsets may be missing, a batch that is ahead of where it belongs looks
+ * like one behind a gap, and all after it like ones that do not follow.  It is
+ * told by the good batch after it, which is before its end.
+ */
+static int
+is_ahead(const struct stream_survey *survey, const struct stream_batch *batch,
+    bool *ahead, struct stream_error *err)
+{
+	struct stream_resync where = resync_from(survey, batch->info.position);
+	int64_t base_offset;
+	bool right = true;
+	int status = STREAM_OK;
+
+	*ahead = false;
+	if (batch->info.base_offset > survey->next_offset)
+		status = is_passed(survey, batch, ahead, err);
+	if (status == STREAM_OK && *ahead)
+		status = stream_resync_confirms(&where,
+		    survey->source.next_base, &base_offset, &right, err);
+	*ahead = status == STREAM_OK && !right;
+	return status;
+}
+
+static int
+pass_ahead(struct stream_survey *survey, const struct stream_batch *batch,
+    struct stream_survey_find *find, struct stream_error *err)
+{
+	begin_hole(survey, batch->info.position, find);
+	snprintf(find->text, sizeof(find->text),
+	    "batch at offset %lld, but the one after it is before its end",
+	    (long long)batch->info.base_offset);
+	return pass_hole(survey, find, err);
+}
+
+static int
+take_batch(struct stream_survey *survey, struct stream_survey_find *find,
+    struct stream_error *err)
+{
+	bool ahead;
+	int status;
+
+	if (!follows(survey, &find->batch))
+		return pass_break(survey, &find->batch, find, err);
+	status = is_ahead(survey, &find->batch, &ahead, err);
+	if (status == STREAM_OK && ahead)
+		return pass_ahead(survey, &find->batch, find, err);
+	find->kind = STREAM_SURVEY_BATCH;
+	if (status == STREAM_OK)
+		survey->next_offset = find->batch.info.last_offset + 1;
+	return status;
+}
+
 /* The end of the file, behind a good batch: in a dense log the next segment
  * must go on there. */
 static int
@@ -261,13 +332,8 @@ stream_survey_next(struct stream_survey *survey,
 	survey->scan.limit = survey->size;
 	status =
 	    stream_scan_next(&survey->scan, &find->batch, &find->bytes, &why);
-	if (status == STREAM_OK && !follows(survey, &find->batch))
-		return pass_break(survey, &find->batch, find, err);
-	if (status == STREAM_OK) {
-		find->kind = STREAM_SURVEY_BATCH;
-		survey->next_offset = find->batch.info.last_offset + 1;
-		return STREAM_OK;
-	}
+	if (status == STREAM_OK)
+		return take_batch(survey, find, err);
 	if (status == STREAM_END)
 		return end(survey, find);
 	if (status != STREAM_EIO && status != STREAM_ENOMEM)

@@ -104,6 +104,19 @@ empty(int fd, struct stream_error *err)
 	return status;
 }
 
+/* Another process may have put it in place between the open and the lock: then
+ * what is locked is its result. */
+static bool
+is_still_new(const struct target *target)
+{
+	struct stat ours, named;
+
+	return fstat(target->fd, &ours) == 0 &&
+	       fstatat(target->parent_fd, target->new_name, &named,
+		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
 static int
 make_new(struct target *target, struct stream_error *err)
 {
@@ -112,7 +125,7 @@ make_new(struct target *target, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	if (flock(target->fd, LOCK_EX | LOCK_NB) != 0)
+	if (flock(target->fd, LOCK_EX | LOCK_NB) != 0 || !is_still_new(target))
 		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 		    "another process is writing %s", target->new_name);
 	return empty(target->fd, err);

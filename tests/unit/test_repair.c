@@ -502,6 +502,28 @@ a_batch_whose_records_cannot_be_read_is_a_hole(void **state)
 	fx_drop(to);
 }
 
+/* No checksum covers the base offset: one that is too high must not hide the
+ * batches after it, nor be given out under it. */
+static void
+a_batch_ahead_of_its_place_hides_no_other(void **state)
+{
+	struct temp_dir *dir = *state, *to = fx_dir();
+	struct stream_buf log;
+
+	stream_buf_init(&log);
+	fx_add_many(&log, 0, 10, 1, 40, 'a');
+	log.data[2 * 110 + 7] += 5;
+	fx_put(dir, LOG_0, log.data, log.size);
+	stream_buf_release(&log);
+	expect_plan(dir, SPARSE,
+	    "stays " LOG_0 "@220 2..2; rebuild leader-epoch-checkpoint; ");
+	assert_int_equal(
+	    salvage(dir, to, SPARSE, 0, true, "hole " LOG_0 "@220 2..2; ")
+		.records,
+	    9);
+	fx_drop(to);
+}
+
 static void
 what_lies_below_the_start_stays_behind(void **state)
 {
@@ -566,6 +588,7 @@ main(void)
 	    TEST(a_transaction_index_must_have_each_abort_and_no_other),
 	    TEST(a_topic_of_ours_without_producers_misses_no_snapshot),
 	    TEST(a_batch_whose_records_cannot_be_read_is_a_hole),
+	    TEST(a_batch_ahead_of_its_place_hides_no_other),
 	    TEST(what_lies_below_the_start_stays_behind),
 	    TEST(an_empty_partition_is_salvaged_as_one),
 	    TEST(offsets_that_are_lost_are_not_given_out_again),
