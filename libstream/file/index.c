@@ -9,8 +9,6 @@
 #include "file/io.h"
 #include "file/scan.h"
 
-enum { OFFSET_ENTRY = 8, TIME_ENTRY = 12 };
-
 /* An index file that is open, and how many entries of it are in use. */
 struct entries {
 	int fd;
@@ -31,8 +29,8 @@ read_entry(const struct entries *entries, uint64_t i, uint8_t *entry)
 static bool
 is_zero(const struct entries *entries, uint64_t i)
 {
-	static const uint8_t zeros[TIME_ENTRY];
-	uint8_t entry[TIME_ENTRY];
+	static const uint8_t zeros[STREAM_TIMEINDEX_ENTRY];
+	uint8_t entry[STREAM_TIMEINDEX_ENTRY];
 
 	return !read_entry(entries, i, entry) ||
 	       memcmp(entry, zeros, entries->size) == 0;
@@ -83,8 +81,9 @@ open_entries(const struct stream_index_source *source, const char *extension,
 static int64_t
 entry_key(const struct entries *entries, const uint8_t *entry)
 {
-	return entries->size == TIME_ENTRY ? (int64_t)stream_load64(entry)
-					   : (int64_t)stream_load32(entry);
+	return entries->size == STREAM_TIMEINDEX_ENTRY
+		   ? (int64_t)stream_load64(entry)
+		   : (int64_t)stream_load32(entry);
 }
 
 /* How many entries have a key (relative offset, or timestamp) that is not above
@@ -92,7 +91,7 @@ entry_key(const struct entries *entries, const uint8_t *entry)
 static uint64_t
 count_floor(const struct entries *entries, int64_t most)
 {
-	uint8_t entry[TIME_ENTRY];
+	uint8_t entry[STREAM_TIMEINDEX_ENTRY];
 	uint64_t low = 0, high = entries->count;
 
 	while (low < high) {
@@ -129,14 +128,14 @@ stream_index_find(const struct stream_index_source *source, int64_t target,
     uint64_t *position)
 {
 	struct entries entries;
-	uint8_t entry[OFFSET_ENTRY];
+	uint8_t entry[STREAM_INDEX_ENTRY];
 	struct stream_batch batch;
 	int64_t relative = target - source->base_offset;
 	uint64_t i;
 
 	*position = 0;
 	if (relative <= 0 ||
-	    !open_entries(source, "index", OFFSET_ENTRY, &entries))
+	    !open_entries(source, "index", STREAM_INDEX_ENTRY, &entries))
 		return;
 	i = count_floor(&entries, relative);
 	if (i > 0 && read_entry(&entries, i - 1, entry) &&
@@ -159,7 +158,7 @@ static bool
 read_time(const struct stream_index_source *source,
     const struct entries *entries, uint64_t i, struct time_entry *time)
 {
-	uint8_t entry[TIME_ENTRY];
+	uint8_t entry[STREAM_TIMEINDEX_ENTRY];
 
 	if (!read_entry(entries, i, entry))
 		return false;
@@ -210,8 +209,8 @@ stream_index_find_time(const struct stream_index_source *source,
 	uint64_t i;
 
 	*position = 0;
-	if (timestamp_ms <= 0 ||
-	    !open_entries(source, "timeindex", TIME_ENTRY, &entries))
+	if (timestamp_ms <= 0 || !open_entries(source, "timeindex",
+				     STREAM_TIMEINDEX_ENTRY, &entries))
 		return;
 	before = (struct time_entry){.offset = source->base_offset};
 	i = count_floor(&entries, timestamp_ms - 1);
@@ -228,13 +227,14 @@ stream_index_find_before(const struct stream_index_source *source,
     uint64_t before, uint64_t bytes, uint64_t *position)
 {
 	struct entries entries;
-	uint8_t entry[OFFSET_ENTRY];
+	uint8_t entry[STREAM_INDEX_ENTRY];
 	struct stream_batch batch;
 	uint64_t want = before > bytes ? before - bytes : 0;
 	uint64_t low = 0, high;
 
 	*position = 0;
-	if (want == 0 || !open_entries(source, "index", OFFSET_ENTRY, &entries))
+	if (want == 0 ||
+	    !open_entries(source, "index", STREAM_INDEX_ENTRY, &entries))
 		return;
 	for (high = entries.count; low < high;) {
 		uint64_t middle = low + (high - low) / 2;

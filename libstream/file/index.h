@@ -14,6 +14,9 @@
 
 #include <stream/error.h>
 
+/* Bytes of an entry. */
+enum { STREAM_INDEX_ENTRY = 8, STREAM_TIMEINDEX_ENTRY = 12 };
+
 /* One segment, open for reading. */
 struct stream_index_source {
 	int dirfd;            /* of the partition */

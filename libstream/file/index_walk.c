@@ -8,27 +8,18 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/fail.h"
-#include "file/io.h"
-
-/* Slots that are read at once. */
-enum { BLOCK = 2048, SLOT_MOST = 34 };
+#include "file/index.h"
+#include "file/index_entries.h"
+#include "file/index_txn.h"
 
 struct stream_index_walk {
-	int fd;
 	enum stream_file_kind kind;
-	size_t slot_size;
 	int64_t base_offset;
 	struct stream_index_summary summary;
-	uint64_t next;  /* slot to give out */
-	uint64_t first; /* slot at block[0] */
-	size_t loaded;  /* slots in block */
-	uint8_t block[BLOCK * SLOT_MOST];
+	struct stream_entries entries;
 };
 
 static size_t
@@ -36,67 +27,21 @@ slot_size(enum stream_file_kind kind)
 {
 	switch (kind) {
 	case STREAM_FILE_INDEX:
-		return 8;
+		return STREAM_INDEX_ENTRY;
 	case STREAM_FILE_TIMEINDEX:
-		return 12;
+		return STREAM_TIMEINDEX_ENTRY;
 	case STREAM_FILE_TXNINDEX:
-		return 34;
+		return STREAM_TXNINDEX_ENTRY;
 	default:
 		return 0;
 	}
-}
-
-static int
-load(struct stream_index_walk *walk, uint64_t from, size_t count,
-    struct stream_error *err)
-{
-	size_t got;
-	int status = stream_io_read_at(walk->fd, walk->block,
-	    count * walk->slot_size, from * walk->slot_size, &got, err);
-
-	if (status != STREAM_OK)
-		return status;
-	walk->first = from;
-	walk->loaded = got / walk->slot_size;
-	return STREAM_OK;
-}
-
-static bool
-is_zero(const uint8_t *p, size_t n)
-{
-	while (n > 0 && p[n - 1] == 0)
-		n--;
-	return n == 0;
-}
-
-/* Slots without the zeros at the end, by blocks from there. */
-static int
-count_entries(struct stream_index_walk *walk, struct stream_error *err)
-{
-	uint64_t left = walk->summary.slots;
-
-	while (left > 0) {
-		size_t n = left < BLOCK ? (size_t)left : BLOCK;
-		int status = load(walk, left - n, n, err);
-
-		if (status != STREAM_OK)
-			return status;
-		for (; n > 0; n--, left--)
-			if (n <= walk->loaded &&
-			    !is_zero(walk->block + (n - 1) * walk->slot_size,
-				walk->slot_size)) {
-				walk->summary.entries = left;
-				return STREAM_OK;
-			}
-	}
-	return STREAM_OK;
 }
 
 static void
 decode(const struct stream_index_walk *walk, const uint8_t *p,
     struct stream_index_entry *entry)
 {
-	*entry = (struct stream_index_entry){.number = walk->next};
+	*entry = (struct stream_index_entry){.number = walk->entries.next};
 	if (walk->kind == STREAM_FILE_TXNINDEX) {
 		entry->version = (int16_t)stream_load16(p);
 		entry->producer_id = (int64_t)stream_load64(p + 2);
@@ -118,16 +63,21 @@ decode(const struct stream_index_walk *walk, const uint8_t *p,
 		entry->offset = INT64_MAX;
 }
 
+/* A slot by its number; one behind those in use is all zeros. */
 static int
-load_one(struct stream_index_walk *walk, uint64_t slot,
+look_at(struct stream_index_walk *walk, uint64_t slot,
     struct stream_index_entry *entry, struct stream_error *err)
 {
-	int status = load(walk, slot, 1, err);
+	static const uint8_t zeros[STREAM_TXNINDEX_ENTRY];
+	const uint8_t *bytes = zeros;
+	int status = STREAM_OK;
 
-	if (status == STREAM_OK && walk->loaded == 0)
-		return STREAM_END;
+	walk->entries.next = slot;
+	if (slot < walk->entries.count)
+		status = stream_entries_peek(&walk->entries, &bytes, err);
 	if (status == STREAM_OK)
-		decode(walk, walk->block, entry);
+		decode(walk, bytes, entry);
+	walk->entries.next = 0;
 	return status;
 }
 
@@ -142,9 +92,9 @@ check_sanity(struct stream_index_walk *walk, struct stream_error *err)
 	summary->is_sane = summary->odd == 0;
 	if (summary->slots == 0)
 		return STREAM_OK;
-	status = load_one(walk, 0, &first, err);
+	status = look_at(walk, 0, &first, err);
 	if (status == STREAM_OK)
-		status = load_one(walk, summary->slots - 1, &last, err);
+		status = look_at(walk, summary->slots - 1, &last, err);
 	if (status != STREAM_OK)
 		return status == STREAM_END ? STREAM_OK : status;
 	if (last.offset < walk->base_offset ||
@@ -154,20 +104,17 @@ check_sanity(struct stream_index_walk *walk, struct stream_error *err)
 }
 
 static int
-prepare(struct stream_index_walk *walk, struct stream_error *err)
+sum_up(struct stream_index_walk *walk, struct stream_error *err)
 {
-	struct stream_index_summary *summary = &walk->summary;
-	int status = stream_io_size(walk->fd, &summary->size, err);
+	const struct stream_entries *entries = &walk->entries;
 
-	if (status != STREAM_OK)
-		return status;
-	summary->slots = summary->size / walk->slot_size;
-	summary->odd = (uint32_t)(summary->size % walk->slot_size);
-	status = count_entries(walk, err);
-	if (status == STREAM_OK)
-		status = check_sanity(walk, err);
-	walk->loaded = 0;
-	return status;
+	walk->summary = (struct stream_index_summary){
+	    .size = entries->size,
+	    .slots = entries->count + stream_entries_zero_slots(entries),
+	    .entries = entries->count,
+	    .odd = (uint32_t)stream_entries_rest(entries),
+	};
+	return check_sanity(walk, err);
 }
 
 int
@@ -185,13 +132,12 @@ stream_index_walk_open(const char *path, enum stream_file_kind kind,
 	if (new == NULL)
 		return stream_fail_memory(err);
 	new->kind = kind;
-	new->slot_size = slot_size(kind);
 	new->base_offset = base_offset;
-	status = stream_io_open(AT_FDCWD, path, O_RDONLY, &new->fd, err);
-	if (status != STREAM_OK)
-		new->fd = -1;
+	stream_entries_init(&new->entries);
+	status = stream_entries_open(
+	    &new->entries, AT_FDCWD, path, slot_size(kind), err);
 	if (status == STREAM_OK)
-		status = prepare(new, err);
+		status = sum_up(new, err);
 	if (status == STREAM_OK)
 		*walk = new;
 	else
@@ -204,8 +150,7 @@ stream_index_walk_close(struct stream_index_walk *walk)
 {
 	if (walk == NULL)
 		return;
-	if (walk->fd >= 0)
-		close(walk->fd);
+	stream_entries_close(&walk->entries);
 	free(walk);
 }
 
@@ -220,22 +165,12 @@ int
 stream_index_walk_next(struct stream_index_walk *walk,
     struct stream_index_entry *entry, struct stream_error *err)
 {
-	if (walk->next >= walk->summary.entries)
-		return STREAM_END;
-	if (walk->loaded == 0 || walk->next >= walk->first + walk->loaded) {
-		uint64_t left = walk->summary.entries - walk->next;
-		int status = load(
-		    walk, walk->next, left < BLOCK ? (size_t)left : BLOCK, err);
+	const uint8_t *bytes;
+	int status = stream_entries_peek(&walk->entries, &bytes, err);
 
-		if (status != STREAM_OK)
-			return status;
-		/* Cut meanwhile: what is gone needs no word. */
-		if (walk->loaded == 0)
-			return STREAM_END;
-	}
-	decode(walk,
-	    walk->block + (size_t)(walk->next - walk->first) * walk->slot_size,
-	    entry);
-	walk->next++;
+	if (status != STREAM_OK)
+		return status;
+	decode(walk, bytes, entry);
+	walk->entries.next++;
 	return STREAM_OK;
 }

@@ -11,8 +11,7 @@
 
 #include "base/buf.h"
 #include "codec/batch.h"
-
-enum { STREAM_INDEX_ENTRY = 8, STREAM_TIMEINDEX_ENTRY = 12 };
+#include "file/index.h"
 
 struct stream_indexer {
 	int64_t base_offset;       /* of the segment */

@@ -13,6 +13,7 @@
 #include "file/io.h"
 #include "file/name.h"
 #include "log/set_aside.h"
+#include "log/swap_check.h"
 #include "log/view.h"
 
 /*
@@ -274,6 +275,54 @@ settle_all(struct settling *s, struct stream_error *err)
 	return status;
 }
 
+/* The newest log that swaps replace; -1: none. */
+static int64_t
+newest_replaced(const struct settling *s)
+{
+	const struct leftover *found = (const void *)s->found.data;
+	int64_t newest = -1;
+
+	for (size_t i = 0; i < s->found.size / sizeof(*found); i++)
+		if (found[i].stage == REPLACED &&
+		    found[i].name.kind == STREAM_NAME_LOG &&
+		    found[i].name.base_offset > newest)
+			newest = found[i].name.base_offset;
+	return newest;
+}
+
+/* A swap that is damaged, and what it would replace, stay for someone to look
+ * at. */
+static int
+check_swaps(struct settling *s, bool *stays, struct stream_error *err)
+{
+	struct stream_repair_step step = {
+	    .action = STREAM_REPAIR_STAYS,
+	    .first_offset = -1,
+	    .last_offset = -1,
+	};
+	struct stream_name swap = {.state = STREAM_NAME_SWAP};
+	struct stream_error why = {.pos = STREAM_POS_NONE};
+	int64_t replaced = newest_replaced(s);
+	int status;
+
+	*stays = false;
+	if (replaced < 0)
+		return STREAM_OK;
+	status = stream_swap_check(
+	    s->dirfd, &s->view, replaced, &swap.base_offset, &why);
+	*stays = status == STREAM_ECORRUPT;
+	if (!*stays) {
+		if (status != STREAM_OK && err != NULL)
+			*err = why;
+		return status;
+	}
+	stream_name_put(&swap, step.file);
+	step.position = why.pos;
+	snprintf(step.text, sizeof(step.text),
+	    "%.60s; move it away to keep what it replaces", why.text);
+	return stream_repair_add(s->repair, &step, err);
+}
+
 /* View and listing must be of one moment, or a segment that a roll makes in
  * between would look like one that a swap covers. */
 static int
@@ -298,7 +347,7 @@ look(struct settling *s, bool *moved, struct stream_error *err)
 
 int
 stream_leftovers_settle(int dirfd, bool carry_out, struct stream_repair *repair,
-    struct stream_error *err)
+    bool *stays, struct stream_error *err)
 {
 	struct settling s = {
 	    .dirfd = dirfd, .carry_out = carry_out, .repair = repair};
@@ -312,6 +361,8 @@ stream_leftovers_settle(int dirfd, bool carry_out, struct stream_repair *repair,
 		status = stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 		    "the files of the partition keep changing");
 	if (status == STREAM_OK)
+		status = check_swaps(&s, stays, err);
+	if (status == STREAM_OK && !*stays)
 		status = settle_all(&s, err);
 	stream_buf_release(&s.found);
 	stream_view_release(&s.view);

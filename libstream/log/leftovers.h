@@ -14,9 +14,11 @@
 
 /*
  * Add the steps to repair; with carry_out do each, durably (all locks of the
- * partition held).  STREAM_EIO, STREAM_ENOMEM, STREAM_EBUSY.
+ * partition held).  *stays: a damaged swap would replace logs that are there,
+ * so a step says that it stays, and nothing is done.  STREAM_EIO,
+ * STREAM_ENOMEM, STREAM_EBUSY.
  */
 int stream_leftovers_settle(int dirfd, bool carry_out,
-    struct stream_repair *repair, struct stream_error *err);
+    struct stream_repair *repair, bool *stays, struct stream_error *err);
 
 #endif

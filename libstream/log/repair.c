@@ -30,12 +30,14 @@ static int
 look(const struct stream_repair_source *source, struct stream_repair *repair,
     struct stream_findings *findings, struct stream_error *err)
 {
+	bool stays;
 	int status;
 
 	*findings = (struct stream_findings){.segments = NULL};
 	stream_repair_clear(repair);
-	status = stream_leftovers_settle(source->dirfd, false, repair, err);
-	if (status == STREAM_OK)
+	status =
+	    stream_leftovers_settle(source->dirfd, false, repair, &stays, err);
+	if (status == STREAM_OK && !stays)
 		status = stream_findings_collect(source, findings, repair, err);
 	return status;
 }
@@ -191,22 +193,25 @@ carry_out(const struct stream_repair_source *source,
 {
 	struct stream_findings findings = {.segments = NULL};
 	size_t settled;
+	bool stays;
 	int status;
 
 	stream_repair_clear(repair);
-	status = stream_leftovers_settle(source->dirfd, true, repair, err);
+	status =
+	    stream_leftovers_settle(source->dirfd, true, repair, &stays, err);
 	settled = stream_repair_count(repair);
-	if (status == STREAM_OK)
-		status =
-		    stream_findings_collect(source, &findings, repair, err);
+	if (status != STREAM_OK || stays)
+		return status;
+	status = stream_findings_collect(source, &findings, repair, err);
 	if (status == STREAM_OK)
 		status = set_strays_aside(source, repair, settled, err);
 	if (status == STREAM_OK && findings.cut)
 		status = cut(source, partition, &findings, err);
-	if (status == STREAM_OK && stream_repair_has_work(repair))
-		status = stream_findings_rebuild(source, &findings, err);
+	/* Before it happens: this process may not live to say that it did. */
 	if (status == STREAM_OK && is_newest_replaced(&findings))
 		status = stream_partition_tell_replaced(partition, err);
+	if (status == STREAM_OK && stream_repair_has_work(repair))
+		status = stream_findings_rebuild(source, &findings, err);
 	stream_findings_release(&findings);
 	return status;
 }

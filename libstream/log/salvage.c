@@ -22,6 +22,7 @@
 #include "log/epochs_rebuild.h"
 #include "log/findings.h"
 #include "log/indexer.h"
+#include "log/leftovers.h"
 #include "log/producers.h"
 #include "log/repair.h"
 #include "log/survey.h"
@@ -493,7 +494,27 @@ copy_metadata(struct salvaging *s, struct stream_error *err)
 	return status;
 }
 
-/* What the old indexes were made with, as a repair would find it out. */
+/* Which are the segments is nothing to guess: a damaged swap would hide the
+ * logs that are still there. */
+static int
+check_swaps(struct salvaging *s, struct stream_error *err)
+{
+	const struct stream_repair_step *step;
+	bool stays;
+	int status = stream_leftovers_settle(
+	    s->source->dirfd, false, s->repair, &stays, err);
+
+	if (status == STREAM_OK && stays) {
+		step = stream_repair_step(s->repair, 0);
+		status = stream_fail(err, STREAM_ECORRUPT, step->position,
+		    "%s: %s", step->file, step->text);
+	}
+	stream_repair_clear(s->repair);
+	return status;
+}
+
+/* What the old indexes were made with, as a repair would find it out.  One that
+ * cannot be read keeps nobody from the log. */
 static int
 find_interval(struct salvaging *s, struct stream_error *err)
 {
@@ -502,6 +523,12 @@ find_interval(struct salvaging *s, struct stream_error *err)
 	    stream_findings_collect(s->source, &findings, s->repair, err);
 
 	s->interval = findings.index_interval_bytes;
+	if (status == STREAM_EIO) {
+		s->interval = s->source->index_guess > 0
+				  ? s->source->index_guess
+				  : s->source->config.index_interval_bytes;
+		status = STREAM_OK;
+	}
 	stream_findings_release(&findings);
 	stream_repair_clear(s->repair);
 	return status;
@@ -512,6 +539,8 @@ salvage(struct salvaging *s, struct stream_error *err)
 {
 	int status = stream_producers_new(&s->producers, err);
 
+	if (status == STREAM_OK)
+		status = check_swaps(s, err);
 	if (status == STREAM_OK)
 		status = find_interval(s, err);
 	if (status == STREAM_OK)

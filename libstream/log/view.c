@@ -85,19 +85,14 @@ collect(const struct stream_buf *names, struct stream_view *view,
 	return status;
 }
 
-/* The offset after the last whole batch of a swap file, raised into *end. */
-static int
-raise_to_end(const struct stream_view *view, size_t index, int dirfd,
-    int64_t *end, struct stream_error *err)
+int
+stream_view_raise_end(int fd, int64_t *end, struct stream_error *err)
 {
 	struct stream_scan scan;
 	struct stream_batch batch;
 	const uint8_t *bytes;
-	int fd;
-	int status = stream_view_open(view, index, dirfd, &fd, err);
+	int status;
 
-	if (status != STREAM_OK)
-		return status;
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
 	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
@@ -105,10 +100,23 @@ raise_to_end(const struct stream_view *view, size_t index, int dirfd,
 		if (batch.info.last_offset >= *end)
 			*end = batch.info.last_offset + 1;
 	stream_scan_release(&scan);
-	close(fd);
 	/* Damage inside is found, and told, by whoever reads it. */
 	return status == STREAM_EIO || status == STREAM_ENOMEM ? status
 							       : STREAM_OK;
+}
+
+static int
+raise_to_end(const struct stream_view *view, size_t index, int dirfd,
+    int64_t *end, struct stream_error *err)
+{
+	int fd;
+	int status = stream_view_open(view, index, dirfd, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_view_raise_end(fd, end, err);
+	close(fd);
+	return status;
 }
 
 /* Swaps replace the plain logs in the range that they cover together. */

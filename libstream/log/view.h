@@ -56,4 +56,8 @@ size_t stream_view_find(const struct stream_view *view, int64_t offset);
 int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err);
 
+/* Raise *end to the offset after the last whole batch of a log, by the headers
+ * alone.  STREAM_EIO, STREAM_ENOMEM. */
+int stream_view_raise_end(int fd, int64_t *end, struct stream_error *err);
+
 #endif

@@ -362,6 +362,43 @@ EOS
     [ -f ".strm-old-${logs[2]}.swap" ] && [ -f "${logs[2]}" ]
 }
 
+@test "a damaged swap does not replace the logs that are there" {
+    fill
+    cp "${logs[0]}" "${logs[0]}.swap"
+    truncate -s -1 "${logs[0]}.swap"
+    run -3 --separate-stderr strm repair -y t
+    [[ ${lines[1]} == *" stays  ${logs[0]}.swap "*"move it away"* ]]
+    [ "${#lines[@]}" -eq 2 ] && [ -f "${logs[0]}" ]
+    refuses 3 "${logs[0]}.swap: " strm repair --salvage ../saved t
+    # Its last batch has an offset far past the log's end.
+    cp "${logs[0]}" "${logs[0]}.swap"
+    flip "${logs[0]}.swap" "$(("$(stat -c %s "${logs[0]}")" - 76 + 5))"
+    run -3 --separate-stderr strm repair -y t
+    [[ ${lines[1]} == *" stays  ${logs[0]}.swap "*"it ends at offset"* ]]
+    [ -f "${logs[0]}" ] && [ -f "${logs[1]}" ] && [ -f "${logs[2]}" ]
+    rm "${logs[0]}.swap"
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
+}
+
+@test "an index that cannot be read keeps nobody from the log" {
+    fill
+    ln -sf /dev/null "${logs[0]%.log}.index"
+    run -0 strm repair --salvage ../saved t
+    [[ $output == *": 100 records, "* ]]
+}
+
+@test "of two salvages into one directory the later touches nothing" {
+    fill
+    start strace -f -o trace -e trace=flock \
+        -e inject=flock:delay_enter=1000000 strm repair --salvage ../saved t
+    eventually test -e ../.saved.strm-new
+    run -0 strm repair --salvage ../saved t
+    before=$(stat -c '%i %y' ../saved/*)
+    ends 5 "$!"
+    [ "$(stat -c '%i %y' ../saved/*)" = "$before" ]
+}
+
 @test "what a writer tells to repair, repair deals with" {
     fill
     # A chain that is broken in the newest segment, and no state to believe.
@@ -375,6 +412,31 @@ EOS
     mv ../t-0 ../damaged
     run -3 strm -C .. repair --salvage ../t-0 ../damaged/
     run -0 strm -C .. produce t <<<more
+}
+
+@test "a writer learns of new indexes though the repair was killed" {
+    fill
+    mkfifo fifo
+    start sh -c 'strm produce t --batch-bytes 1 --sync always \
+        --timestamp 2026-01-01T00:00:00Z <fifo'
+    exec 7>fifo
+    echo first >&7
+    eventually grep -q first "${logs[-1]}"
+    flip "${logs[-1]%.log}.index" 7
+    # Killed when the new file has its name and nothing else happened.
+    run strace -f -o trace -e trace=fsync -e inject=fsync:signal=KILL:when=2 \
+        strm repair -y t
+    old=".strm-old-${logs[-1]%.log}.index"
+    size=$(stat -c %s "$old")
+    for ((i = 0; i < 12; i++)); do
+        echo "more than one entry $i" >&7
+    done
+    exec 7>&-
+    ends 0 "$!"
+    [ "$(stat -c %s "$old")" = "$size" ]
+    [ "$(stat -c %s "${old#.strm-old-}")" -gt "$size" ]
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
 }
 
 @test "beside a writer at work there is nothing to do" {
