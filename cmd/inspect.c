@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli/signals.h"
 #include "commands.h"
+#include "opening.h"
 
 /* "No limit" for -n, which a user cannot write. */
 static const uint64_t NO_COUNT = UINT64_MAX;
@@ -60,24 +60,6 @@ const struct cli_command inspect_command = {
 
 /* ---- addresses ---------------------------------------------------------- */
 
-static int
-open_store(struct inspect *in, struct stream_error *err)
-{
-	if (in->store != NULL)
-		return STREAM_OK;
-	return stream_store_open(
-	    in->context->store, 0, STREAM_LOCK_TIMEOUT_MS, &in->store, err);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* A path to a store: its partitions, and then what is its own. */
 static bool
 is_store(
@@ -94,15 +76,13 @@ show_places(struct inspect *in, const struct stream_address *address,
     struct stream_error *err)
 {
 	struct stream_places places = {.items = NULL};
-	int status = STREAM_OK;
+	int status =
+	    opening_find(in->context, &in->store, address, &places, err);
 
-	if (!address->is_path)
-		status = open_store(in, err);
-	if (status == STREAM_OK)
-		status =
-		    stream_address_resolve(address, in->store, &places, err);
-	if (status != STREAM_OK)
+	if (status != STREAM_OK) {
+		stream_places_release(&places);
 		return status;
+	}
 	in->is_many = places.count > 1;
 	for (size_t i = 0; i < places.count && !inspect_is_over(in); i++)
 		inspect_partition(in, &places.items[i], &address->range);
@@ -163,7 +143,8 @@ show_address(struct inspect *in, const char *word)
 	struct stream_address address;
 	struct stream_file file;
 	struct stream_error err;
-	int status = stream_address_parse(word, now_ms(), &address, &err);
+	int status =
+	    stream_address_parse(word, opening_now_ms(), &address, &err);
 
 	if (status != STREAM_OK) {
 		in->code = cli_first(in->code, cli_report(NULL, &err));

@@ -40,6 +40,15 @@ line_int(struct json_line *json, const char *name, int64_t value)
 }
 
 void
+line_known(struct json_line *json, const char *name, int64_t value)
+{
+	if (value < 0)
+		line_null(json, name);
+	else
+		line_int(json, name, value);
+}
+
+void
 line_uint(struct json_line *json, const char *name, uint64_t value)
 {
 	if (value <= INT64_MAX) {

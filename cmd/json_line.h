@@ -23,6 +23,9 @@ void line_begin(struct json_line *json, const char *type);
 void line_end(struct json_line *json);
 
 void line_int(struct json_line *json, const char *name, int64_t value);
+/* Null for one that is none: below 0. */
+void line_known(struct json_line *json, const char *name, int64_t value);
+
 void line_uint(struct json_line *json, const char *name, uint64_t value);
 void line_bool(struct json_line *json, const char *name, bool value);
 void line_real(struct json_line *json, const char *name, double value);

@@ -35,16 +35,28 @@ opening_raise_limit(void)
 }
 
 int
+opening_find(const struct cli_context *context, struct stream_store **store,
+    const struct stream_address *address, struct stream_places *places,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (!address->is_path && *store == NULL)
+		status = stream_store_open(
+		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
+	if (status == STREAM_OK)
+		status = stream_address_resolve(address, *store, places, err);
+	return status;
+}
+
+int
 opening_resolve(const struct cli_context *context, struct stream_store **store,
     const char *word, struct stream_address *address,
     struct stream_places *places, struct stream_error *err)
 {
 	int status = stream_address_parse(word, opening_now_ms(), address, err);
 
-	if (status == STREAM_OK && !address->is_path && *store == NULL)
-		status = stream_store_open(
-		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
-	if (status == STREAM_OK)
-		status = stream_address_resolve(address, *store, places, err);
-	return status;
+	return status == STREAM_OK
+		   ? opening_find(context, store, address, places, err)
+		   : status;
 }

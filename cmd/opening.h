@@ -18,11 +18,17 @@ unsigned opening_workers(void);
 void opening_raise_limit(void);
 
 /*
- * Parse word (borrowed) and find what it means.  Topics are looked for in the
- * store of context, which is opened into *store when that is NULL; the caller
- * closes it.  Whatever it returns, stream_address_release and
- * stream_places_release must follow, on structs that were zero before.
+ * Find what address (borrowed) means.  Topics are looked for in the store of
+ * context, which is opened into *store when that is NULL; the caller closes it.
+ * Whatever it returns, stream_places_release must follow, on a struct that was
+ * zero before.
  */
+int opening_find(const struct cli_context *context, struct stream_store **store,
+    const struct stream_address *address, struct stream_places *places,
+    struct stream_error *err);
+
+/* The same for an unparsed word (borrowed).  stream_address_release must follow
+ * too, on a struct that was zero before. */
 int opening_resolve(const struct cli_context *context,
     struct stream_store **store, const char *word,
     struct stream_address *address, struct stream_places *places,

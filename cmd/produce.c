@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "commands.h"
+#include "opening.h"
 #include "produce_ack.h"
 
 /* --too-large, in the order of its words. */
@@ -23,8 +23,7 @@ enum { TOO_LARGE_STOP, TOO_LARGE_SKIP };
 enum {
 	/* Records between two looks at the clock: at the speed of a file that
 	 * is some tens of microseconds. */
-	CLOCK_EVERY = 1024,
-	WORKERS_MOST = 8
+	CLOCK_EVERY = 1024
 };
 
 struct produce_opts {
@@ -360,14 +359,6 @@ open_topic(struct producing *p, const char *name, struct stream_topic **topic,
 	return stream_topic_open(p->store, name, topic, err);
 }
 
-static unsigned
-processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > WORKERS_MOST ? WORKERS_MOST : (unsigned)n;
-}
-
 static int
 open_producer(struct producing *p, const char *name, struct stream_error *err)
 {
@@ -375,7 +366,7 @@ open_producer(struct producing *p, const char *name, struct stream_error *err)
 	    .batch_bytes =
 		p->opts.batch_bytes < 0 ? 0 : (size_t)p->opts.batch_bytes,
 	    .sync_each_write = p->sync.each_write,
-	    .workers = processors(),
+	    .workers = opening_workers(),
 	    .appended = p->ack != NULL ? appended : NULL,
 	    .note = note,
 	    .context = p,
@@ -418,18 +409,6 @@ open_input(struct producing *p, char *const *files, size_t count,
 	 * a missing delimiter can make us hold. */
 	return cli_input_open(
 	    &p->input, files, count, delimiter, (size_t)64 << 20, err);
-}
-
-/* Five descriptors a partition can be more than the soft limit. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /* ---- records ------------------------------------------------------------ */
@@ -802,7 +781,7 @@ run_produce(struct cli_context *context, int argc, char *argv[])
 	int first = cli_parse(context, &produce_command, &p.opts, argc, argv);
 	int status;
 
-	raise_descriptor_limit();
+	opening_raise_limit();
 	status = prepare(&p, argc - first, argv + first, &err);
 	if (status == STREAM_OK) {
 		status = keep_time(&p, &err);

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <stream/address.h>
 #include <stream/repair.h>
@@ -12,6 +11,8 @@
 #include "cli/signals.h"
 #include "columns.h"
 #include "commands.h"
+#include "json_line.h"
+#include "opening.h"
 #include "topic.h"
 
 struct repair_opts {
@@ -103,20 +104,17 @@ add_address(struct run *run, const char *word, struct stream_error *err)
 {
 	struct stream_address address;
 	struct stream_places found = {.items = NULL};
-	int status = stream_address_parse(
-	    word, (int64_t)time(NULL) * 1000, &address, err);
+	int status =
+	    stream_address_parse(word, opening_now_ms(), &address, err);
 
 	if (status != STREAM_OK)
 		return status;
 	if (address.range.from.kind != STREAM_POINT_NONE)
 		status = cli_fail(err, STREAM_EUSAGE,
 		    "\"%s\": whole partitions are repaired, not ranges", word);
-	if (status == STREAM_OK && !address.is_path && run->store == NULL)
-		status = stream_store_open(run->context->store, 0,
-		    STREAM_LOCK_TIMEOUT_MS, &run->store, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_address_resolve(&address, run->store, &found, err);
+		status = opening_find(
+		    run->context, &run->store, &address, &found, err);
 	if (status == STREAM_OK)
 		status = take_places(run, &found, err);
 	stream_places_release(&found);
@@ -135,60 +133,35 @@ name_of(const struct stream_place *place)
 
 /* ---- printing ----------------------------------------------------------- */
 
-/* The name of a directory can hold any byte; as JSON it must be text. */
 static void
-print_string(struct cli_out *out, const char *text)
+begin_json(struct json_line *json, struct run *run,
+    const struct stream_place *place, const char *step)
 {
-	cli_out_byte(out, '"');
-	for (const char *p = text; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c == '"' || c == '\\')
-			cli_out_format(out, "\\%c", c);
-		else if (c < 0x20 || c > 0x7e)
-			cli_out_format(out, "\\u%04x", c);
-		else
-			cli_out_byte(out, c);
-	}
-	cli_out_byte(out, '"');
-}
-
-static void
-print_member(struct cli_out *out, const char *name, int64_t value)
-{
-	if (value < 0)
-		cli_out_format(out, ",\"%s\":null", name);
-	else
-		cli_out_format(out, ",\"%s\":%lld", name, (long long)value);
-}
-
-static void
-begin_json(struct run *run, const struct stream_place *place, const char *step)
-{
-	cli_out_text(&run->out, "{\"topic\":");
-	print_string(&run->out, place->topic);
-	cli_out_format(&run->out, ",\"partition\":%d,\"step\":\"%s\"",
-	    place->partition, step);
+	*json = (struct json_line){.out = &run->out};
+	line_open(json, NULL, '{');
+	line_text(json, "topic", place->topic);
+	line_int(json, "partition", place->partition);
+	line_text(json, "step", step);
 }
 
 static void
 print_json(struct run *run, const struct stream_place *place,
     const struct stream_repair_step *step)
 {
-	bool done = run->opts->yes && step->action != STREAM_REPAIR_STAYS;
+	struct json_line json;
 
-	begin_json(run, place, stream_repair_action_name(step->action));
-	cli_out_format(&run->out, ",\"file\":\"%s\"", step->file);
-	print_member(&run->out, "position",
+	begin_json(&json, run, place, stream_repair_action_name(step->action));
+	line_text(&json, "file", step->file);
+	line_known(&json, "position",
 	    step->position == STREAM_POS_NONE ? -1 : (int64_t)step->position);
-	print_member(&run->out, "bytes", (int64_t)step->bytes);
-	print_member(&run->out, "first_offset", step->first_offset);
-	print_member(&run->out, "last_offset", step->last_offset);
-	print_member(&run->out, "records", step->records);
-	cli_out_format(
-	    &run->out, ",\"done\":%s,\"text\":", done ? "true" : "false");
-	print_string(&run->out, step->text);
-	cli_out_text(&run->out, "}\n");
+	line_known(&json, "bytes", (int64_t)step->bytes);
+	line_known(&json, "first_offset", step->first_offset);
+	line_known(&json, "last_offset", step->last_offset);
+	line_known(&json, "records", step->records);
+	line_bool(&json, "done",
+	    run->opts->yes && step->action != STREAM_REPAIR_STAYS);
+	line_text(&json, "text", step->text);
+	line_end(&json);
 }
 
 static bool
@@ -319,14 +292,14 @@ static void
 print_salvaged_json(struct run *run, const struct stream_place *place)
 {
 	const struct stream_salvaged *sum = &run->salvaged;
+	struct json_line json;
 
-	begin_json(run, place, "salvage");
-	cli_out_text(&run->out, ",\"path\":");
-	print_string(&run->out, run->opts->salvage);
-	cli_out_format(&run->out,
-	    ",\"batches\":%llu,\"records\":%llu,\"bytes\":%llu}\n",
-	    (unsigned long long)sum->batches, (unsigned long long)sum->records,
-	    (unsigned long long)sum->bytes);
+	begin_json(&json, run, place, "salvage");
+	line_text(&json, "path", run->opts->salvage);
+	line_uint(&json, "batches", sum->batches);
+	line_uint(&json, "records", sum->records);
+	line_uint(&json, "bytes", sum->bytes);
+	line_end(&json);
 }
 
 static enum cli_exit

@@ -20,6 +20,8 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "commands.h"
+#include "json_line.h"
+#include "opening.h"
 
 enum {
 	JOBS_MOST = 64, /* a handful of descriptors each */
@@ -93,32 +95,10 @@ struct job {
 /* ---- printing, under the lock ------------------------------------------- */
 
 static void
-put_json_text(struct cli_out *out, const char *name, const char *text)
+put_place(struct json_line *json, const struct stream_place *place)
 {
-	struct stream_bytes bytes = {(const uint8_t *)text, strlen(text)};
-	uint8_t *to;
-
-	cli_out_format(out, ",\"%s\":", name);
-	to = cli_out_reserve(out, stream_json_bound(bytes));
-	if (to != NULL)
-		cli_out_commit(out, (size_t)(stream_json_put(bytes, to) - to));
-}
-
-/* A number, or null for one that is none. */
-static void
-put_json_int(struct cli_out *out, const char *name, int64_t value)
-{
-	if (value < 0)
-		cli_out_format(out, ",\"%s\":null", name);
-	else
-		cli_out_format(out, ",\"%s\":%lld", name, (long long)value);
-}
-
-static void
-put_json_place(struct cli_out *out, const struct stream_place *place)
-{
-	put_json_text(out, "topic", place->topic);
-	put_json_int(out, "partition", place->partition);
+	line_text(json, "topic", place->topic);
+	line_int(json, "partition", place->partition);
 }
 
 static const char *
@@ -131,22 +111,24 @@ static void
 print_json(struct cli_out *out, const struct stream_place *place,
     const struct stream_verify_finding *finding)
 {
-	cli_out_format(out, "{\"type\":\"finding\",\"severity\":\"%s\"",
-	    severity_name(finding));
-	put_json_place(out, place);
+	struct json_line json = {.out = out};
+
+	line_begin(&json, "finding");
+	line_text(&json, "severity", severity_name(finding));
+	put_place(&json, place);
 	if (finding->file != NULL)
-		put_json_text(out, "file", finding->file);
+		line_text(&json, "file", finding->file);
 	else
-		cli_out_text(out, ",\"file\":null");
-	put_json_int(out, "position",
+		line_null(&json, "file");
+	line_known(&json, "position",
 	    finding->position == STREAM_POS_NONE ? -1
 						 : (int64_t)finding->position);
-	put_json_int(out, "first_offset", finding->first_offset);
-	put_json_int(out, "last_offset", finding->last_offset);
-	put_json_text(out, "kind", stream_verify_kind_name(finding->kind));
-	put_json_text(out, "message", finding->message);
-	put_json_text(out, "meaning", finding->meaning);
-	cli_out_text(out, "}\n");
+	line_known(&json, "first_offset", finding->first_offset);
+	line_known(&json, "last_offset", finding->last_offset);
+	line_text(&json, "kind", stream_verify_kind_name(finding->kind));
+	line_text(&json, "message", finding->message);
+	line_text(&json, "meaning", finding->meaning);
+	line_end(&json);
 }
 
 static void
@@ -188,16 +170,19 @@ static void
 print_summary_json(struct cli_out *out, const struct stream_place *place,
     const struct stream_verify_summary *sum)
 {
-	cli_out_text(out, "{\"type\":\"summary\"");
-	put_json_place(out, place);
-	cli_out_format(out,
-	    ",\"segments\":%u,\"batches\":%llu,\"records\":%llu,"
-	    "\"bytes\":%llu,\"log_start_offset\":%lld,"
-	    "\"log_end_offset\":%lld,\"damage\":%llu,\"notes\":%llu}\n",
-	    sum->segments, (unsigned long long)sum->batches,
-	    (unsigned long long)sum->records, (unsigned long long)sum->bytes,
-	    (long long)sum->log_start_offset, (long long)sum->log_end_offset,
-	    (unsigned long long)sum->damage, (unsigned long long)sum->notes);
+	struct json_line json = {.out = out};
+
+	line_begin(&json, "summary");
+	put_place(&json, place);
+	line_int(&json, "segments", sum->segments);
+	line_uint(&json, "batches", sum->batches);
+	line_uint(&json, "records", sum->records);
+	line_uint(&json, "bytes", sum->bytes);
+	line_int(&json, "log_start_offset", sum->log_start_offset);
+	line_int(&json, "log_end_offset", sum->log_end_offset);
+	line_uint(&json, "damage", sum->damage);
+	line_uint(&json, "notes", sum->notes);
+	line_end(&json);
 }
 
 static void
@@ -429,15 +414,6 @@ check_all(struct run *run)
 
 /* ---- what to check ------------------------------------------------------ */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The places of an address; what they point to stays with the list. */
 static int
 keep_places(
@@ -466,20 +442,12 @@ static int
 resolve(struct run *run, const struct stream_address *address,
     struct stream_places *places, struct stream_error *err)
 {
-	int status = STREAM_OK;
-
 	if (address->range.from.kind != STREAM_POINT_NONE ||
 	    address->range.to.kind != STREAM_POINT_NONE)
 		return cli_fail(err, STREAM_EUSAGE,
 		    "%s: a partition is checked as a whole, without @",
 		    address->name);
-	if (!address->is_path && run->store == NULL)
-		status = stream_store_open(run->context->store, 0,
-		    STREAM_LOCK_TIMEOUT_MS, &run->store, err);
-	if (status == STREAM_OK)
-		status =
-		    stream_address_resolve(address, run->store, places, err);
-	return status;
+	return opening_find(run->context, &run->store, address, places, err);
 }
 
 static int
@@ -487,7 +455,8 @@ add_address(struct run *run, const char *word, struct stream_error *err)
 {
 	struct stream_address address;
 	struct stream_places places = {.items = NULL};
-	int status = stream_address_parse(word, now_ms(), &address, err);
+	int status =
+	    stream_address_parse(word, opening_now_ms(), &address, err);
 
 	if (status != STREAM_OK)
 		return status;
