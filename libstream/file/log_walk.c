@@ -6,7 +6,8 @@
  *
  *   a batch by its header, and its length leads to another or to the end:
  *	it is passed over as one bad batch
- *   a good batch stands further on: what lies before it is a hole
+ *   a good batch stands further on, and not in a value (resync.h): what lies
+ *	before it is a hole
  *   else: the end of the file, torn or damaged (tail.h)
  */
 #include <stream/inspect.h>
@@ -23,8 +24,8 @@
 #include "codec/crc32c.h"
 #include "codec/records.h"
 #include "file/io.h"
+#include "file/resync.h"
 #include "file/scan.h"
-#include "file/search.h"
 #include "file/tail.h"
 
 /* Records that are decoded at once. */
@@ -240,15 +241,17 @@ static int
 find_good(
     struct stream_log_walk *walk, uint64_t *position, struct stream_error *err)
 {
-	struct stream_search search;
-	int status = stream_search_init(&search, walk->fd, walk->at, walk->size,
-	    walk->due, walk->options.max_batch_bytes, err);
+	struct stream_resync where = {
+	    .fd = walk->fd,
+	    .from = walk->at,
+	    .end = walk->size,
+	    .expected = walk->due,
+	    .bound = end_of_segment(walk),
+	    .cap = walk->options.max_batch_bytes,
+	};
+	int64_t base_offset;
 
-	if (status != STREAM_OK)
-		return status;
-	status = stream_search_next(&search, walk->at + 1, position, err);
-	stream_search_release(&search);
-	return status;
+	return stream_resync(&where, position, &base_offset, err);
 }
 
 /* Nothing good follows.  In a closed segment nothing is torn. */

@@ -14,7 +14,7 @@
 #include "file/scan.h"
 #include "file/snapshot.h"
 #include "file/tail.h"
-#include "log/resync.h"
+#include "file/resync.h"
 #include "log/view.h"
 
 /* A broker may be writing what looks bad: look again as often, and wait as

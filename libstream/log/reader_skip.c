@@ -9,7 +9,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/reader_private.h"
-#include "log/resync.h"
+#include "file/resync.h"
 
 /* Tell of a hole as far as it lies in the range. */
 static void

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
-#include "log/resync.h"
+#include "file/resync.h"
 
 int
 stream_survey_init(struct stream_survey *survey,

@@ -12,7 +12,7 @@
 #include "file/io.h"
 #include "file/tail.h"
 #include "log/quiet.h"
-#include "log/resync.h"
+#include "file/resync.h"
 #include "log/verify_private.h"
 
 /* The CRC field's place, which a failed check of it names. */

@@ -186,6 +186,31 @@ fx_add_many(struct stream_buf *log, int64_t base, int n, int32_t count,
 				.letter = letter});
 }
 
+/* A batch of one record with this value. */
+static inline void
+fx_add_value(
+    struct stream_buf *log, int64_t base, const struct stream_buf *value)
+{
+	struct stream_record record = {
+	    .key = {(const uint8_t *)"k3", 2},
+	    .value = {value->data, value->size},
+	};
+	struct stream_batch_build build = {0};
+	uint8_t *batch;
+	size_t size;
+
+	assert_int_equal(
+	    stream_buf_reserve(log, value->size + 200, NULL), STREAM_OK);
+	batch = log->data + log->size;
+	stream_batch_build_start(&build, batch);
+	assert_true(stream_batch_build_add(&build, &record));
+	size = stream_batch_build_size(&build);
+	stream_batch_build_header(&build, STREAM_CODEC_NONE, batch, size);
+	stream_batch_place(batch, base, 0);
+	fx_fix_crc(batch, size);
+	log->size += size;
+}
+
 /* ---- files ---- */
 
 static inline const char *

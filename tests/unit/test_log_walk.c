@@ -162,6 +162,29 @@ a_lying_length_makes_a_hole(void **state)
 	assert_int_equal(seen.last_wrong.size, one);
 }
 
+/* A log whose records hold a log: those are no batches of this one. */
+static void
+a_batch_in_a_value_is_no_piece(void **state)
+{
+	struct temp_dir *dir = *state;
+	struct stream_buf inner, log;
+	size_t at;
+
+	stream_buf_init(&inner);
+	stream_buf_init(&log);
+	fx_add_many(&inner, 6, 4, 3, 20, 'x');
+	fx_add_many(&log, 0, 1, 3, 20, 'a');
+	at = log.size;
+	fx_add_value(&log, 3, &inner);
+	fx_add_many(&log, 4, 3, 3, 20, 'a');
+	for (size_t i = 0; i < STREAM_BATCH_HEADER; i++)
+		log.data[at + i] = (uint8_t)(0x80 + i);
+	fx_put(dir, LOG_0, log.data, log.size);
+	assert_string_equal(walk_log(dir).pieces, "bhbbb");
+	stream_buf_release(&inner);
+	stream_buf_release(&log);
+}
+
 static void
 noise_between_batches_is_a_hole(void **state)
 {
@@ -324,6 +347,7 @@ main(void)
 	    TEST(a_walk_can_begin_at_a_batch),
 	    TEST(a_bad_crc_is_one_bad_batch),
 	    TEST(a_lying_length_makes_a_hole),
+	    TEST(a_batch_in_a_value_is_no_piece),
 	    TEST(noise_between_batches_is_a_hole),
 	    TEST(a_cut_end_is_torn_unless_a_newer_segment_exists),
 	    TEST(zeros_at_the_end_are_torn),

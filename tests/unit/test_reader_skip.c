@@ -278,30 +278,6 @@ any_damage_is_told_and_nothing_wrong_is_shown(void **state)
 	release(logs);
 }
 
-/* A batch of one record with this value. */
-static void
-add_value(struct stream_buf *log, int64_t base, const struct stream_buf *value)
-{
-	struct stream_record record = {
-	    .key = {(const uint8_t *)"k3", 2},
-	    .value = {value->data, value->size},
-	};
-	struct stream_batch_build build = {0};
-	uint8_t *batch;
-	size_t size;
-
-	assert_int_equal(
-	    stream_buf_reserve(log, value->size + 200, NULL), STREAM_OK);
-	batch = log->data + log->size;
-	stream_batch_build_start(&build, batch);
-	assert_true(stream_batch_build_add(&build, &record));
-	size = stream_batch_build_size(&build);
-	stream_batch_build_header(&build, STREAM_CODEC_NONE, batch, size);
-	stream_batch_place(batch, base, 0);
-	fx_fix_crc(batch, size);
-	log->size += size;
-}
-
 /* A batch as fx_add makes it, its records compressed. */
 static void
 add_packed(struct stream_buf *log, struct fx_batch make)
@@ -450,7 +426,7 @@ a_batch_in_a_value_is_not_taken_for_one(void **state)
 		fx_add_many(&inner, 6, 4, 3, 20, 'x');
 		fx_add_many(&log, 0, 1, 3, 20, 'a');
 		size = log.size;
-		add_value(&log, 3, &inner);
+		fx_add_value(&log, 3, &inner);
 		fx_add_many(&log, 4, 3, 3, 20, 'a');
 		if (way == 0) /* the CRC */
 			log.data[size + 20] ^= 1;

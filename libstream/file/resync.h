@@ -1,11 +1,11 @@
 /*
  * resync.h - the batch at which reading can go on after damage
  *
- * Layer log/.  SPEC section 10.1.  The first good batch behind the damage,
+ * Layer file/.  SPEC section 10.1.  The first good batch behind the damage,
  * but never one that is only the bytes of a record's value.
  */
-#ifndef STREAM_LOG_RESYNC_H
-#define STREAM_LOG_RESYNC_H
+#ifndef STREAM_FILE_RESYNC_H
+#define STREAM_FILE_RESYNC_H
 
 #include "codec/batch.h"
 

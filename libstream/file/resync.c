@@ -1,4 +1,4 @@
-#include "log/resync.h"
+#include "file/resync.h"
 
 #include <string.h>
 
