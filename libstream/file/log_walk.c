@@ -123,14 +123,8 @@ fill(struct stream_piece *piece, const struct stream_batch *batch,
 static int64_t
 end_of_segment(const struct stream_log_walk *walk)
 {
-	int64_t end;
-
-	if (walk->options.next_base > 0)
-		return walk->options.next_base;
-	if (__builtin_add_overflow(
-		walk->options.base_offset, (int64_t)1 << 31, &end))
-		return INT64_MAX;
-	return end;
+	return stream_segment_bound(
+	    walk->options.base_offset, walk->options.next_base);
 }
 
 static void

@@ -19,6 +19,18 @@ struct stream_resync {
 	bool dense;       /* offsets have no gaps */
 };
 
+/* Every offset of the segment base_offset lies below: up to 2^31 - 1 past it,
+ * and before the next segment's base (0 or less: there is none). */
+static inline int64_t
+stream_segment_bound(int64_t base_offset, int64_t next_base)
+{
+	int64_t bound;
+
+	if (__builtin_add_overflow(base_offset, (int64_t)1 << 31, &bound))
+		bound = INT64_MAX;
+	return next_base > 0 && next_base < bound ? next_base : bound;
+}
+
 /*
  * *position and *base_offset are those of the batch.  STREAM_END when there
  * is none before where->end; STREAM_EIO, STREAM_ENOMEM.

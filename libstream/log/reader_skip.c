@@ -120,20 +120,13 @@ static struct stream_resync
 resync_from(const struct stream_reader *reader, uint64_t from, uint64_t end,
     int64_t expected)
 {
-	int64_t next_base = stream_reader_next_base(reader);
-	int64_t bound;
-
-	/* A segment has offsets up to 2^31 - 1 past its base. */
-	if (__builtin_add_overflow(reader->base, (int64_t)1 << 31, &bound))
-		bound = INT64_MAX;
-	if (next_base >= 0 && next_base < bound)
-		bound = next_base;
 	return (struct stream_resync){
 	    .fd = reader->fd,
 	    .from = from,
 	    .end = end,
 	    .expected = expected,
-	    .bound = bound,
+	    .bound = stream_segment_bound(
+		reader->base, stream_reader_next_base(reader)),
 	    .cap = reader->options.max_batch_bytes,
 	    .dense = reader->dense,
 	};

@@ -33,18 +33,11 @@ is_closed(const struct stream_survey *survey)
 	return survey->source.next_base >= 0;
 }
 
-/* Every offset of the segment lies below. */
 static int64_t
 bound(const struct stream_survey *survey)
 {
-	int64_t most;
-
-	if (is_closed(survey))
-		return survey->source.next_base;
-	if (__builtin_add_overflow(
-		survey->source.base_offset, (int64_t)INT32_MAX + 1, &most))
-		return INT64_MAX;
-	return most;
+	return stream_segment_bound(
+	    survey->source.base_offset, survey->source.next_base);
 }
 
 /* ---- what is wrong ------------------------------------------------------ */
