@@ -77,7 +77,7 @@ for line in map(json.loads, sys.stdin):
     poke "$STRM_DIR/t-0/$LOG" 250 X
     poke "$STRM_DIR/t-0/$LOG" 444 X
     poke "$STRM_DIR/t-0/$INDEX" 0 X
-    poke "$STRM_DIR/t-0/partition.metadata" 40 X
+    poke "$STRM_DIR/t-0/partition.metadata" 40 "!"
     rm "$STRM_DIR/t-0/leader-epoch-checkpoint"
     strm verify -J t >out && false
     [ $? -eq 3 ]
