@@ -202,3 +202,19 @@ stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
 	stream_search_release(&judge.search);
 	return status;
 }
+
+int
+stream_tail_judge_cut(int fd, uint64_t position, int64_t expected_offset,
+    uint64_t durable_end, enum stream_tail *tail, struct stream_error *err)
+{
+	int status = stream_tail_judge(
+	    fd, position, expected_offset, STREAM_BATCH_CAP_MOST, tail, err);
+
+	if (status == STREAM_OK && *tail == STREAM_TAIL_TORN)
+		status = stream_tail_judge(fd, position, expected_offset,
+		    STREAM_BATCH_CAP_DEFAULT, tail, err);
+	if (status == STREAM_OK && position < durable_end &&
+	    (*tail == STREAM_TAIL_TORN || *tail == STREAM_TAIL_BAD))
+		*tail = STREAM_TAIL_DAMAGE;
+	return status;
+}

@@ -32,4 +32,13 @@ enum stream_tail {
 int stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
     size_t cap, enum stream_tail *tail, struct stream_error *err);
 
+/*
+ * The judgement by which a writer cuts, and repair with it: what lies below
+ * durable_end (0: not known) was good once.  A batch can be as large as can be,
+ * but a length that is hardly ever true is no torn append: its bytes are set
+ * aside and not just cut.  Errors as above.
+ */
+int stream_tail_judge_cut(int fd, uint64_t position, int64_t expected_offset,
+    uint64_t durable_end, enum stream_tail *tail, struct stream_error *err);
+
 #endif

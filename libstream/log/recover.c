@@ -282,22 +282,6 @@ refuse(const struct stream_partition *partition, enum stream_tail tail,
 	    (unsigned long long)position);
 }
 
-/* A batch can be as large as can be; but a length that is hardly ever true has
- * its bytes set aside, not just cut. */
-static int
-judge_tail(struct stream_partition *partition, const struct start *start,
-    enum stream_tail *tail, struct stream_error *err)
-{
-	int log = partition->segment.log;
-	int status = stream_tail_judge(log, start->position, start->next_offset,
-	    STREAM_BATCH_CAP_MOST, tail, err);
-
-	if (status != STREAM_OK || *tail != STREAM_TAIL_TORN)
-		return status;
-	return stream_tail_judge(log, start->position, start->next_offset,
-	    STREAM_BATCH_CAP_DEFAULT, tail, err);
-}
-
 /* What stands behind the last good batch, and what to do with it. */
 static int
 settle_tail(struct stream_partition *partition, const struct start *start,
@@ -306,14 +290,13 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 	uint64_t position = start->position;
 	enum stream_tail tail;
 	uint64_t size;
-	int status = judge_tail(partition, start, &tail, err);
+	int status = stream_tail_judge_cut(partition->segment.log, position,
+	    start->next_offset, start->durable_end, &tail, err);
 
 	if (status == STREAM_OK)
 		status = stream_io_size(partition->segment.log, &size, err);
 	if (status != STREAM_OK || tail == STREAM_TAIL_NONE)
 		return status;
-	if (position < start->durable_end && tail != STREAM_TAIL_NEWER)
-		tail = STREAM_TAIL_DAMAGE;
 	if (tail == STREAM_TAIL_DAMAGE || tail == STREAM_TAIL_NEWER)
 		return refuse(partition, tail, position, err);
 	if (tail == STREAM_TAIL_BAD)

@@ -103,28 +103,6 @@ pass_hole(struct stream_survey *survey, struct stream_survey_find *find,
 	return STREAM_OK;
 }
 
-/*
- * The judgement of a writer that finds this end: see recover.c.  A batch can
- * be as large as can be, but a length that is hardly ever true is no torn
- * append.
- */
-static int
-judge(struct stream_survey *survey, uint64_t position, enum stream_tail *tail,
-    struct stream_error *err)
-{
-	const struct stream_survey_source *source = &survey->source;
-	int status = stream_tail_judge(source->fd, position,
-	    survey->next_offset, STREAM_BATCH_CAP_MOST, tail, err);
-
-	if (status == STREAM_OK && *tail == STREAM_TAIL_TORN)
-		status = stream_tail_judge(source->fd, position,
-		    survey->next_offset, STREAM_BATCH_CAP_DEFAULT, tail, err);
-	if (status == STREAM_OK && position < source->durable_end &&
-	    (*tail == STREAM_TAIL_TORN || *tail == STREAM_TAIL_BAD))
-		*tail = STREAM_TAIL_DAMAGE;
-	return status;
-}
-
 /* A batch that is all there, and larger than what was asked to be read: no
  * reason to cut anything. */
 static int
@@ -165,7 +143,9 @@ pass_bad(struct stream_survey *survey, int stopped,
 	begin_hole(survey, position, find);
 	set_text(find, why);
 	if (status == STREAM_OK && !is_closed(survey) && !large)
-		status = judge(survey, position, &tail, err);
+		status = stream_tail_judge_cut(survey->source.fd, position,
+		    survey->next_offset, survey->source.durable_end, &tail,
+		    err);
 	if (status != STREAM_OK)
 		return status;
 	if (tail == STREAM_TAIL_NEWER || stopped == STREAM_ENEWER)
