@@ -66,6 +66,34 @@ zeros_behind_the_end_are_cut(void **state)
 	}
 }
 
+/* A whole batch that does not begin where the one before ends: in a log that
+ * was never compacted that is damage, and stays. */
+static void
+a_gap_in_a_dense_log_is_damage(void **state)
+{
+	static const int64_t bases[] = {13, 11, 0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bases); i++) {
+		struct temp_dir *dir = fx_dir();
+		struct stream_error err;
+		struct stream_buf log;
+		struct fx_notes notes;
+		off_t size;
+
+		make(dir, 4, 4);
+		stream_buf_init(&log);
+		fx_add_many(&log, bases[i], 1, 3, 40, 'x');
+		add_to_log(dir, log.data, log.size);
+		size = fx_size(dir, LOG_0);
+		expect(try_open(dir, &notes, &err), STREAM_ECORRUPT, err);
+		assert_non_null(strstr(err.text, "where 12 was expected"));
+		assert_int_equal(fx_size(dir, LOG_0), size);
+		stream_buf_release(&log);
+		fx_drop(dir);
+	}
+}
+
 /* Its bytes are kept under another name, twice if need be. */
 static void
 a_bad_last_batch_is_set_aside(void **state)
@@ -276,6 +304,7 @@ main(void)
 	    TEST(an_unfinished_append_is_cut),
 	    TEST(an_open_handle_sees_what_a_dead_writer_left),
 	    TEST(zeros_behind_the_end_are_cut),
+	    TEST(a_gap_in_a_dense_log_is_damage),
 	    TEST(a_bad_last_batch_is_set_aside),
 	    TEST(a_bad_last_batch_that_cannot_be_set_aside_stays),
 	    TEST(damage_is_left_alone),

@@ -361,7 +361,11 @@ a_lost_state_does_not_make_durable_records_doubtful(void **state)
 	expect_sync(a, STREAM_OK);
 	stream_partition_close(a);
 	fx_remove(dir, STREAM_STATE_NAME);
+	/* What is taken for durable from now on is made so first. */
+	fault_plan(FAULT_FDATASYNC, (struct fault){.suffix = ".log"});
 	a = fx_open(dir, NULL);
+	assert_int_equal(faults[FAULT_FDATASYNC].calls, 1);
+	assert_int_equal(fx_state(dir).durable_end, fx_size(dir, LOG_0));
 	fx_append(a, 2, 3, 40, 'b');
 	plan_failure();
 	expect_sync(a, STREAM_EIO);
