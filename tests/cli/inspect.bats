@@ -315,6 +315,16 @@ for line in map(json.loads, sys.stdin):
     [[ $output == *'"value_version":9,"value_problem":"offset_commit, version 9: is not known","raw_value":"\u0000\t"'* ]]
 }
 
+@test "a value whose key is null is shown, in text and as JSON" {
+    strm topic create t
+    echo text | strm produce t
+    mv "$STRM_DIR/t-0" "$STRM_DIR/__consumer_offsets-0"
+    run -0 strm inspect --records __consumer_offsets
+    [[ $output == *'"key":null,"value_problem":"the key, '*' is null","raw_value":"text"}}' ]]
+    run -0 strm inspect -J --records __consumer_offsets
+    [[ $output == *'"value":"text",'*'"raw_value":"text"}'* ]]
+}
+
 @test "transactions of the coordinator are decoded, tagged fields too" {
     coordinators
     run -0 strm inspect -J --records __transaction_state
