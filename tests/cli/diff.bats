@@ -78,6 +78,9 @@ differ() {
     # Ranges: what is outside is not there.
     differ '- t:0 0 "a"' t@..2 t@1..2
     equal t@0..1 u@0..1
+    refuses 4 '(--clamp takes the nearest)' strm diff t@99 u@99
+    equal --clamp t@99 u@99
+    differ '- t:0 4 "e"' --clamp t@4..99 u@99
 }
 
 @test "null and empty differ, in keys, values and headers" {

@@ -69,6 +69,15 @@ change() {
     refuses 4 'no offset 99' strm inspect t@99
 }
 
+@test "--clamp takes the nearest offset, as the error says" {
+    fill
+    refuses 4 '(--clamp takes the nearest)' strm inspect --records t@99..
+    run -0 --separate-stderr strm inspect --clamp --records t@99..
+    [ "$(grep -c '^ *[0-9]' <<<"$output")" -eq 0 ]
+    run -0 --separate-stderr strm inspect --clamp --records t@2..99
+    [ "$(grep -c '^ *[23] ' <<<"$output")" -eq 2 ]
+}
+
 @test "a file that is nothing of Kafka's is told as such" {
     echo text >some.txt
     run -0 strm inspect ./some.txt
