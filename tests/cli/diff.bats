@@ -176,8 +176,9 @@ differ() {
 
 @test "a wrong command line is exit 2" {
     strm topic create t
-    refuses 2 '' strm diff t
-    refuses 2 '' strm diff t t t
+    refuses 2 'too few arguments: A is missing' strm diff
+    refuses 2 'too few arguments: B is missing' strm diff t
+    refuses 2 'unexpected argument "t"' strm diff t t t
     refuses 2 '--ignore "time"' strm diff --ignore time t t
     refuses 2 '--ignore "x"' strm diff --ignore timestamp,x t t
     refuses 2 'goes with --by key' strm diff --ignore offset t t

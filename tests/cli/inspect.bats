@@ -52,7 +52,7 @@ change() {
 }
 
 @test "a wrong command line is exit 2" {
-    refuses 2 'argument' strm inspect
+    refuses 2 'too few arguments: ADDRESS|PATH is missing' strm inspect
     refuses 2 'no such option' strm inspect --frobnicate t ||
         refuses 2 '' strm inspect --frobnicate t
     fill
