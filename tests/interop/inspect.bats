@@ -39,3 +39,26 @@ setup() {
     done
     [ -n "$seen" ]
 }
+
+@test "what a broker left is fit for one, but not without its snapshots" {
+    for directory in "$golden"/{plain,idempotent,transactions,compacted}; do
+        copy=$BATS_TEST_TMPDIR/$(basename "$directory")
+        cp -r "$directory" "$copy"
+        chmod -R u+w "$copy"
+        "$strm" inspect --hand-over "$copy/topic-0" >"$copy/said"
+        grep '^ok       producer state ' "$copy/said"
+        grep '^ok       recovery point       the end of the log' "$copy/said"
+        rm "$copy"/topic-0/*.snapshot "$copy/topic-0/leader-epoch-checkpoint"
+        run "$strm" inspect --hand-over "$copy/topic-0"
+        [ "$status" -eq 1 ]
+        [[ $output == *'missing  epoch file '* ]]
+        case $directory in
+        */idempotent | */transactions)
+            [[ $output == *'missing  producer state '* ]]
+            ;;
+        esac
+        rm "$copy/.kafka_cleanshutdown" \
+            "$copy/recovery-point-offset-checkpoint"
+        "$strm" inspect --hand-over "$copy/topic-0"
+    done
+}
