@@ -24,6 +24,7 @@ struct diff_opts {
 	bool json;
 	uint64_t count;
 	int isolation;
+	bool clamp;
 	int64_t memory;
 	int64_t max_batch_bytes;
 };
@@ -40,6 +41,8 @@ static const struct cli_option options[] = {
     {'i', "isolation", "committed|uncommitted", CLI_CHOICE,
 	offsetof(struct diff_opts, isolation),
 	"with uncommitted, also aborted and open transactions"},
+    {0, "clamp", NULL, CLI_FLAG, offsetof(struct diff_opts, clamp),
+	"an offset outside the log means the nearest inside"},
     {0, "memory", "SIZE", CLI_SIZE, offsetof(struct diff_opts, memory),
 	"for --by key (default 128MiB); less takes more rounds"},
     {0, "max-batch-bytes", "SIZE", CLI_SIZE,
@@ -120,6 +123,8 @@ take_options(
 	diff->left = opts->count == NO_COUNT ? -1 : (int64_t)opts->count;
 	if (opts->isolation == ISOLATION_UNCOMMITTED)
 		diff->reader_flags |= STREAM_READER_UNCOMMITTED;
+	if (opts->clamp)
+		diff->reader_flags |= STREAM_READER_CLAMP;
 	return parse_ignore(opts, &diff->fields, err);
 }
 

@@ -36,6 +36,8 @@ static const struct cli_option options[] = {
     OPTION("hand-over", hand_over, "is it ready for a Kafka broker"),
     {'n', "count", "N", CLI_COUNT, offsetof(struct inspect_opts, count),
 	"stop after N records, or N batches"},
+    OPTION(
+	"clamp", clamp, "an offset outside the log means the nearest inside"),
     {0, "max-batch-bytes", "SIZE", CLI_SIZE,
 	offsetof(struct inspect_opts, max_batch_bytes),
 	"take no larger batches (default 64MiB)"},

@@ -26,6 +26,7 @@ struct inspect_opts {
 	bool stats;
 	bool hand_over;
 	bool json;
+	bool clamp;
 	uint64_t count;
 	int64_t max_batch_bytes;
 };

@@ -222,7 +222,8 @@ find_point(struct inspect *in, const struct stream_place *place,
 {
 	struct stream_reader_options reader_options = {
 	    .range.from = point,
-	    .flags = STREAM_READER_UNCOMMITTED,
+	    .flags = STREAM_READER_UNCOMMITTED |
+		     (in->opts->clamp ? STREAM_READER_CLAMP : 0),
 	    .max_batch_bytes = (size_t)in->opts->max_batch_bytes,
 	};
 	const struct stream_record *records;

@@ -16,12 +16,27 @@ inspect_sequence(const struct stream_batch_info *info, int64_t delta)
 	return (info->base_sequence + delta) & INT32_MAX;
 }
 
+/* What is not understood: why, and the bytes as they are. */
+static void
+put_raw(struct json_line *json, const char *name, const char *why,
+    struct stream_bytes bytes)
+{
+	char member[32];
+
+	snprintf(member, sizeof(member), "%s_problem", name);
+	line_text(json, member, why);
+	snprintf(member, sizeof(member), "raw_%s", name);
+	line_bytes(json, member, bytes);
+}
+
 /* One part of a record of Kafka's own, as far as it is understood. */
 static void
 put_part(struct json_line *json, enum stream_message_kind kind,
     const struct stream_record *record, enum stream_message_part part,
     const char *name)
 {
+	struct stream_bytes bytes =
+	    part == STREAM_MESSAGE_KEY ? record->key : record->value;
 	struct stream_message message;
 	struct stream_error why;
 	char member[32];
@@ -31,18 +46,17 @@ put_part(struct json_line *json, enum stream_message_kind kind,
 	snprintf(member, sizeof(member), "%s_version", name);
 	if (message.version >= 0)
 		line_int(json, member, message.version);
-	if (status == STREAM_END) {
+	if (status == STREAM_END && bytes.data == NULL) {
 		line_null(json, name);
+	} else if (status == STREAM_END) {
+		put_raw(json, name, "the key, which says what it is, is null",
+		    bytes);
 	} else if (status == STREAM_OK) {
 		line_open(json, name, '{');
 		line_message(json, &message);
 		line_close(json, '}');
 	} else {
-		snprintf(member, sizeof(member), "%s_problem", name);
-		line_text(json, member, why.text);
-		snprintf(member, sizeof(member), "raw_%s", name);
-		line_bytes(json, member,
-		    part == STREAM_MESSAGE_KEY ? record->key : record->value);
+		put_raw(json, name, why.text, bytes);
 	}
 }
 

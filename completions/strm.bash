@@ -58,7 +58,7 @@ _strm_describe() {
         ;;
     'strm inspect')
         commands=''
-        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='-J --json --all --batches --records --index --producers --open-txns --groups --stats --hand-over -n --count --clamp --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS|PATH...'
         ;;
     'strm verify')
@@ -73,7 +73,7 @@ _strm_describe() {
         ;;
     'strm diff')
         commands=''
-        options='--by --ignore -J --json -n --count -i --isolation --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='--by --ignore -J --json -n --count -i --isolation --clamp --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='A B'
         ;;
     'strm help')

@@ -218,6 +218,22 @@ wrong(const struct line *line, int answer, const char *word,
 	return CLI_FOUND_WRONG;
 }
 
+/* "A B" with one argument lacks B; dots say that more may follow. */
+static enum cli_found
+too_few(const char *names, int count, struct stream_error *err)
+{
+	size_t size;
+
+	for (; count > 0; count--)
+		names += strcspn(names, " ") + 1;
+	size = strcspn(names, " ");
+	if (size > 3 && strncmp(names + size - 3, "...", 3) == 0)
+		size -= 3;
+	cli_fail(err, STREAM_EUSAGE, "too few arguments: %.*s is missing",
+	    (int)size, names);
+	return CLI_FOUND_WRONG;
+}
+
 static enum cli_found
 check_arguments(const struct cli_command *command, int count, char **arguments,
     struct stream_error *err)
@@ -225,8 +241,8 @@ check_arguments(const struct cli_command *command, int count, char **arguments,
 	if (command->commands != NULL)
 		return CLI_FOUND_OPTIONS;
 	if (count < command->least)
-		cli_fail(err, STREAM_EUSAGE, "too few arguments");
-	else if (count > command->most)
+		return too_few(command->args, count, err);
+	if (count > command->most)
 		cli_fail(err, STREAM_EUSAGE, "unexpected argument \"%s\"",
 		    arguments[command->most]);
 	else

@@ -1,7 +1,6 @@
 /* codecs.c - the compressed streams of SPEC section 2.3 */
 #include <stdlib.h>
 #include <string.h>
-
 #include <lz4.h>
 #include <snappy-c.h>
 #include <zlib.h>
@@ -9,7 +8,6 @@
 #include <zstd_errors.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
 #include "refdec.h"
 
 /* Have want bytes free; refdec_decompress looks at the limit. */
@@ -28,7 +26,6 @@ static int
 gzip(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 {
 	int s;
-
 	do {
 		z_stream z = {.next_in = (uint8_t *)(uintptr_t)p,
 		    .avail_in = (uInt)(end - p)};
@@ -50,7 +47,6 @@ static int
 snappy_block(const uint8_t *p, size_t n, struct refdec_buf *b)
 {
 	size_t out;
-
 	if (snappy_uncompressed_length((const char *)p, n, &out) ||
 	    out > b->limit)
 		return REFDEC_CORRUPT;
@@ -66,7 +62,6 @@ snappy(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 {
 	static const uint8_t magic[] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 	int verdict = REFDEC_GOOD;
-
 	if (end - p < 8 || memcmp(p, magic, 8) != 0)
 		return snappy_block(p, (size_t)(end - p), b);
 	while (p < end && !verdict && b->n <= b->limit) {
@@ -109,11 +104,10 @@ lz4(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 		uint32_t word = little32(p);
 		size_t n = word & 0x7fffffff;
 		p += 4;
-		if (n == 0)
-			return end - p == (flags & 4) ? REFDEC_GOOD
-						      : REFDEC_CORRUPT;
+		if (n == 0 && end - p == (flags & 4))
+			return REFDEC_GOOD;
 		size_t check = flags & 16 ? 4 : 0;
-		if (n > most || n + check > (size_t)(end - p) ||
+		if (n == 0 || n > most || n + check > (size_t)(end - p) ||
 		    (check && XXH32(p, n, 0) != little32(p + n)))
 			return REFDEC_CORRUPT;
 		int out = (int)n;
@@ -136,7 +130,6 @@ static int
 zstd_frame(ZSTD_DCtx *z, const uint8_t *p, size_t n, struct refdec_buf *b)
 {
 	size_t out, want = 4096;
-
 	if (!(p[4] & 32) && p[5] > 17 << 3)
 		return REFDEC_NEWER;
 	do {
@@ -156,7 +149,6 @@ zstd(const uint8_t *p, const uint8_t *end, struct refdec_buf *b)
 {
 	ZSTD_DCtx *z = ZSTD_createDCtx();
 	int verdict = p < end ? REFDEC_GOOD : REFDEC_CORRUPT;
-
 	while (p < end && !verdict && b->n <= b->limit) {
 		size_t left = (size_t)(end - p);
 		size_t n = ZSTD_findFrameCompressedSize(p, left);
@@ -178,7 +170,6 @@ refdec_decompress(int codec, const uint8_t *p, size_t n, struct refdec_buf *b)
 {
 	static int (*const codecs[])(const uint8_t *, const uint8_t *,
 	    struct refdec_buf *) = {gzip, snappy, lz4, zstd};
-
 	room(b, 1); /* p is not NULL */
 	int verdict = codecs[codec - 1](p, p + n, b);
 	return b->n > b->limit ? REFDEC_CORRUPT : verdict;

@@ -106,7 +106,8 @@ print_record(void *arg, const struct refdec_record *r)
 	print_bytes(r->value, ",\"value\":", ",\"value_b64\":", "");
 	printf(",\"headers\":[");
 	for (int64_t i = 0; i < r->headers; i++) {
-		refdec_header(&c, &name, &value);
+		name = refdec_bytes(&c, 0);
+		value = refdec_bytes(&c, -1);
 		print_bytes(name, i ? ",[" : "[",
 		    i ? ",[{\"b64\":" : "[{\"b64\":", "}");
 		print_bytes(value, ",", ",{\"b64\":", "}");

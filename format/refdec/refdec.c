@@ -5,7 +5,6 @@ uint64_t
 refdec_be(const uint8_t *p, int n)
 {
 	uint64_t v = 0;
-
 	while (n-- > 0)
 		v = v << 8 | *p++;
 	return v;
@@ -19,7 +18,6 @@ refdec_crc32c(const uint8_t *p, size_t n)
 	    0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4,
 	    0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
 	uint32_t c = 0xffffffff;
-
 	for (; n > 0; n--, p++) {
 		c = c >> 4 ^ table[(c ^ *p) & 15];
 		c = c >> 4 ^ table[(c ^ *p >> 4) & 15];
@@ -32,7 +30,6 @@ refdec_varint(struct refdec_cursor *c, int most_bytes)
 {
 	uint64_t v = 0;
 	int i = 0;
-
 	for (; i < most_bytes && c->at < c->end; i++) {
 		uint8_t byte = *c->at++;
 		v |= (uint64_t)(byte & 127) << 7 * i;
@@ -91,7 +88,6 @@ refdec_section(
     const struct refdec_batch *b, const uint8_t *p, struct refdec_buf *buf)
 {
 	int verdict, codec = b->attributes & 7;
-
 	if (!codec)
 		return (struct refdec_cursor){p + 61, p + b->size, 0};
 	if (b->attributes & 32) /* 3.3: a control batch with a codec */
@@ -106,36 +102,25 @@ static int64_t
 length(struct refdec_cursor *c, int64_t least)
 {
 	int64_t n = refdec_varint(c, 5);
-
 	if (c->verdict || n < least || n > c->end - c->at)
 		c->verdict = REFDEC_CORRUPT;
 	return c->verdict ? 0 : n;
 }
 
-static struct refdec_bytes
-bytes(struct refdec_cursor *c, int64_t least)
+struct refdec_bytes
+refdec_bytes(struct refdec_cursor *c, int64_t least)
 {
 	int64_t n = length(c, least);
-
 	c->at += n > 0 ? n : 0;
 	return (struct refdec_bytes){n > 0 ? c->at - n : c->at, n};
-}
-
-void
-refdec_header(struct refdec_cursor *c, struct refdec_bytes *name,
-    struct refdec_bytes *value)
-{
-	*name = bytes(c, 0);
-	*value = bytes(c, -1);
 }
 
 static int
 take_record(const struct refdec_batch *b, struct refdec_cursor *c,
     int64_t *last, struct refdec_record *r)
 {
-	struct refdec_bytes whole = bytes(c, 1), name, value;
+	struct refdec_bytes whole = refdec_bytes(c, 1);
 	struct refdec_cursor in = {whole.p, whole.p + whole.n, 0};
-
 	if (c->verdict)
 		return REFDEC_CORRUPT;
 	in.at++; /* attributes */
@@ -149,12 +134,12 @@ take_record(const struct refdec_batch *b, struct refdec_cursor *c,
 		return REFDEC_CORRUPT;
 	*last = delta;
 	r->offset = b->base + delta;
-	r->key = bytes(&in, -1);
-	r->value = bytes(&in, -1);
+	r->key = refdec_bytes(&in, -1);
+	r->value = refdec_bytes(&in, -1);
 	r->headers = length(&in, 0);
 	r->at = in;
-	for (int64_t i = 0; i < r->headers && !in.verdict; i++)
-		refdec_header(&in, &name, &value);
+	for (int64_t i = 0; i < 2 * r->headers && !in.verdict; i++)
+		refdec_bytes(&in, i % 2 ? -1 : 0);
 	return in.verdict || in.at < in.end ? REFDEC_CORRUPT : REFDEC_GOOD;
 }
 
@@ -164,7 +149,6 @@ refdec_records(const struct refdec_batch *b, struct refdec_cursor c,
 {
 	struct refdec_record r;
 	int64_t last = -1;
-
 	for (int32_t i = 0; i < b->count && !c.verdict; i++) {
 		if (take_record(b, &c, &last, &r))
 			return REFDEC_CORRUPT;

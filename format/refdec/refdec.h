@@ -27,7 +27,7 @@ struct refdec_bytes {
 	int64_t n; /* -1: null */
 };
 
-/* A record (3.1).  refdec_header takes its headers from the cursor. */
+/* A record (3.1).  The headers are at the cursor, a name and a value each. */
 struct refdec_record {
 	int64_t offset, time, headers;
 	struct refdec_bytes key, value;
@@ -44,6 +44,9 @@ uint64_t refdec_be(const uint8_t *p, int n);
 uint32_t refdec_crc32c(const uint8_t *p, size_t n);
 int64_t refdec_varint(struct refdec_cursor *c, int most_bytes);
 
+/* Bytes with their length, at least least (-1: may be null), before them. */
+struct refdec_bytes refdec_bytes(struct refdec_cursor *c, int64_t least);
+
 /* Judge the batch at p, of which the file still has n bytes. */
 int refdec_batch(
     const uint8_t *p, size_t n, size_t limit, struct refdec_batch *b);
@@ -59,5 +62,3 @@ int refdec_decompress(
 /* Take all records, and give each to the function, unless that is NULL. */
 int refdec_records(const struct refdec_batch *b, struct refdec_cursor c,
     void (*each)(void *, const struct refdec_record *), void *arg);
-void refdec_header(struct refdec_cursor *c, struct refdec_bytes *name,
-    struct refdec_bytes *value);

@@ -78,6 +78,9 @@ differ() {
     # Ranges: what is outside is not there.
     differ '- t:0 0 "a"' t@..2 t@1..2
     equal t@0..1 u@0..1
+    refuses 4 '(--clamp takes the nearest)' strm diff t@99 u@99
+    equal --clamp t@99 u@99
+    differ '- t:0 4 "e"' --clamp t@4..99 u@99
 }
 
 @test "null and empty differ, in keys, values and headers" {
@@ -173,8 +176,9 @@ differ() {
 
 @test "a wrong command line is exit 2" {
     strm topic create t
-    refuses 2 '' strm diff t
-    refuses 2 '' strm diff t t t
+    refuses 2 'too few arguments: A is missing' strm diff
+    refuses 2 'too few arguments: B is missing' strm diff t
+    refuses 2 'unexpected argument "t"' strm diff t t t
     refuses 2 '--ignore "time"' strm diff --ignore time t t
     refuses 2 '--ignore "x"' strm diff --ignore timestamp,x t t
     refuses 2 'goes with --by key' strm diff --ignore offset t t

@@ -52,7 +52,7 @@ change() {
 }
 
 @test "a wrong command line is exit 2" {
-    refuses 2 'argument' strm inspect
+    refuses 2 'too few arguments: ADDRESS|PATH is missing' strm inspect
     refuses 2 'no such option' strm inspect --frobnicate t ||
         refuses 2 '' strm inspect --frobnicate t
     fill
@@ -67,6 +67,15 @@ change() {
     fill
     refuses 4 'no partition 7' strm inspect t:7
     refuses 4 'no offset 99' strm inspect t@99
+}
+
+@test "--clamp takes the nearest offset, as the error says" {
+    fill
+    refuses 4 '(--clamp takes the nearest)' strm inspect --records t@99..
+    run -0 --separate-stderr strm inspect --clamp --records t@99..
+    [ "$(grep -c '^ *[0-9]' <<<"$output")" -eq 0 ]
+    run -0 --separate-stderr strm inspect --clamp --records t@2..99
+    [ "$(grep -c '^ *[23] ' <<<"$output")" -eq 2 ]
 }
 
 @test "a file that is nothing of Kafka's is told as such" {
@@ -315,6 +324,16 @@ for line in map(json.loads, sys.stdin):
     [[ $output == *'"value_version":9,"value_problem":"offset_commit, version 9: is not known","raw_value":"\u0000\t"'* ]]
 }
 
+@test "a value whose key is null is shown, in text and as JSON" {
+    strm topic create t
+    echo text | strm produce t
+    mv "$STRM_DIR/t-0" "$STRM_DIR/__consumer_offsets-0"
+    run -0 strm inspect --records __consumer_offsets
+    [[ $output == *'"key":null,"value_problem":"the key, '*' is null","raw_value":"text"}}' ]]
+    run -0 strm inspect -J --records __consumer_offsets
+    [[ $output == *'"value":"text",'*'"raw_value":"text"}'* ]]
+}
+
 @test "transactions of the coordinator are decoded, tagged fields too" {
     coordinators
     run -0 strm inspect -J --records __transaction_state
@@ -433,7 +452,7 @@ EOS
     rm "broker/wrong/$NAME.index"
     run -1 strm inspect -J --hand-over broker/wrong
     [ "$(grep '"verdict":"missing"' <<<"$output" | field item | xargs -d '\n')" = \
-        '"directory name" "indexes" "partition.metadata" "log files"' ]
+        '"directory name" "partition.metadata" "log files" "indexes"' ]
     [ "$(only hand_over_summary <<<"$output" | field ready)" = false ]
 }
 
@@ -446,6 +465,64 @@ EOS
     [[ $output == *'missing  epoch file           malformed: remove'* ]]
     rm broker/t-0/leader-epoch-checkpoint
     run -0 strm inspect --hand-over broker/t-0
+}
+
+@test "after a clean shutdown nothing is made from the batches" {
+    foreign
+    printf 'version: 0\ntopic_id: Zm9vYmFyYmF6cXV4MTIzNA' >x/t-0/partition.metadata
+    run -0 strm inspect --hand-over x/t-0
+    [[ $output == *'ok       producer state       no .snapshot: the broker makes it'* ]]
+    [[ $output == *'ok       epoch file           none: the broker makes it'* ]]
+    touch x/.kafka_cleanshutdown
+    printf '0\n1\nt 0 8\n' >x/recovery-point-offset-checkpoint
+    run -1 strm inspect --hand-over x/t-0
+    [[ $output == *'missing  epoch file           none, and '* ]]
+    [[ $output == *'missing  producer state       no .snapshot, and '*'have neither .kafka_cleanshutdown nor '*' strm repair -y'* ]]
+    [[ $output == *'ok       recovery point       the end of the log'* ]]
+    # Either way out.
+    cp -r x y
+    strm repair -q -y x/t-0
+    run -0 strm inspect --hand-over x/t-0
+    [[ $output == *'ok       producer state       in snapshots and the batches'* ]]
+    rm y/.kafka_cleanshutdown y/recovery-point-offset-checkpoint
+    run -0 strm inspect --hand-over y/t-0
+    # Not of the last epoch.
+    printf '0\n0\n' >x/t-0/leader-epoch-checkpoint
+    run -1 strm inspect --hand-over x/t-0
+    [[ $output == *'missing  epoch file           lacks the last epoch, and '* ]]
+}
+
+@test "without a clean shutdown epochs come from the recovery point on" {
+    strm topic create t --set segment.bytes=1048576
+    head -c 3000000 /dev/zero | tr '\0' x | fold -w 1000 |
+        strm produce t --batch-bytes 10000
+    mkdir y
+    mv "$STRM_DIR/t-0" y/
+    rm y/t-0/leader-epoch-checkpoint
+    printf '0\n1\nt 0 10\n' >y/recovery-point-offset-checkpoint
+    run -0 strm inspect --hand-over y/t-0
+    [[ $output == *'ok       epoch file           none: the broker makes it'* ]]
+    printf '0\n1\nt 0 2900\n' >y/recovery-point-offset-checkpoint
+    run -1 strm inspect --hand-over y/t-0
+    [[ $output == *'missing  epoch file           none, and '* ]]
+}
+
+@test "a recovery point that is not the end is not of a clean shutdown" {
+    fill
+    mkdir y
+    mv "$STRM_DIR/t-0" y/
+    touch y/.kafka_cleanshutdown
+    run strm inspect --hand-over y/t-0
+    [[ $output == *'advice   recovery point       none, so .kafka_cleanshutdown '* ]]
+    for point in 3 5; do
+        printf '0\n1\nt 0 %s\n' $point >y/recovery-point-offset-checkpoint
+        run -1 strm inspect --hand-over y/t-0
+        [[ $output == *"missing  recovery point       $point, but the log ends at 4: "* ]]
+    done
+    printf '0\n1\nt 0 4\n' >y/recovery-point-offset-checkpoint
+    run strm inspect --hand-over y/t-0
+    [[ $output == *'ok       recovery point       the end of the log'* ]]
+    [[ $output == *'ok       producer state       no batch of an idempotent'* ]]
 }
 
 @test "a broker that runs is seen" {

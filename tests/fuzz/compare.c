@@ -96,7 +96,8 @@ fuzz_put_refdec(void *buf, const struct refdec_record *record)
 	put_bytes(out, bytes_of(record->value));
 	put_number(out, record->headers);
 	for (int64_t i = 0; i < record->headers; i++) {
-		refdec_header(&at, &name, &value);
+		name = refdec_bytes(&at, 0);
+		value = refdec_bytes(&at, -1);
 		put_bytes(out, bytes_of(name));
 		put_bytes(out, bytes_of(value));
 	}

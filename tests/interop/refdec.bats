@@ -42,9 +42,9 @@ compare() {
     [ "$status" -eq 3 ]
 }
 
-@test "the decoder of refdec has fewer than 400 lines of code" {
+@test "the decoder of refdec has at most 400 lines, all counted" {
     cd "$root/format/refdec"
-    [ "$(cat refdec.h refdec.c codecs.c | grep -vc '^$')" -lt 400 ]
+    [ "$(cat refdec.h refdec.c codecs.c | wc -l)" -le 400 ]
     run grep -n '#include.*\(stream\|base/\|codec/\|file/\)' ./*.[ch]
     [ "$status" -eq 1 ]
 }

@@ -259,7 +259,7 @@ wrong_lines_say_what_is_wrong(void **state)
 		const char *line;
 		const char *text;
 	} rows[] = {
-	    {"", "too few arguments"},
+	    {"", "too few arguments: ADDRESS is missing"},
 	    {"a b c", "unexpected argument \"c\""},
 	    {"-x a", "unknown option -x"},
 	    {"-Nx a", "unknown option -x"},
