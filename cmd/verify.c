@@ -303,7 +303,7 @@ check(struct run *run, const struct stream_place *place)
 		print_summary(run, place, &sum);
 	} else {
 		cli_progress_clear(&run->progress);
-		run->code = cli_first(run->code, cli_report(place->path, &err));
+		run->code = cli_first(run->code, cli_report(NULL, &err));
 	}
 	pthread_mutex_unlock(&run->lock);
 }

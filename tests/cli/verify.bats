@@ -184,6 +184,63 @@ END
     [ "$(json kind partition <<<"$output")" = $'metadata 0\nmetadata 1' ]
 }
 
+# broker OFFSET: topic t as a broker's store b, which closed it there.
+broker() {
+    fill
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    printf '0\n1\nt 0 %s\n' "$1" >b/recovery-point-offset-checkpoint
+    printf '0\n0\n' >b/log-start-offset-checkpoint
+    touch b/.kafka_cleanshutdown
+}
+
+@test "a log ends where the broker closed it" {
+    broker 6
+    run -0 strm verify -q ./b/t-0
+    poke "b/t-0/$LOG" 381 '\x01'
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file first_offset <<<"$output")" = \
+        'log-end ../recovery-point-offset-checkpoint 6' ]
+    # It need not be the end while a broker is at work.
+    rm b/.kafka_cleanshutdown
+    run -0 strm verify -q ./b/t-0
+    # What was flushed is there all the same.
+    printf '0\n1\nt 0 9\n' >b/recovery-point-offset-checkpoint
+    poke "b/t-0/$LOG" 381 '\x00'
+    run -3 strm verify ./b/t-0
+    [[ ${lines[0]} == *'the log ends at offset 6, but was flushed up to 9'* ]]
+    echo nonsense >b/recovery-point-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity <<<"$output")" = 'checkpoint damage' ]
+}
+
+@test "a snapshot past the end of the log is damage" {
+    broker 6
+    rm b/recovery-point-offset-checkpoint
+    printf '\0\1\x48\x67\x4b\xc7\0\0\0\0' \
+        >b/t-0/00000000000000000006.snapshot
+    run -0 strm verify -q ./b/t-0
+    mv b/t-0/0000000000000000000{6,7}.snapshot
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file first_offset <<<"$output")" = \
+        'log-end 00000000000000000007.snapshot 6' ]
+}
+
+@test "a log start past the end of the log is damage" {
+    broker 6
+    printf '0\n1\nt 0 6\n' >b/log-start-offset-checkpoint
+    run -0 strm verify -q ./b/t-0
+    printf '0\n1\nt 0 7\n' >b/log-start-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity file <<<"$output")" = \
+        'checkpoint damage ../log-start-offset-checkpoint' ]
+    printf '0\n7\nt 0 7\n' >b/log-start-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity file <<<"$output")" = \
+        'checkpoint damage ../log-start-offset-checkpoint' ]
+}
+
 @test "larger batches than asked for are damage" {
     fill
     run -3 strm verify --max-batch-bytes 70 t
