@@ -128,8 +128,7 @@ check_segment_file(struct stream_verify *verify, const char *name,
 		stream_verify_note(verify, STREAM_FINDING_LEFTOVER, file(name),
 		    "a compaction's result has taken its place");
 	else
-		stream_verify_note(verify, STREAM_FINDING_ORPHAN, file(name),
-		    "an index without its log");
+		return stream_verify_orphan(verify, name, parsed, err);
 	return STREAM_OK;
 }
 

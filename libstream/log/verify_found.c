@@ -51,7 +51,8 @@ static const struct {
 	"records that were acknowledged as durable are gone; writers refuse "
 	"to go on"},
     [STREAM_FINDING_MISSING_SEGMENT] = {"missing-segment",
-	"records are missing; writers refuse to go on"},
+	"records are missing; our writers refuse to go on, and a broker goes "
+	"on without them"},
     [STREAM_FINDING_LOG_END] = {"log-end",
 	"records at the end are lost, the last batch has a wrong base offset, "
 	"or this file is wrong"},

@@ -184,6 +184,38 @@ END
     [ "$(json kind partition <<<"$output")" = $'metadata 0\nmetadata 1' ]
 }
 
+@test "an index with entries whose log is gone tells of a lost log" {
+    local name=00000000000000000002
+    strm topic create t --set index.interval.bytes=100 \
+        --set segment.bytes=150
+    for i in 1 2 3 4 5 6; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    [ -s "b/t-0/$name.timeindex" ]
+    run -0 strm verify ./b/t-0
+    mv "b/t-0/$name.log" kept
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind severity file first_offset last_offset <<<"$output") == \
+        *"missing-segment damage $name.log 2 3"* ]]
+    # As somebody renames it who is about to remove it.
+    cp kept "b/t-0/$name.log.deleted"
+    run -0 strm verify -J ./b/t-0
+    # Retention takes the first ones.
+    rm "b/t-0/$name.log.deleted" b/t-0/0*0.*
+    sed -i 's/^0 0$/0 4/' b/t-0/leader-epoch-checkpoint
+    run -0 strm verify -J ./b/t-0
+    # The newest.
+    cp kept "b/t-0/$name.log"
+    rm b/t-0/00000000000000000004.log
+    echo 000000000000 >b/t-0/00000000000000000004.timeindex
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind file <<<"$output") == \
+        *'missing-segment 00000000000000000004.log'* ]]
+}
+
 # broker OFFSET: topic t as a broker's store b, which closed it there.
 broker() {
     fill

@@ -350,8 +350,7 @@ each_fault_is_found_and_only_that(void **state)
 	    {"zeros behind a closed segment", ZEROS, 0, LOG, 0, 9, 0,
 		"batch 0.log"},
 	    {"a segment", REMOVE, 24, LOG, 0, 0, 0,
-		"offset-gap 48.log, note orphan 24.index, "
-		"note orphan 24.timeindex"},
+		"offset-gap 48.log, missing-segment 24.log"},
 	    {"an index", REMOVE, 0, INDEX, 0, 0, 0, "missing-index 0.index"},
 	    {"the newest index", REMOVE, 48, INDEX, 0, 0, 0,
 		"missing-index 48.index"},
