@@ -111,9 +111,11 @@ struct stream_verify {
 	dev_t device;
 	ino_t inode;
 	char log_name[STREAM_NAME_SIZE];
-	uint64_t size;      /* of its log, when it was opened */
-	int64_t bound;      /* base of the next segment, or INT64_MAX */
-	int64_t largest_ms; /* timestamp so far, -1 */
+	uint64_t size;          /* of its log, when it was opened */
+	int64_t bound;          /* base of the next segment, or INT64_MAX */
+	int64_t largest_ms;     /* timestamp so far, -1 */
+	int32_t last_epoch;     /* of the batch before, -1 */
+	uint64_t epoch_changes; /* between two batches */
 	struct stream_verify_index index;
 	struct stream_verify_index timeindex;
 

@@ -184,6 +184,48 @@ END
     [ "$(json kind partition <<<"$output")" = $'metadata 0\nmetadata 1' ]
 }
 
+@test "an offset index that lost its entries is short, by its time index" {
+    local name=00000000000000000000
+    strm topic create t --set index.interval.bytes=70 \
+        --set segment.bytes=600
+    for i in 1 2 3 4 5 6 7 8 9; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    [ "$(stat -c %s "b/t-0/$name.timeindex")" -eq 84 ]
+    [ "$(stat -c %s "b/t-0/$name.index")" -eq 56 ]
+    # A broker was stopped twice, for all that is known.
+    truncate -s 32 "b/t-0/$name.index"
+    run -0 strm verify -q ./b/t-0
+    truncate -s 24 "b/t-0/$name.index"
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file position <<<"$output")" = "index-short $name.index 24" ]
+    # It was, when another leader followed.  The CRC leaves epochs out.
+    poke "b/t-0/$LOG" 540 '\x01'
+    rm b/t-0/leader-epoch-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind <<<"$output") != *index-short* ]]
+    : >"b/t-0/$name.index"
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind <<<"$output") == *index-short* ]]
+}
+
+@test "an emptied time index of a closed segment is short" {
+    local name=00000000000000000000
+    strm topic create t --set segment.bytes=150
+    for i in 1 2 3; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    : >"b/t-0/$name.timeindex"
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file <<<"$output")" = "index-short $name.timeindex" ]
+}
+
 @test "an index with entries whose log is gone tells of a lost log" {
     local name=00000000000000000002
     strm topic create t --set index.interval.bytes=100 \

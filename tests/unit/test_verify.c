@@ -933,7 +933,8 @@ a_swap_counts_and_what_it_replaces_does_not(void **state)
 	}
 	fx_cut(dir, "00000000000000000024.index", 3);
 	expect_found("swap", dir, gaps,
-	    "index-size 24.index.swap, note leftover 24.index, "
+	    "index-size 24.index.swap, index-short 24.index.swap, note "
+	    "leftover 24.index, "
 	    "note swap 24.index.swap, note leftover 24.log, "
 	    "note swap 24.log.swap, note leftover 24.timeindex, "
 	    "note swap 24.timeindex.swap");
