@@ -47,16 +47,30 @@ for line in map(json.loads, sys.stdin):
     refuses 2 'too few' strm verify
     refuses 2 'without @' strm verify t@5
     refuses 2 '--jobs' strm verify -j x t
+    refuses 2 '--jobs cannot be 0' strm verify -j 0 t
     refuses 2 '--nothing' strm verify --nothing t
     refuses 2 'not a log file' strm verify /etc/hostname
 }
 
-@test "what is not there is exit 4, and nothing is checked" {
+@test "what is not there is exit 4" {
     fill
     refuses 4 'no' strm verify none
     refuses 4 'partition 3' strm verify t:3
     refuses 4 'cannot find' strm verify ./none
-    refuses 4 'none' strm verify t none
+}
+
+@test "what is not there keeps nothing from being checked" {
+    fill
+    run -4 --separate-stderr strm verify t none ./gone
+    [[ $output == '1 partition, '*': sound' ]]
+    [[ ${stderr_lines[0]} == *none* && ${stderr_lines[1]} == *./gone* ]]
+    # A wrong command line is one as a whole.
+    run -2 --separate-stderr strm verify t none t@5
+    [ -z "$output" ]
+    # The first failure decides.
+    poke "$STRM_DIR/t-0/$LOG" 220 X
+    run -4 --separate-stderr strm verify none t
+    [[ ${lines[0]} == *'bad CRC'* ]]
 }
 
 @test "damage is exit 3, with file, byte, offsets and meaning" {
