@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,6 +77,7 @@ stream_verify_ends_load(const struct stream_place *place,
 
 struct check {
 	const struct stream_place *place;
+	enum stream_severity severity; /* of what is told */
 	const struct stream_verify_options *options;
 	struct stream_verify_summary *sum;
 };
@@ -90,7 +92,7 @@ tell(const struct check *check, enum stream_verify_kind kind, const char *file,
 	    check->options != NULL ? check->options : &none;
 	char text[232], name[80];
 	struct stream_verify_finding finding = {
-	    .severity = STREAM_SEVERITY_DAMAGE,
+	    .severity = check->severity,
 	    .kind = kind,
 	    .file = name,
 	    .position = STREAM_POS_NONE,
@@ -124,6 +126,23 @@ check_malformed(const struct check *check,
 		    point->why.text);
 }
 
+/* Did a repair cut the log where it ends?  What that took is set aside and
+ * named for the offset; a broker then takes the end for the recovery point. */
+static bool
+was_cut(const struct stream_place *place, int64_t end)
+{
+	struct stat st;
+	char *path;
+	bool is_there;
+
+	if (asprintf(&path, "%s/.strm-cut-%lld", place->path, (long long)end) <
+	    0)
+		return false;
+	is_there = lstat(path, &st) == 0;
+	free(path);
+	return is_there;
+}
+
 /* What was flushed is there, and at a clean close all was flushed.  Our own
  * writers do not keep the file. */
 static void
@@ -131,10 +150,13 @@ check_recovery(const struct check *check, const struct stream_verify_ends *ends)
 {
 	int64_t end = check->sum->log_end_offset;
 	int64_t offset = ends->recovery.offset;
+	struct check cut = *check;
 
 	check_malformed(check, &ends->recovery, RECOVERY_FILE);
+	if (offset > end && was_cut(check->place, end))
+		cut.severity = STREAM_SEVERITY_NOTE;
 	if (offset > end)
-		tell(check, STREAM_FINDING_LOG_END, RECOVERY_FILE, end,
+		tell(&cut, STREAM_FINDING_LOG_END, RECOVERY_FILE, end,
 		    "the log ends at offset %lld, but was flushed up to %lld",
 		    (long long)end, (long long)offset);
 	else if (offset >= 0 && offset < end && ends->was_clean &&
@@ -178,7 +200,7 @@ stream_verify_ends_check(const struct stream_place *place,
     const struct stream_verify_options *options,
     struct stream_verify_summary *sum, struct stream_error *err)
 {
-	struct check check = {place, options, sum};
+	struct check check = {place, STREAM_SEVERITY_DAMAGE, options, sum};
 	struct stream_verify_ends later;
 	int status;
 

@@ -298,6 +298,13 @@ broker() {
     poke "b/t-0/$LOG" 381 '\x00'
     run -3 strm verify ./b/t-0
     [[ ${lines[0]} == *'the log ends at offset 6, but was flushed up to 9'* ]]
+    # A repair that cut the log there explains it.
+    touch b/t-0/.strm-cut-5
+    run -3 strm verify ./b/t-0
+    mv b/t-0/.strm-cut-5 b/t-0/.strm-cut-6
+    run -0 strm verify ./b/t-0
+    [[ $output == *'note: the log ends at offset 6, but was flushed up to 9'* ]]
+    rm b/t-0/.strm-cut-6
     echo nonsense >b/recovery-point-offset-checkpoint
     run -3 strm verify -J ./b/t-0
     [ "$(json kind severity <<<"$output")" = 'checkpoint damage' ]
