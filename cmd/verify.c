@@ -303,7 +303,7 @@ check(struct run *run, const struct stream_place *place)
 		print_summary(run, place, &sum);
 	} else {
 		cli_progress_clear(&run->progress);
-		run->code = cli_first(run->code, cli_report(place->path, &err));
+		run->code = cli_first(run->code, cli_report(NULL, &err));
 	}
 	pthread_mutex_unlock(&run->lock);
 }
@@ -513,6 +513,36 @@ check_and_close(struct run *run)
 	return code;
 }
 
+/* What is not there keeps nothing else from being checked; a wrong command line
+ * does: false. */
+static bool
+add_addresses(struct run *run, char *words[], int count, enum cli_exit *code)
+{
+	struct stream_error err;
+
+	for (int i = 0; i < count; i++) {
+		if (add_address(run, words[i], &err) == STREAM_OK)
+			continue;
+		*code = cli_first(*code, cli_report(NULL, &err));
+		if (err.status == STREAM_EUSAGE) {
+			*code = CLI_USAGE;
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum cli_exit
+check_jobs(const struct verify_opts *opts)
+{
+	struct stream_error err;
+
+	if (opts->jobs > 0)
+		return CLI_DONE;
+	cli_fail(&err, STREAM_EUSAGE, "--jobs cannot be 0");
+	return cli_report(NULL, &err);
+}
+
 static enum cli_exit
 run_verify(struct cli_context *context, int argc, char *argv[])
 {
@@ -523,15 +553,12 @@ run_verify(struct cli_context *context, int argc, char *argv[])
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .ended = PTHREAD_COND_INITIALIZER,
 	};
-	enum cli_exit code = CLI_DONE;
-	struct stream_error err;
 	int first = cli_parse(context, &verify_command, &opts, argc, argv);
+	enum cli_exit code = check_jobs(&opts);
 
-	for (int i = first; i < argc && code == CLI_DONE; i++)
-		if (add_address(&run, argv[i], &err) != STREAM_OK)
-			code = cli_report(NULL, &err);
-	if (code == CLI_DONE)
-		code = check_and_close(&run);
+	if (code == CLI_DONE &&
+	    add_addresses(&run, argv + first, argc - first, &code))
+		code = cli_first(code, check_and_close(&run));
 	release(&run);
 	cli_signals_raise();
 	return code;

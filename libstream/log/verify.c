@@ -33,6 +33,7 @@ init(struct stream_verify *verify, const struct stream_verify_source *source,
 	    .sum = sum,
 	    .statefd = -1,
 	    .fd = -1,
+	    .lost_base = -1,
 	    .chain = {.expected = -1, .other = -1, .gapless = true},
 	    .epochs = {.last = -1, .told = -1},
 	};

@@ -65,6 +65,13 @@ check_snapshot(struct stream_verify *verify, const char *name, int64_t offset,
 	}
 	check_entries(verify, name, offset, entries, count);
 	free(entries);
+	/* It was listed before the log was read, which only grows. */
+	if (offset > verify->sum->log_end_offset)
+		stream_verify_damage(verify, STREAM_FINDING_LOG_END,
+		    (struct stream_verify_where){
+			name, STREAM_POS_NONE, verify->sum->log_end_offset, -1},
+		    "the log ends at offset %lld, before this snapshot's",
+		    (long long)verify->sum->log_end_offset);
 	return STREAM_OK;
 }
 
@@ -121,8 +128,7 @@ check_segment_file(struct stream_verify *verify, const char *name,
 		stream_verify_note(verify, STREAM_FINDING_LEFTOVER, file(name),
 		    "a compaction's result has taken its place");
 	else
-		stream_verify_note(verify, STREAM_FINDING_ORPHAN, file(name),
-		    "an index without its log");
+		return stream_verify_orphan(verify, name, parsed, err);
 	return STREAM_OK;
 }
 

@@ -51,7 +51,11 @@ static const struct {
 	"records that were acknowledged as durable are gone; writers refuse "
 	"to go on"},
     [STREAM_FINDING_MISSING_SEGMENT] = {"missing-segment",
-	"records are missing; writers refuse to go on"},
+	"records are missing; our writers refuse to go on, and a broker goes "
+	"on without them"},
+    [STREAM_FINDING_LOG_END] = {"log-end",
+	"records at the end are lost, the last batch has a wrong base offset, "
+	"or this file is wrong"},
     [STREAM_FINDING_SIZE] = {"size",
 	"positions do not fit the indexes, and a broker refuses the file"},
     [STREAM_FINDING_MISSING_INDEX] = {"missing-index",
@@ -78,6 +82,9 @@ static const struct {
 	"no record changes; replicas may truncate at a wrong offset"},
     [STREAM_FINDING_METADATA] = {"metadata",
 	"a broker may take the partition for another topic's"},
+    [STREAM_FINDING_CHECKPOINT] = {"checkpoint",
+	"a broker takes what it says, or nothing of it, for where logs begin "
+	"or need recovery"},
     [STREAM_FINDING_LEFTOVER] = {"leftover",
 	"it is of something that is under way or was cut off; readers do not "
 	"see "

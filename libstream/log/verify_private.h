@@ -4,9 +4,9 @@
  * Layer log/.  verify.c goes from segment to segment; verify_segment.c walks
  * the batches of one; verify_tail.c says what bytes that are none mean;
  * verify_index.c, verify_txn.c and verify_epochs.c hold what is derived
- * against the batches as they pass; verify_files.c looks at the directory;
- * verify_found.c gives out findings, the doubtful ones only when they were
- * seen twice.
+ * against the batches as they pass; verify_files.c and verify_orphan.c look at
+ * the directory; verify_found.c gives out findings, the doubtful ones only when
+ * they were seen twice.
  */
 #ifndef STREAM_LOG_VERIFY_PRIVATE_H
 #define STREAM_LOG_VERIFY_PRIVATE_H
@@ -111,9 +111,11 @@ struct stream_verify {
 	dev_t device;
 	ino_t inode;
 	char log_name[STREAM_NAME_SIZE];
-	uint64_t size;      /* of its log, when it was opened */
-	int64_t bound;      /* base of the next segment, or INT64_MAX */
-	int64_t largest_ms; /* timestamp so far, -1 */
+	uint64_t size;          /* of its log, when it was opened */
+	int64_t bound;          /* base of the next segment, or INT64_MAX */
+	int64_t largest_ms;     /* timestamp so far, -1 */
+	int32_t last_epoch;     /* of the batch before, -1 */
+	uint64_t epoch_changes; /* between two batches */
 	struct stream_verify_index index;
 	struct stream_verify_index timeindex;
 
@@ -123,7 +125,8 @@ struct stream_verify {
 	struct stream_scan scan;
 	struct stream_decompressor *decompressor;
 	struct stream_buf plain;
-	uint64_t told; /* bytes, to options.go_on */
+	int64_t lost_base; /* of the missing log that was told last, -1 */
+	uint64_t told;     /* bytes, to options.go_on */
 
 	enum stream_verify_mode mode;
 	struct stream_verify_kept *kept; /* owned */
@@ -231,5 +234,9 @@ void stream_verify_epochs_finish(struct stream_verify *verify);
  * listing from the start. */
 int stream_verify_files(struct stream_verify *verify,
     const struct stream_buf *names, struct stream_error *err);
+
+/* Tell of an index, name, that no segment of the view belongs to. */
+int stream_verify_orphan(struct stream_verify *verify, const char *name,
+    const struct stream_name *parsed, struct stream_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * verify.c - from a place to what is wrong with it
  *
- * The log layer checks the files; the topic's id is known here.
+ * The log layer checks the files; the topic's id, and what else lies in the
+ * store, is known here.
  */
 #include <stream/verify.h>
 
@@ -11,12 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "file/io.h"
 #include "log/verify.h"
 #include "log/view.h"
 #include "store/metadata.h"
 #include "store/store.h"
 #include "store/topic.h"
+#include "store/verify_ends.h"
 
 static void
 tell(const struct stream_verify_options *options,
@@ -106,6 +109,27 @@ check_metadata(const struct stream_place *place, int dirfd,
 	return STREAM_OK;
 }
 
+/* The partition as a whole, not one file of it. */
+static int
+check_partition(const struct stream_place *place,
+    const struct stream_verify_source *source,
+    const struct stream_verify_options *options,
+    struct stream_verify_summary *sum, struct stream_error *err)
+{
+	struct stream_verify_ends ends;
+	int status = stream_verify_ends_load(place, &ends, err);
+
+	if (status == STREAM_OK)
+		status = stream_verify_source_check(source, options, sum, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_verify_ends_check(place, &ends, options, sum, err);
+	if (status == STREAM_OK)
+		status =
+		    check_metadata(place, source->dirfd, options, sum, err);
+	return status;
+}
+
 int
 stream_verify(const struct stream_place *place,
     const struct stream_verify_options *options,
@@ -123,11 +147,12 @@ stream_verify(const struct stream_place *place,
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_verify_source_check(&source, options, &sum, err);
-	if (status == STREAM_OK && place->segment == NULL)
-		status =
-		    check_metadata(place, source.dirfd, options, &sum, err);
+	status = place->segment == NULL
+		     ? check_partition(place, &source, options, &sum, err)
+		     : stream_verify_source_check(&source, options, &sum, err);
 	close(source.dirfd);
+	if (status != STREAM_OK)
+		stream_fail_in(err, status, "%s", place->path);
 	if (status == STREAM_OK)
 		*summary = sum;
 	return status;

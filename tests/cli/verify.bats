@@ -47,16 +47,30 @@ for line in map(json.loads, sys.stdin):
     refuses 2 'too few' strm verify
     refuses 2 'without @' strm verify t@5
     refuses 2 '--jobs' strm verify -j x t
+    refuses 2 '--jobs cannot be 0' strm verify -j 0 t
     refuses 2 '--nothing' strm verify --nothing t
     refuses 2 'not a log file' strm verify /etc/hostname
 }
 
-@test "what is not there is exit 4, and nothing is checked" {
+@test "what is not there is exit 4" {
     fill
     refuses 4 'no' strm verify none
     refuses 4 'partition 3' strm verify t:3
     refuses 4 'cannot find' strm verify ./none
-    refuses 4 'none' strm verify t none
+}
+
+@test "what is not there keeps nothing from being checked" {
+    fill
+    run -4 --separate-stderr strm verify t none ./gone
+    [[ $output == '1 partition, '*': sound' ]]
+    [[ ${stderr_lines[0]} == *none* && ${stderr_lines[1]} == *./gone* ]]
+    # A wrong command line is one as a whole.
+    run -2 --separate-stderr strm verify t none t@5
+    [ -z "$output" ]
+    # The first failure decides.
+    poke "$STRM_DIR/t-0/$LOG" 220 X
+    run -4 --separate-stderr strm verify none t
+    [[ ${lines[0]} == *'bad CRC'* ]]
 }
 
 @test "damage is exit 3, with file, byte, offsets and meaning" {
@@ -182,6 +196,144 @@ END
     rm -r "$STRM_DIR/.strm"
     run -3 strm verify -J t
     [ "$(json kind partition <<<"$output")" = $'metadata 0\nmetadata 1' ]
+}
+
+@test "an offset index that lost its entries is short, by its time index" {
+    local name=00000000000000000000
+    strm topic create t --set index.interval.bytes=70 \
+        --set segment.bytes=600
+    for i in 1 2 3 4 5 6 7 8 9; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    [ "$(stat -c %s "b/t-0/$name.timeindex")" -eq 84 ]
+    [ "$(stat -c %s "b/t-0/$name.index")" -eq 56 ]
+    # A broker was stopped twice, for all that is known.
+    truncate -s 32 "b/t-0/$name.index"
+    run -0 strm verify -q ./b/t-0
+    truncate -s 24 "b/t-0/$name.index"
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file position <<<"$output")" = "index-short $name.index 24" ]
+    # It was, when another leader followed.  The CRC leaves epochs out.
+    poke "b/t-0/$LOG" 540 '\x01'
+    rm b/t-0/leader-epoch-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind <<<"$output") != *index-short* ]]
+    : >"b/t-0/$name.index"
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind <<<"$output") == *index-short* ]]
+}
+
+@test "an emptied time index of a closed segment is short" {
+    local name=00000000000000000000
+    strm topic create t --set segment.bytes=150
+    for i in 1 2 3; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    : >"b/t-0/$name.timeindex"
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file <<<"$output")" = "index-short $name.timeindex" ]
+}
+
+@test "an index with entries whose log is gone tells of a lost log" {
+    local name=00000000000000000002
+    strm topic create t --set index.interval.bytes=100 \
+        --set segment.bytes=150
+    for i in 1 2 3 4 5 6; do
+        echo "line 0$i" | strm produce --timestamp "@$i" t
+    done
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    [ -s "b/t-0/$name.timeindex" ]
+    run -0 strm verify ./b/t-0
+    mv "b/t-0/$name.log" kept
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind severity file first_offset last_offset <<<"$output") == \
+        *"missing-segment damage $name.log 2 3"* ]]
+    # As somebody renames it who is about to remove it.
+    cp kept "b/t-0/$name.log.deleted"
+    run -0 strm verify -J ./b/t-0
+    # Retention takes the first ones.
+    rm "b/t-0/$name.log.deleted" b/t-0/0*0.*
+    sed -i 's/^0 0$/0 4/' b/t-0/leader-epoch-checkpoint
+    run -0 strm verify -J ./b/t-0
+    # The newest.
+    cp kept "b/t-0/$name.log"
+    rm b/t-0/00000000000000000004.log
+    echo 000000000000 >b/t-0/00000000000000000004.timeindex
+    run -3 strm verify -J ./b/t-0
+    [[ $(json kind file <<<"$output") == \
+        *'missing-segment 00000000000000000004.log'* ]]
+}
+
+# broker OFFSET: topic t as a broker's store b, which closed it there.
+broker() {
+    fill
+    mkdir b
+    cp -r "$STRM_DIR/t-0" b/
+    rm b/t-0/.strm-state
+    printf '0\n1\nt 0 %s\n' "$1" >b/recovery-point-offset-checkpoint
+    printf '0\n0\n' >b/log-start-offset-checkpoint
+    touch b/.kafka_cleanshutdown
+}
+
+@test "a log ends where the broker closed it" {
+    broker 6
+    run -0 strm verify -q ./b/t-0
+    poke "b/t-0/$LOG" 381 '\x01'
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file first_offset <<<"$output")" = \
+        'log-end ../recovery-point-offset-checkpoint 6' ]
+    # It need not be the end while a broker is at work.
+    rm b/.kafka_cleanshutdown
+    run -0 strm verify -q ./b/t-0
+    # What was flushed is there all the same.
+    printf '0\n1\nt 0 9\n' >b/recovery-point-offset-checkpoint
+    poke "b/t-0/$LOG" 381 '\x00'
+    run -3 strm verify ./b/t-0
+    [[ ${lines[0]} == *'the log ends at offset 6, but was flushed up to 9'* ]]
+    # A repair that cut the log there explains it.
+    touch b/t-0/.strm-cut-5
+    run -3 strm verify ./b/t-0
+    mv b/t-0/.strm-cut-5 b/t-0/.strm-cut-6
+    run -0 strm verify ./b/t-0
+    [[ $output == *'note: the log ends at offset 6, but was flushed up to 9'* ]]
+    rm b/t-0/.strm-cut-6
+    echo nonsense >b/recovery-point-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity <<<"$output")" = 'checkpoint damage' ]
+}
+
+@test "a snapshot past the end of the log is damage" {
+    broker 6
+    rm b/recovery-point-offset-checkpoint
+    printf '\0\1\x48\x67\x4b\xc7\0\0\0\0' \
+        >b/t-0/00000000000000000006.snapshot
+    run -0 strm verify -q ./b/t-0
+    mv b/t-0/0000000000000000000{6,7}.snapshot
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind file first_offset <<<"$output")" = \
+        'log-end 00000000000000000007.snapshot 6' ]
+}
+
+@test "a log start past the end of the log is damage" {
+    broker 6
+    printf '0\n1\nt 0 6\n' >b/log-start-offset-checkpoint
+    run -0 strm verify -q ./b/t-0
+    printf '0\n1\nt 0 7\n' >b/log-start-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity file <<<"$output")" = \
+        'checkpoint damage ../log-start-offset-checkpoint' ]
+    printf '0\n7\nt 0 7\n' >b/log-start-offset-checkpoint
+    run -3 strm verify -J ./b/t-0
+    [ "$(json kind severity file <<<"$output")" = \
+        'checkpoint damage ../log-start-offset-checkpoint' ]
 }
 
 @test "larger batches than asked for are damage" {

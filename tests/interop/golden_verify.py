@@ -5,7 +5,8 @@
 
 For each DIR/NAME: exit 0 where expected.rc is 0, else 3 with findings in the
 files that Kafka's problems name, and the sums that Kafka counted.  Also that
-a shortened copy of each log is told as torn.
+a shortened copy of each log is told as torn, and that no bit of the last
+batch's base offset can be flipped where the broker closed the log.
 """
 
 import json
@@ -75,6 +76,44 @@ def check_cut(directory):
                     for f in findings), directory, 'cut: exit', code, findings)
 
 
+def last_batch(path):
+    """Where the last batch of a log starts, or None."""
+    at, last = 0, None
+    with open(path, 'rb') as file:
+        data = file.read()
+    while at + 12 <= len(data):
+        last = at
+        at += 12 + int.from_bytes(data[at + 8:at + 12], 'big')
+    return last
+
+
+def check_base_offset(directory):
+    """Gaps are legal, but the store's files know where the log ends."""
+    if not os.path.exists(os.path.join(directory, '.kafka_cleanshutdown')):
+        return
+    with tempfile.TemporaryDirectory() as work:
+        copy = os.path.join(work, 'store')
+        shutil.copytree(directory, copy)
+        subprocess.run(['chmod', '-R', 'u+w', copy], check=True)
+        topic = os.path.join(copy, 'topic-0')
+        log = os.path.join(topic, max(
+            n for n in os.listdir(topic) if n.endswith('.log')))
+        at = last_batch(log)
+        for bit in range(0 if at is None else 32):
+            flip(log, at + 7 - bit // 8, 1 << bit % 8)
+            code, _, _ = verify(topic)
+            require(code == 3, directory, 'base offset, bit', bit)
+            flip(log, at + 7 - bit // 8, 1 << bit % 8)
+
+
+def flip(path, at, mask):
+    with open(path, 'r+b') as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ mask]))
+
+
 def main(root):
     names = sorted(n for n in os.listdir(root)
                    if os.path.isdir(os.path.join(root, n)))
@@ -82,6 +121,7 @@ def main(root):
     for name in names:
         check(os.path.join(root, name))
         check_cut(os.path.join(root, name))
+        check_base_offset(os.path.join(root, name))
 
 
 if __name__ == '__main__':

@@ -350,8 +350,7 @@ each_fault_is_found_and_only_that(void **state)
 	    {"zeros behind a closed segment", ZEROS, 0, LOG, 0, 9, 0,
 		"batch 0.log"},
 	    {"a segment", REMOVE, 24, LOG, 0, 0, 0,
-		"offset-gap 48.log, note orphan 24.index, "
-		"note orphan 24.timeindex"},
+		"offset-gap 48.log, missing-segment 24.log"},
 	    {"an index", REMOVE, 0, INDEX, 0, 0, 0, "missing-index 0.index"},
 	    {"the newest index", REMOVE, 48, INDEX, 0, 0, 0,
 		"missing-index 48.index"},
@@ -934,7 +933,8 @@ a_swap_counts_and_what_it_replaces_does_not(void **state)
 	}
 	fx_cut(dir, "00000000000000000024.index", 3);
 	expect_found("swap", dir, gaps,
-	    "index-size 24.index.swap, note leftover 24.index, "
+	    "index-size 24.index.swap, index-short 24.index.swap, note "
+	    "leftover 24.index, "
 	    "note swap 24.index.swap, note leftover 24.log, "
 	    "note swap 24.log.swap, note leftover 24.timeindex, "
 	    "note swap 24.timeindex.swap");

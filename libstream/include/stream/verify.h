@@ -3,9 +3,9 @@
  *
  * SPEC sections 2 to 6 and 10.  Everything is checked that a broker or a reader
  * relies on: checksums, records, the chain of offsets, indexes against the log,
- * transactions, leader epochs, snapshots.  Writes nothing and takes no lock;
- * safe beside writers: an append, a roll or a compaction that is under way is
- * no finding.  Damage does not stop it.
+ * transactions, leader epochs, snapshots, the store's checkpoints.  Writes
+ * nothing and takes no lock; safe beside writers: an append, a roll or a
+ * compaction that is under way is no finding.  Damage does not stop it.
  */
 #ifndef STREAM_VERIFY_H
 #define STREAM_VERIFY_H
@@ -38,6 +38,7 @@ enum stream_verify_kind {
 	STREAM_FINDING_BAD_LAST_BATCH,
 	STREAM_FINDING_LOST_TAIL,
 	STREAM_FINDING_MISSING_SEGMENT,
+	STREAM_FINDING_LOG_END,
 	STREAM_FINDING_SIZE,
 	/* in what is derived from it */
 	STREAM_FINDING_MISSING_INDEX,
@@ -50,6 +51,7 @@ enum stream_verify_kind {
 	STREAM_FINDING_SNAPSHOT,
 	STREAM_FINDING_EPOCHS,
 	STREAM_FINDING_METADATA,
+	STREAM_FINDING_CHECKPOINT,
 	/* in the directory */
 	STREAM_FINDING_LEFTOVER,
 	STREAM_FINDING_SWAP,
@@ -67,7 +69,7 @@ const char *stream_verify_kind_meaning(enum stream_verify_kind kind);
 struct stream_verify_finding {
 	enum stream_severity severity;
 	enum stream_verify_kind kind;
-	const char *file;     /* its name; NULL: the directory */
+	const char *file;     /* its path from the directory; NULL: that */
 	uint64_t position;    /* byte in it, or STREAM_POS_NONE */
 	int64_t first_offset; /* records that are concerned; -1: none, or not
 				 known */
