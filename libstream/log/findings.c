@@ -247,7 +247,6 @@ note_abort(struct stream_collecting *c,
 	return stream_buf_add(&c->aborts, &found, sizeof(found), err);
 }
 
-/* A control batch that cannot be read tells nothing of its producer. */
 static int
 feed_producers(struct stream_collecting *c,
     const struct stream_survey_find *find, struct stream_error *err)
@@ -261,16 +260,56 @@ feed_producers(struct stream_collecting *c,
 	    c->producers, &find->batch.info, find->bytes, &abort, err);
 	if (status == STREAM_OK && abort.happened)
 		status = note_abort(c, &abort, err);
-	if (status != STREAM_ECORRUPT && status != STREAM_ENEWER)
-		return status;
-	c->producers_known = false;
-	return STREAM_OK;
+	return status;
+}
+
+/* The batch is whole and its header right, so what is derived from headers is
+ * as good as ever, and writers go on behind it; but a control batch that cannot
+ * be read tells nothing of its producer. */
+static int
+add_unreadable(struct stream_collecting *c, struct stream_finding *segment,
+    const struct stream_batch_info *info, const char *why,
+    struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+	struct stream_repair_step step;
+
+	if (stream_batch_is_control(info))
+		c->producers_known = false;
+	stream_finding_name(segment, STREAM_NAME_LOG, name);
+	step = stream_finding_step(STREAM_REPAIR_STAYS, name, why);
+	step.position = info->position;
+	step.bytes = info->size;
+	step.first_offset = info->base_offset;
+	step.last_offset = info->last_offset;
+	step.records = info->record_count;
+	return stream_repair_add(c->repair, &step, err);
 }
 
 static int
-add_batch(struct stream_collecting *c, struct stream_index_check *check,
-    const struct stream_survey_find *find, int64_t expected,
-    struct stream_error *err)
+check_records(struct stream_collecting *c, struct stream_finding *segment,
+    const struct stream_survey_find *find, struct stream_error *err)
+{
+	struct stream_error why = {.text = ""};
+	int status = stream_records_check_packed(
+	    &c->unpacker, &find->batch, find->bytes, &why);
+
+	if (status == STREAM_OK)
+		status = feed_producers(c, find, &why);
+	if (status == STREAM_OK)
+		return STREAM_OK;
+	if (status != STREAM_ENOMEM && status != STREAM_EIO)
+		return add_unreadable(
+		    c, segment, &find->batch.info, why.text, err);
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
+static int
+add_batch(struct stream_collecting *c, struct stream_finding *segment,
+    struct stream_index_check *check, const struct stream_survey_find *find,
+    int64_t expected, struct stream_error *err)
 {
 	int status = stream_index_check_add(check, &find->batch, err);
 
@@ -280,7 +319,7 @@ add_batch(struct stream_collecting *c, struct stream_index_check *check,
 	if (status == STREAM_OK)
 		status = stream_epochs_note(&c->epochs, &find->batch.info, err);
 	if (status == STREAM_OK)
-		status = feed_producers(c, find, err);
+		status = check_records(c, segment, find, err);
 	return status;
 }
 
@@ -300,7 +339,8 @@ walk_batches(struct stream_collecting *c, struct stream_finding *segment,
 		if (status != STREAM_OK)
 			return status == STREAM_END ? STREAM_OK : status;
 		if (find.kind == STREAM_SURVEY_BATCH)
-			status = add_batch(c, check, &find, expected, err);
+			status =
+			    add_batch(c, segment, check, &find, expected, err);
 		else if (find.kind == STREAM_SURVEY_HOLE)
 			status = add_hole(c, segment, &find, fd, err);
 		else
@@ -447,8 +487,10 @@ stream_findings_collect(const struct stream_repair_source *source,
 		return status;
 	stream_buf_init(&c.epochs);
 	stream_buf_init(&c.aborts);
+	stream_unpacker_init(&c.unpacker, source->cap);
 	status = collect(&c, err);
 	stream_producers_free(c.producers);
+	stream_unpacker_release(&c.unpacker);
 	stream_buf_release(&c.epochs);
 	stream_buf_release(&c.aborts);
 	stream_view_release(&c.view);

@@ -7,6 +7,7 @@
 #ifndef STREAM_LOG_FINDINGS_PRIVATE_H
 #define STREAM_LOG_FINDINGS_PRIVATE_H
 
+#include "codec/records_check.h"
 #include "file/index_txn.h"
 #include "file/state.h"
 #include "log/findings.h"
@@ -28,6 +29,7 @@ struct stream_collecting {
 	struct stream_producers *producers;
 	bool producers_known; /* no damage since the last sound snapshot */
 	bool gapped;          /* compaction or retention took records away */
+	struct stream_unpacker unpacker;
 	struct stream_buf epochs; /* of struct stream_epoch */
 	struct stream_buf aborts; /* of struct stream_found_abort */
 };

@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "codec/compress.h"
-#include "codec/records.h"
+#include "codec/records_check.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
 #include "file/name.h"
@@ -31,7 +30,6 @@
 enum {
 	/* Batches are gathered to so many bytes before they are written. */
 	BLOCK = 1 << 20,
-	RECORDS = 256,
 	METADATA_LIMIT = 4096
 };
 
@@ -46,8 +44,7 @@ struct salvaging {
 	int64_t interval;    /* of the indexes */
 	int64_t next_offset; /* after the last batch that was written */
 	struct stream_producers *producers;
-	struct stream_decompressor *decompressor;
-	struct stream_buf plain; /* decompressed records */
+	struct stream_unpacker unpacker;
 	struct stream_buf epochs;
 	/* The segment that is being written. */
 	int64_t base_offset;
@@ -100,44 +97,6 @@ add_bad_records(struct salvaging *s, const struct stream_batch_info *info,
 	snprintf(find.text, sizeof(find.text), "%.*s",
 	    (int)sizeof(find.text) - 1, why->text);
 	return add_hole(s, &find, err);
-}
-
-/* ---- can its records be read? ------------------------------------------- */
-
-static int
-unpack(struct salvaging *s, const struct stream_survey_find *find,
-    struct stream_bytes *records, struct stream_error *err)
-{
-	enum stream_codec codec = stream_batch_codec(&find->batch.info);
-	int status;
-
-	*records = (struct stream_bytes){find->bytes + STREAM_BATCH_HEADER,
-	    find->batch.info.size - STREAM_BATCH_HEADER};
-	if (codec == STREAM_CODEC_NONE || find->batch.info.record_count == 0)
-		return STREAM_OK;
-	s->plain.size = 0;
-	status = stream_decompress(
-	    s->decompressor, codec, *records, s->source->cap, &s->plain, err);
-	*records = (struct stream_bytes){s->plain.data, s->plain.size};
-	return status;
-}
-
-static int
-check_records(struct salvaging *s, const struct stream_survey_find *find,
-    struct stream_error *err)
-{
-	struct stream_record some[RECORDS];
-	struct stream_records walk;
-	struct stream_bytes records;
-	size_t n = 1;
-	int status = unpack(s, find, &records, err);
-
-	if (status == STREAM_OK)
-		status =
-		    stream_records_start(&walk, &find->batch, records, err);
-	while (status == STREAM_OK && n > 0)
-		status = stream_records_take(&walk, some, RECORDS, &n, err);
-	return status;
 }
 
 /* ---- writing a segment -------------------------------------------------- */
@@ -212,7 +171,8 @@ take_batch(struct salvaging *s, const struct stream_survey_find *find,
 
 	if (info->last_offset < s->source->config.log_start_offset)
 		return STREAM_OK;
-	status = check_records(s, find, &why);
+	status = stream_records_check_packed(
+	    &s->unpacker, &find->batch, find->bytes, &why);
 	if (status == STREAM_OK)
 		status = feed_producers(s, find, &why);
 	if (status == STREAM_OK)
@@ -544,8 +504,6 @@ salvage(struct salvaging *s, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = find_interval(s, err);
 	if (status == STREAM_OK)
-		status = stream_decompressor_new(&s->decompressor, err);
-	if (status == STREAM_OK)
 		status = stream_state_load(s->source->dirfd, &s->state, err);
 	if (status == STREAM_OK)
 		status = stream_view_load(s->source->dirfd, &s->view, err);
@@ -573,16 +531,15 @@ stream_log_salvage(const struct stream_repair_source *source, int to,
 	int status;
 
 	*salvaged = (struct stream_salvaged){0};
-	stream_buf_init(&s.plain);
+	stream_unpacker_init(&s.unpacker, source->cap);
 	stream_buf_init(&s.epochs);
 	stream_buf_init(&s.block);
 	stream_buf_init(&s.aborted);
 	status = salvage(&s, err);
 	*gaps = s.gaps;
 	stream_producers_free(s.producers);
-	stream_decompressor_free(s.decompressor);
+	stream_unpacker_release(&s.unpacker);
 	stream_view_release(&s.view);
-	stream_buf_release(&s.plain);
 	stream_buf_release(&s.epochs);
 	stream_buf_release(&s.block);
 	stream_buf_release(&s.aborted);

@@ -463,3 +463,17 @@ EOS
     [[ ${lines[1]} == *"set-aside  .tmp-0123456789abcdef "* ]]
     [ "$(<.strm-old-.tmp-0123456789abcdef)" = half ]
 }
+
+@test "a whole batch whose records cannot be read stays" {
+    local corpus=${STRM_SOURCE_DIR:-$BATS_TEST_DIRNAME/../..}/format/corpus
+    local name=00000000000000000000.log
+    mkdir c-0
+    cp "$corpus/corrupt-key-length-max.log" "c-0/$name"
+    run -3 --separate-stderr strm repair -y -J ./c-0
+    [[ $stderr == *"strm repair --salvage DIR"* ]]
+    [[ ${lines[0]} == *'"step":"stays","file":"'"$name"'","position":'* ]]
+    [[ ${lines[0]} == *'"first_offset":2,"last_offset":3,"records":2,'* ]]
+    cmp "$corpus/corrupt-key-length-max.log" "c-0/$name"
+    # What needs headers alone is rebuilt.
+    [ -e "c-0/${name%.log}.index" ]
+}
