@@ -11,7 +11,6 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
-#include "log/epochs_rebuild.h"
 #include "log/findings_private.h"
 #include "log/survey.h"
 
@@ -19,6 +18,7 @@ void
 stream_findings_release(struct stream_findings *findings)
 {
 	free(findings->segments);
+	stream_epochs_check_release(&findings->epochs);
 	*findings = (struct stream_findings){.segments = NULL};
 }
 
@@ -317,7 +317,9 @@ add_batch(struct stream_collecting *c, struct stream_finding *segment,
 	    find->batch.info.base_offset != expected ||
 	    find->batch.info.record_count != find->batch.last_offset_delta + 1;
 	if (status == STREAM_OK)
-		status = stream_epochs_note(&c->epochs, &find->batch.info, err);
+		status = stream_epochs_check_add(&c->findings->epochs,
+		    &find->batch.info,
+		    (size_t)(segment - c->findings->segments), err);
 	if (status == STREAM_OK)
 		status = check_records(c, segment, find, err);
 	return status;
@@ -461,6 +463,9 @@ collect(struct stream_collecting *c, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = check_newest(c, err);
 	if (status == STREAM_OK)
+		status = stream_epochs_check_init(
+		    &c->findings->epochs, c->source->dirfd, err);
+	if (status == STREAM_OK)
 		status = walk_segments(c, err);
 	if (status == STREAM_OK)
 		status = stream_finding_check_end(c, err);
@@ -485,13 +490,11 @@ stream_findings_collect(const struct stream_repair_source *source,
 	*findings = (struct stream_findings){.end_offset = -1};
 	if (status != STREAM_OK)
 		return status;
-	stream_buf_init(&c.epochs);
 	stream_buf_init(&c.aborts);
 	stream_unpacker_init(&c.unpacker, source->cap);
 	status = collect(&c, err);
 	stream_producers_free(c.producers);
 	stream_unpacker_release(&c.unpacker);
-	stream_buf_release(&c.epochs);
 	stream_buf_release(&c.aborts);
 	stream_view_release(&c.view);
 	return status;

@@ -9,6 +9,7 @@
 #ifndef STREAM_LOG_FINDINGS_H
 #define STREAM_LOG_FINDINGS_H
 
+#include "log/epochs_check.h"
 #include "log/index_check.h"
 #include "log/repair.h"
 
@@ -40,8 +41,8 @@ struct stream_findings {
 	uint64_t cut_position;
 	bool end_snapshot_wrong; /* what it should say is known */
 	char end_snapshot_why[80];
-	bool epochs_wrong;
-	char epochs_why[80];
+	/* leader-epoch-checkpoint, and what belongs in it. */
+	struct stream_epochs_check epochs;
 	int64_t index_interval_bytes; /* that indexes are rebuilt with */
 };
 

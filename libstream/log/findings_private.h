@@ -30,7 +30,6 @@ struct stream_collecting {
 	bool producers_known; /* no damage since the last sound snapshot */
 	bool gapped;          /* compaction or retention took records away */
 	struct stream_unpacker unpacker;
-	struct stream_buf epochs; /* of struct stream_epoch */
 	struct stream_buf aborts; /* of struct stream_found_abort */
 };
 

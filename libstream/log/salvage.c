@@ -13,12 +13,11 @@
 
 #include "base/fail.h"
 #include "codec/records_check.h"
-#include "file/checkpoint.h"
 #include "file/io.h"
 #include "file/name.h"
 #include "file/snapshot.h"
 #include "file/state.h"
-#include "log/epochs_rebuild.h"
+#include "log/epochs_check.h"
 #include "log/findings.h"
 #include "log/indexer.h"
 #include "log/leftovers.h"
@@ -45,7 +44,7 @@ struct salvaging {
 	int64_t next_offset; /* after the last batch that was written */
 	struct stream_producers *producers;
 	struct stream_unpacker unpacker;
-	struct stream_buf epochs;
+	struct stream_epochs_check epochs;
 	/* The segment that is being written. */
 	int64_t base_offset;
 	int log;
@@ -154,7 +153,7 @@ write_batch(struct salvaging *s, const struct stream_survey_find *find,
 	if (status == STREAM_OK)
 		status = stream_indexer_add(&s->indexer, &info, err);
 	if (status == STREAM_OK)
-		status = stream_epochs_note(&s->epochs, &info, err);
+		status = stream_epochs_check_add(&s->epochs, &info, 0, err);
 	if (status == STREAM_OK)
 		count(s, &info);
 	return status;
@@ -418,20 +417,13 @@ salvage_segments(struct salvaging *s, struct stream_error *err)
 static int
 put_epochs(struct salvaging *s, struct stream_error *err)
 {
-	struct stream_epoch *entries = NULL;
-	const struct stream_epoch *noted = (const void *)s->epochs.data;
-	size_t n;
-	int status = stream_epochs_load(s->source->dirfd, &entries, &n, NULL);
+	const struct stream_epoch *list;
+	size_t count;
+	int status = stream_epochs_check_end(&s->epochs, INT64_MAX, false, err);
 
-	if (status == STREAM_OK &&
-	    stream_epochs_agree(entries, n, &s->epochs, INT64_MAX))
-		status = stream_epochs_save(s->to, entries, n, err);
-	else if (s->epochs.size > 0)
-		status = stream_epochs_save(
-		    s->to, noted, s->epochs.size / sizeof(*noted), err);
-	else
-		status = STREAM_OK;
-	free(entries);
+	list = stream_epochs_check_list(&s->epochs, &count);
+	if (status == STREAM_OK && (s->epochs.loaded == STREAM_OK || count > 0))
+		status = stream_epochs_save(s->to, list, count, err);
 	return status;
 }
 
@@ -500,6 +492,9 @@ salvage(struct salvaging *s, struct stream_error *err)
 	int status = stream_producers_new(&s->producers, err);
 
 	if (status == STREAM_OK)
+		status =
+		    stream_epochs_check_init(&s->epochs, s->source->dirfd, err);
+	if (status == STREAM_OK)
 		status = check_swaps(s, err);
 	if (status == STREAM_OK)
 		status = find_interval(s, err);
@@ -532,7 +527,6 @@ stream_log_salvage(const struct stream_repair_source *source, int to,
 
 	*salvaged = (struct stream_salvaged){0};
 	stream_unpacker_init(&s.unpacker, source->cap);
-	stream_buf_init(&s.epochs);
 	stream_buf_init(&s.block);
 	stream_buf_init(&s.aborted);
 	status = salvage(&s, err);
@@ -540,7 +534,7 @@ stream_log_salvage(const struct stream_repair_source *source, int to,
 	stream_producers_free(s.producers);
 	stream_unpacker_release(&s.unpacker);
 	stream_view_release(&s.view);
-	stream_buf_release(&s.epochs);
+	stream_epochs_check_release(&s.epochs);
 	stream_buf_release(&s.block);
 	stream_buf_release(&s.aborted);
 	return status;
