@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/findings_private.h"
@@ -138,27 +137,6 @@ check_durable(struct stream_collecting *c, const struct stream_survey *survey,
 
 /* ---- one segment's log -------------------------------------------------- */
 
-/* A header that can be read says how many records the bytes hold. */
-static void
-count_claimed(int fd, const struct stream_survey_find *find,
-    struct stream_repair_step *step)
-{
-	uint8_t header[STREAM_BATCH_HEADER];
-	int64_t delta;
-	size_t got;
-
-	if (stream_io_read_at(fd, header, sizeof(header), find->position, &got,
-		NULL) != STREAM_OK ||
-	    got < sizeof(header) ||
-	    (int64_t)stream_load64(header) != find->first_offset)
-		return;
-	delta = (int32_t)stream_load32(header + 23);
-	if (delta < 0)
-		return;
-	step->records = delta + 1;
-	step->last_offset = find->first_offset + delta;
-}
-
 static struct stream_repair_step
 step_of(const struct stream_finding *segment,
     const struct stream_survey_find *find, int fd)
@@ -171,14 +149,9 @@ step_of(const struct stream_finding *segment,
 	step.position = find->position;
 	step.bytes = find->size;
 	step.first_offset = find->first_offset;
-	step.records = -1;
-	if (find->end_offset < 0) {
-		count_claimed(fd, find, &step);
-	} else {
-		step.records = find->end_offset - find->first_offset;
-		if (step.records > 0)
-			step.last_offset = find->end_offset - 1;
-	}
+	step.records = stream_survey_lost(find, fd);
+	if (step.records > 0)
+		step.last_offset = find->first_offset + step.records - 1;
 	return step;
 }
 

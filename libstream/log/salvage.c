@@ -56,27 +56,27 @@ struct salvaging {
 
 /* ---- holes -------------------------------------------------------------- */
 
+/* A last batch that is whole and bad was written once, unlike an append that
+ * did not finish. */
 static int
-add_hole(struct salvaging *s, const struct stream_survey_find *find,
+add_hole(struct salvaging *s, const struct stream_survey_find *find, int fd,
     struct stream_error *err)
 {
-	bool tail = find->kind == STREAM_SURVEY_TAIL;
+	bool torn =
+	    find->kind == STREAM_SURVEY_TAIL && find->tail == STREAM_TAIL_TORN;
 	struct stream_repair_step step = {
-	    .action = tail ? STREAM_REPAIR_CUT : STREAM_REPAIR_HOLE,
+	    .action = torn ? STREAM_REPAIR_CUT : STREAM_REPAIR_HOLE,
 	    .position = find->position,
 	    .bytes = find->size,
 	    .first_offset = find->first_offset,
 	    .last_offset = -1,
-	    .records = -1,
+	    .records = stream_survey_lost(find, fd),
 	};
 
 	stream_name_put_plain(s->base_offset, STREAM_NAME_LOG, step.file);
 	snprintf(step.text, sizeof(step.text), "%s", find->text);
-	if (find->end_offset >= 0) {
-		step.records = find->end_offset - find->first_offset;
-		if (step.records > 0)
-			step.last_offset = find->end_offset - 1;
-	}
+	if (step.records > 0)
+		step.last_offset = find->first_offset + step.records - 1;
 	return stream_repair_add(s->repair, &step, err);
 }
 
@@ -95,7 +95,7 @@ add_bad_records(struct salvaging *s, const struct stream_batch_info *info,
 
 	snprintf(find.text, sizeof(find.text), "%.*s",
 	    (int)sizeof(find.text) - 1, why->text);
-	return add_hole(s, &find, err);
+	return add_hole(s, &find, -1, err);
 }
 
 /* ---- writing a segment -------------------------------------------------- */
@@ -193,7 +193,7 @@ walk(
 	while ((status = stream_survey_next(survey, &find, err)) == STREAM_OK) {
 		status = find.kind == STREAM_SURVEY_BATCH
 			     ? take_batch(s, &find, err)
-			     : add_hole(s, &find, err);
+			     : add_hole(s, &find, survey->source.fd, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -383,7 +383,7 @@ keep_offsets(struct salvaging *s, struct stream_error *err)
 	    s->state.next_offset <= s->next_offset)
 		return STREAM_OK;
 	s->gaps = true;
-	status = add_hole(s, &find, err);
+	status = add_hole(s, &find, -1, err);
 	return status == STREAM_OK
 		   ? add_empty_segment(s, s->state.next_offset, err)
 		   : status;

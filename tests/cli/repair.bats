@@ -477,3 +477,19 @@ EOS
     # What needs headers alone is rebuilt.
     [ -e "c-0/${name%.log}.index" ]
 }
+
+@test "a bad last batch is a hole in a salvage, a torn end is none" {
+    fill
+    cp -r . ../torn-0
+    printf XXXX | dd of="${logs[-1]}" bs=1 conv=notrunc status=none \
+        seek=$(($(stat -c %s "${logs[-1]}") - 5))
+    rm .strm-state
+    run -3 --separate-stderr strm repair -J --salvage ../a ./
+    [[ ${lines[0]} == *'"step":"hole","file":"'"${logs[-1]}"'",'* ]]
+    [[ ${lines[0]} == *'"first_offset":99,"last_offset":99,"records":1,'* ]]
+    [[ ${lines[1]} == *'"records":99,'* ]]
+    printf 'half a batch' >>"../torn-0/${logs[-1]}"
+    run -0 --separate-stderr strm repair -J --salvage ../b ../torn-0/
+    [[ ${lines[0]} == *'"step":"cut",'* ]]
+    [[ ${lines[1]} == *'"records":100,'* ]]
+}
