@@ -355,6 +355,7 @@ survey_file(struct stream_collecting *c, struct stream_finding *segment,
 	struct stream_survey survey;
 	int status = stream_index_check_new(c->source->dirfd,
 	    segment->base_offset, segment->state, segment->closed,
+	    !segment->closed && !c->source->is_ours,
 	    c->source->config.index_interval_bytes, &check, err);
 
 	if (status != STREAM_OK)
@@ -414,9 +415,11 @@ walk_segments(struct stream_collecting *c, struct stream_error *err)
 	for (size_t i = 0; i < f->count && status == STREAM_OK; i++) {
 		struct stream_finding *segment = &f->segments[i];
 
-		/* Of the first none is missed: before it there is nothing. */
 		segment->snapshot_known = c->producers_known;
-		if (i > 0)
+		if (i == 0)
+			status =
+			    stream_finding_load_first_snapshot(c, segment, err);
+		else
 			status = stream_finding_check_snapshot(c,
 			    segment->base_offset, &segment->snapshot_wrong,
 			    segment->snapshot_why, err);

@@ -23,7 +23,8 @@ struct stream_finding {
 	struct stream_index_verdict times;
 	bool txnindex_wrong;
 	bool snapshot_wrong; /* that of its base offset */
-	bool snapshot_known; /* what it should say is */
+	bool snapshot_known; /* what it should say is; of the first: it is
+			      * there and sound */
 	char txnindex_why[80];
 	char snapshot_why[80];
 };

@@ -64,6 +64,26 @@ stream_finding_check_snapshot(struct stream_collecting *c, int64_t offset,
 	return status;
 }
 
+int
+stream_finding_load_first_snapshot(struct stream_collecting *c,
+    struct stream_finding *segment, struct stream_error *err)
+{
+	struct stream_snapshot_entry *entries = NULL;
+	int64_t offset = segment->base_offset;
+	size_t count;
+	int status = stream_snapshot_load(
+	    c->source->dirfd, offset, &entries, &count, NULL);
+
+	segment->snapshot_known =
+	    status == STREAM_OK && fault_in(entries, count, offset) == NULL;
+	status = STREAM_OK;
+	if (segment->snapshot_known)
+		status =
+		    stream_producers_load(c->producers, entries, count, err);
+	free(entries);
+	return status;
+}
+
 static int
 by_marker(const void *key, const void *item)
 {

@@ -54,6 +54,11 @@ int stream_finding_add_aside(struct stream_collecting *c, const char *name,
 int stream_finding_check_snapshot(struct stream_collecting *c, int64_t offset,
     bool *wrong, char *why, struct stream_error *err);
 
+/* Take what the snapshot of the first segment says, if it is sound.  None is
+ * missed: before it there is nothing. */
+int stream_finding_load_first_snapshot(struct stream_collecting *c,
+    struct stream_finding *segment, struct stream_error *err);
+
 /* The .txnindex of a segment that was walked to end_offset without damage. */
 int stream_finding_check_txnindex(struct stream_collecting *c,
     struct stream_finding *segment, int64_t end_offset,

@@ -194,6 +194,8 @@ rebuild_segment(struct rebuilding *r, const struct stream_finding *segment,
 
 	if (segment != r->findings->segments)
 		status = settle_snapshot(r, segment, err);
+	else if (segment->snapshot_known)
+		status = load_snapshot(r, segment->base_offset, err);
 	stream_indexer_init(&r->indexer, segment->base_offset,
 	    r->findings->index_interval_bytes);
 	r->aborted.size = 0;

@@ -493,3 +493,30 @@ EOS
     [[ ${lines[0]} == *'"step":"cut",'* ]]
     [[ ${lines[1]} == *'"records":100,'* ]]
 }
+
+@test "an index of zeros is rebuilt where nobody makes slots ahead" {
+    fill
+    before=$(sums)
+    for file in "${logs[0]%.log}.index" "${logs[1]%.log}.timeindex" \
+        "${logs[-1]%.log}.index"; do
+        head -c "$(stat -c %s "$file")" /dev/zero >zeros
+        mv zeros "$file"
+        run -0 strm repair -y t
+        [[ ${lines[1]} == *" rebuild  $file "* ]]
+    done
+    rm .strm-old-*
+    [ "$(sums)" = "$before" ]
+}
+
+@test "a malformed partition.metadata stays" {
+    fill
+    echo noise >partition.metadata
+    run -0 strm repair -q t
+    [[ ${lines[1]} == *" stays  partition.metadata "*" form that Kafka writes" ]]
+    rm "${logs[0]%.log}.index"
+    run -3 strm repair -q -y t
+    [ "${#lines[@]}" -eq 3 ]
+    run -3 strm repair -q -y t
+    [ "${#lines[@]}" -eq 2 ]
+    [ "$(<partition.metadata)" = noise ]
+}

@@ -158,12 +158,14 @@ odd_indexes_are_left_alone(void **state)
 	static const uint8_t append[] = {0, 0, 0, 4, 0, 0, 0, 220};
 	struct stream_buf index;
 
-	put_log(dir, 0, 30, 0);
-	/* A broker's slots that are not in use. */
+	put_log(dir, 0, 30, FOREIGN);
+	/* A broker's slots that are not in use; we make none. */
 	fx_put_at(dir, INDEX_0, (uint64_t)fx_size(dir, INDEX_0), zeros, 64);
 	fx_put_at(
 	    dir, TIMEINDEX_0, (uint64_t)fx_size(dir, TIMEINDEX_0), zeros, 48);
-	expect_plan(dir, 0, "");
+	expect_plan(dir, FOREIGN, "");
+	expect_repaired(
+	    dir, 0, "rebuild " INDEX_0 "; rebuild " TIMEINDEX_0 "; ");
 	/* Few entries, as compaction leaves. */
 	fx_get(dir, INDEX_0, &index);
 	fx_put(dir, INDEX_0, index.data + 16, 8);
