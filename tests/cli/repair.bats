@@ -453,15 +453,28 @@ EOS
     [ "$output" = "nothing to do" ]
 }
 
-@test "a file that was never put in place is set aside, once it is old" {
+@test "a file that a dead writer never put in place is set aside" {
+    local name=.tmp-0123456789abcdef
     fill
-    echo half >.tmp-0123456789abcdef
+    echo half >"$name"
+    echo other >.tmp-of-another
+    # While a writer is at work it may be its file, unless it is old.
+    hold .strm-state 0
     run -0 strm repair t
     [ "$output" = "nothing to do" ]
-    touch -d '1 hour ago' .tmp-0123456789abcdef
+    touch -d '1 hour ago' "$name"
+    run -0 strm repair t
+    [[ ${lines[1]} == *"set-aside  $name "* ]]
+    kill "$!"
+    wait "$!" || true
+    touch "$name"
     run -0 strm repair -y t
-    [[ ${lines[1]} == *"set-aside  .tmp-0123456789abcdef "* ]]
-    [ "$(<.strm-old-.tmp-0123456789abcdef)" = half ]
+    [[ ${lines[1]} == *"set-aside  $name "*" was never put in place" ]]
+    [ "${#lines[@]}" -eq 2 ]
+    [ "$(<".strm-old-$name")" = half ]
+    [ -e .tmp-of-another ]
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
 }
 
 @test "a whole batch whose records cannot be read stays" {
