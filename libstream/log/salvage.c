@@ -42,6 +42,7 @@ struct salvaging {
 	bool gaps;
 	int64_t interval;    /* of the indexes */
 	int64_t next_offset; /* after the last batch that was written */
+	int64_t told_end;    /* after a bad last batch */
 	struct stream_producers *producers;
 	struct stream_unpacker unpacker;
 	struct stream_epochs_check epochs;
@@ -77,6 +78,8 @@ add_hole(struct salvaging *s, const struct stream_survey_find *find, int fd,
 	snprintf(step.text, sizeof(step.text), "%s", find->text);
 	if (step.records > 0)
 		step.last_offset = find->first_offset + step.records - 1;
+	if (find->kind == STREAM_SURVEY_TAIL && !torn)
+		s->told_end = step.last_offset + 1;
 	return stream_repair_add(s->repair, &step, err);
 }
 
@@ -383,7 +386,11 @@ keep_offsets(struct salvaging *s, struct stream_error *err)
 	    s->state.next_offset <= s->next_offset)
 		return STREAM_OK;
 	s->gaps = true;
-	status = add_hole(s, &find, -1, err);
+	if (s->told_end > find.first_offset)
+		find.first_offset = s->told_end;
+	status = find.first_offset < find.end_offset
+		     ? add_hole(s, &find, -1, err)
+		     : STREAM_OK;
 	return status == STREAM_OK
 		   ? add_empty_segment(s, s->state.next_offset, err)
 		   : status;
