@@ -99,3 +99,55 @@ stream_records_check(const struct stream_batch *batch,
 		return STREAM_OK;
 	return tell(batch, bytes, err);
 }
+
+/* ---- as they stand in the log ------------------------------------------- */
+
+void
+stream_unpacker_init(struct stream_unpacker *unpacker, size_t cap)
+{
+	*unpacker = (struct stream_unpacker){.cap = cap};
+	stream_buf_init(&unpacker->plain);
+}
+
+void
+stream_unpacker_release(struct stream_unpacker *unpacker)
+{
+	stream_decompressor_free(unpacker->decompressor);
+	stream_buf_release(&unpacker->plain);
+}
+
+static int
+unpack(struct stream_unpacker *unpacker, enum stream_codec codec,
+    struct stream_bytes *section, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (unpacker->decompressor == NULL)
+		status = stream_decompressor_new(&unpacker->decompressor, err);
+	unpacker->plain.size = 0;
+	if (status == STREAM_OK)
+		status = stream_decompress(unpacker->decompressor, codec,
+		    *section, unpacker->cap, &unpacker->plain, err);
+	*section =
+	    (struct stream_bytes){unpacker->plain.data, unpacker->plain.size};
+	return status;
+}
+
+int
+stream_records_check_packed(struct stream_unpacker *unpacker,
+    const struct stream_batch *batch, const uint8_t *bytes,
+    struct stream_error *err)
+{
+	enum stream_codec codec = stream_batch_codec(&batch->info);
+	struct stream_bytes section = {bytes + STREAM_BATCH_HEADER,
+	    batch->info.size - STREAM_BATCH_HEADER};
+	int status = STREAM_OK;
+
+	/* The codec's bits mean nothing then. */
+	if (batch->info.record_count == 0)
+		return STREAM_OK;
+	if (codec != STREAM_CODEC_NONE)
+		status = unpack(unpacker, codec, &section, err);
+	return status == STREAM_OK ? stream_records_check(batch, section, err)
+				   : status;
+}

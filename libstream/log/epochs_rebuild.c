@@ -8,54 +8,58 @@
 #include "file/scan.h"
 #include "log/view.h"
 
+void
+stream_epochs_noter_init(struct stream_epochs_noter *noter)
+{
+	*noter = (struct stream_epochs_noter){.holds = false};
+	stream_buf_init(&noter->entries);
+}
+
+void
+stream_epochs_noter_release(struct stream_epochs_noter *noter)
+{
+	stream_buf_release(&noter->entries);
+}
+
+static bool
+begins_epoch(const struct stream_epochs_noter *noter)
+{
+	const struct stream_epoch *entries = (const void *)noter->entries.data;
+	size_t count = noter->entries.size / sizeof(*entries);
+
+	return count == 0 ||
+	       (noter->held.epoch > entries[count - 1].epoch &&
+		   noter->held.start_offset > entries[count - 1].start_offset);
+}
+
 int
-stream_epochs_note(struct stream_buf *epochs,
+stream_epochs_noted(struct stream_epochs_noter *noter, struct stream_error *err)
+{
+	if (!noter->holds || !begins_epoch(noter))
+		return STREAM_OK;
+	return stream_buf_add(
+	    &noter->entries, &noter->held, sizeof(noter->held), err);
+}
+
+int
+stream_epochs_note(struct stream_epochs_noter *noter,
     const struct stream_batch_info *info, struct stream_error *err)
 {
-	struct stream_epoch new = {info->leader_epoch, info->base_offset};
-	const struct stream_epoch *last = NULL;
+	int status = STREAM_OK;
 
-	if (epochs->size > 0)
-		last =
-		    (const struct stream_epoch *)(const void *)(epochs->data +
-								epochs->size -
-								sizeof(*last));
-	if (new.epoch < 0 ||
-	    (last != NULL && (new.epoch <= last->epoch ||
-				 new.start_offset <= last->start_offset)))
+	if (info->leader_epoch < 0)
 		return STREAM_OK;
-	return stream_buf_add(epochs, &new, sizeof(new), err);
-}
-
-/* The epoch in which the checkpoint says that offset was written; -1. */
-static int32_t
-epoch_at(const struct stream_epoch *entries, size_t count, int64_t offset)
-{
-	int32_t epoch = -1;
-
-	for (size_t i = 0; i < count && entries[i].start_offset <= offset; i++)
-		epoch = entries[i].epoch;
-	return epoch;
-}
-
-bool
-stream_epochs_agree(const struct stream_epoch *entries, size_t count,
-    const struct stream_buf *noted, int64_t end_offset)
-{
-	size_t n = noted->size / sizeof(struct stream_epoch);
-	const struct stream_epoch *begun = (const void *)noted->data;
-
-	if (count > 0 && entries[count - 1].start_offset > end_offset)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (epoch_at(entries, count, begun[i].start_offset) !=
-		    begun[i].epoch)
-			return false;
-	return true;
+	if (noter->holds && noter->held.epoch <= info->leader_epoch)
+		status = stream_epochs_noted(noter, err);
+	noter->held =
+	    (struct stream_epoch){info->leader_epoch, info->base_offset};
+	noter->holds = true;
+	return status;
 }
 
 static int
-walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
+walk_segment(
+    int fd, struct stream_epochs_noter *noter, struct stream_error *err)
 {
 	struct stream_scan scan;
 	struct stream_batch batch;
@@ -66,7 +70,7 @@ walk_segment(int fd, struct stream_buf *epochs, struct stream_error *err)
 	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 	       STREAM_OK) {
-		status = stream_epochs_note(epochs, &batch.info, err);
+		status = stream_epochs_note(noter, &batch.info, err);
 		if (status != STREAM_OK)
 			break;
 	}
@@ -79,26 +83,28 @@ int
 stream_epochs_rebuild(int dirfd, struct stream_error *err)
 {
 	struct stream_view view;
-	struct stream_buf epochs;
+	struct stream_epochs_noter noter;
 	int status = stream_view_load(dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
-	stream_buf_init(&epochs);
+	stream_epochs_noter_init(&noter);
 	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
 		int fd;
 
 		status = stream_view_open(&view, i, dirfd, &fd, err);
 		if (status != STREAM_OK)
 			break;
-		status = walk_segment(fd, &epochs, err);
+		status = walk_segment(fd, &noter, err);
 		close(fd);
 	}
-	if (status == STREAM_OK && epochs.size > 0)
-		status = stream_epochs_save(dirfd,
-		    (const struct stream_epoch *)(const void *)epochs.data,
-		    epochs.size / sizeof(struct stream_epoch), err);
-	stream_buf_release(&epochs);
+	if (status == STREAM_OK)
+		status = stream_epochs_noted(&noter, err);
+	if (status == STREAM_OK && noter.entries.size > 0)
+		status =
+		    stream_epochs_save(dirfd, (const void *)noter.entries.data,
+			noter.entries.size / sizeof(struct stream_epoch), err);
+	stream_epochs_noter_release(&noter);
 	stream_view_release(&view);
 	return status;
 }

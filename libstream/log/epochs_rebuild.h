@@ -17,25 +17,32 @@
 #include "codec/batch.h"
 #include "file/checkpoint.h"
 
+/* The entries that batches give, in the order of the log. */
+struct stream_epochs_noter {
+	struct stream_buf entries; /* of struct stream_epoch */
+	struct stream_epoch held;  /* of the last batch that had an epoch */
+	bool holds;
+};
+
+void stream_epochs_noter_init(struct stream_epochs_noter *noter);
+void stream_epochs_noter_release(struct stream_epochs_noter *noter);
+
 /*
- * Add an entry (struct stream_epoch) to the end of epochs when this batch, the
- * next of the log, begins a later epoch than all before it.  STREAM_ENOMEM.
+ * The next batch of the log.  Each that begins a later epoch than all before it
+ * gives an entry, once the one after it is known: no checksum covers an epoch,
+ * and one that is higher than that of the batch right after it is wrong.
+ * STREAM_ENOMEM.
  */
-int stream_epochs_note(struct stream_buf *epochs,
+int stream_epochs_note(struct stream_epochs_noter *noter,
     const struct stream_batch_info *info, struct stream_error *err);
 
-/*
- * Does a checkpoint of count entries (borrowed) say of a log the same as the
- * entries that were noted from its batches?  It may know more: epochs in which
- * nothing was written, or that begin before the first batch that is left.  But
- * none begins past end_offset, where the log ends.
- */
-bool stream_epochs_agree(const struct stream_epoch *entries, size_t count,
-    const struct stream_buf *noted, int64_t end_offset);
+/* There are no more: now the entries are all there.  STREAM_ENOMEM. */
+int stream_epochs_noted(
+    struct stream_epochs_noter *noter, struct stream_error *err);
 
 /*
- * Walk the headers of all segments of the partition dirfd and write an entry
- * for each epoch at its first offset.  A log without batches gets no file.
+ * Walk the headers of all segments of the partition dirfd and write the
+ * entries that they give.  A log without batches gets no file.
  * Append lock held.  STREAM_EIO, STREAM_ENOMEM.
  */
 int stream_epochs_rebuild(int dirfd, struct stream_error *err);

@@ -8,10 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/fail.h"
 #include "file/io.h"
-#include "log/epochs_rebuild.h"
 #include "log/findings_private.h"
 #include "log/survey.h"
 
@@ -19,6 +17,7 @@ void
 stream_findings_release(struct stream_findings *findings)
 {
 	free(findings->segments);
+	stream_epochs_check_release(&findings->epochs);
 	*findings = (struct stream_findings){.segments = NULL};
 }
 
@@ -138,27 +137,6 @@ check_durable(struct stream_collecting *c, const struct stream_survey *survey,
 
 /* ---- one segment's log -------------------------------------------------- */
 
-/* A header that can be read says how many records the bytes hold. */
-static void
-count_claimed(int fd, const struct stream_survey_find *find,
-    struct stream_repair_step *step)
-{
-	uint8_t header[STREAM_BATCH_HEADER];
-	int64_t delta;
-	size_t got;
-
-	if (stream_io_read_at(fd, header, sizeof(header), find->position, &got,
-		NULL) != STREAM_OK ||
-	    got < sizeof(header) ||
-	    (int64_t)stream_load64(header) != find->first_offset)
-		return;
-	delta = (int32_t)stream_load32(header + 23);
-	if (delta < 0)
-		return;
-	step->records = delta + 1;
-	step->last_offset = find->first_offset + delta;
-}
-
 static struct stream_repair_step
 step_of(const struct stream_finding *segment,
     const struct stream_survey_find *find, int fd)
@@ -171,14 +149,9 @@ step_of(const struct stream_finding *segment,
 	step.position = find->position;
 	step.bytes = find->size;
 	step.first_offset = find->first_offset;
-	step.records = -1;
-	if (find->end_offset < 0) {
-		count_claimed(fd, find, &step);
-	} else {
-		step.records = find->end_offset - find->first_offset;
-		if (step.records > 0)
-			step.last_offset = find->end_offset - 1;
-	}
+	step.records = stream_survey_lost(find, fd);
+	if (step.records > 0)
+		step.last_offset = find->first_offset + step.records - 1;
 	return step;
 }
 
@@ -247,7 +220,6 @@ note_abort(struct stream_collecting *c,
 	return stream_buf_add(&c->aborts, &found, sizeof(found), err);
 }
 
-/* A control batch that cannot be read tells nothing of its producer. */
 static int
 feed_producers(struct stream_collecting *c,
     const struct stream_survey_find *find, struct stream_error *err)
@@ -261,16 +233,56 @@ feed_producers(struct stream_collecting *c,
 	    c->producers, &find->batch.info, find->bytes, &abort, err);
 	if (status == STREAM_OK && abort.happened)
 		status = note_abort(c, &abort, err);
-	if (status != STREAM_ECORRUPT && status != STREAM_ENEWER)
-		return status;
-	c->producers_known = false;
-	return STREAM_OK;
+	return status;
+}
+
+/* The batch is whole and its header right, so what is derived from headers is
+ * as good as ever, and writers go on behind it; but a control batch that cannot
+ * be read tells nothing of its producer. */
+static int
+add_unreadable(struct stream_collecting *c, struct stream_finding *segment,
+    const struct stream_batch_info *info, const char *why,
+    struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+	struct stream_repair_step step;
+
+	if (stream_batch_is_control(info))
+		c->producers_known = false;
+	stream_finding_name(segment, STREAM_NAME_LOG, name);
+	step = stream_finding_step(STREAM_REPAIR_STAYS, name, why);
+	step.position = info->position;
+	step.bytes = info->size;
+	step.first_offset = info->base_offset;
+	step.last_offset = info->last_offset;
+	step.records = info->record_count;
+	return stream_repair_add(c->repair, &step, err);
 }
 
 static int
-add_batch(struct stream_collecting *c, struct stream_index_check *check,
-    const struct stream_survey_find *find, int64_t expected,
-    struct stream_error *err)
+check_records(struct stream_collecting *c, struct stream_finding *segment,
+    const struct stream_survey_find *find, struct stream_error *err)
+{
+	struct stream_error why = {.text = ""};
+	int status = stream_records_check_packed(
+	    &c->unpacker, &find->batch, find->bytes, &why);
+
+	if (status == STREAM_OK)
+		status = feed_producers(c, find, &why);
+	if (status == STREAM_OK)
+		return STREAM_OK;
+	if (status != STREAM_ENOMEM && status != STREAM_EIO)
+		return add_unreadable(
+		    c, segment, &find->batch.info, why.text, err);
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
+static int
+add_batch(struct stream_collecting *c, struct stream_finding *segment,
+    struct stream_index_check *check, const struct stream_survey_find *find,
+    int64_t expected, struct stream_error *err)
 {
 	int status = stream_index_check_add(check, &find->batch, err);
 
@@ -278,9 +290,11 @@ add_batch(struct stream_collecting *c, struct stream_index_check *check,
 	    find->batch.info.base_offset != expected ||
 	    find->batch.info.record_count != find->batch.last_offset_delta + 1;
 	if (status == STREAM_OK)
-		status = stream_epochs_note(&c->epochs, &find->batch.info, err);
+		status = stream_epochs_check_add(&c->findings->epochs,
+		    &find->batch.info,
+		    (size_t)(segment - c->findings->segments), err);
 	if (status == STREAM_OK)
-		status = feed_producers(c, find, err);
+		status = check_records(c, segment, find, err);
 	return status;
 }
 
@@ -300,7 +314,8 @@ walk_batches(struct stream_collecting *c, struct stream_finding *segment,
 		if (status != STREAM_OK)
 			return status == STREAM_END ? STREAM_OK : status;
 		if (find.kind == STREAM_SURVEY_BATCH)
-			status = add_batch(c, check, &find, expected, err);
+			status =
+			    add_batch(c, segment, check, &find, expected, err);
 		else if (find.kind == STREAM_SURVEY_HOLE)
 			status = add_hole(c, segment, &find, fd, err);
 		else
@@ -340,6 +355,7 @@ survey_file(struct stream_collecting *c, struct stream_finding *segment,
 	struct stream_survey survey;
 	int status = stream_index_check_new(c->source->dirfd,
 	    segment->base_offset, segment->state, segment->closed,
+	    !segment->closed && !c->source->is_ours,
 	    c->source->config.index_interval_bytes, &check, err);
 
 	if (status != STREAM_OK)
@@ -399,9 +415,11 @@ walk_segments(struct stream_collecting *c, struct stream_error *err)
 	for (size_t i = 0; i < f->count && status == STREAM_OK; i++) {
 		struct stream_finding *segment = &f->segments[i];
 
-		/* Of the first none is missed: before it there is nothing. */
 		segment->snapshot_known = c->producers_known;
-		if (i > 0)
+		if (i == 0)
+			status =
+			    stream_finding_load_first_snapshot(c, segment, err);
+		else
 			status = stream_finding_check_snapshot(c,
 			    segment->base_offset, &segment->snapshot_wrong,
 			    segment->snapshot_why, err);
@@ -420,6 +438,9 @@ collect(struct stream_collecting *c, struct stream_error *err)
 		status = load_state(c, err);
 	if (status == STREAM_OK)
 		status = check_newest(c, err);
+	if (status == STREAM_OK)
+		status = stream_epochs_check_init(
+		    &c->findings->epochs, c->source->dirfd, err);
 	if (status == STREAM_OK)
 		status = walk_segments(c, err);
 	if (status == STREAM_OK)
@@ -445,11 +466,11 @@ stream_findings_collect(const struct stream_repair_source *source,
 	*findings = (struct stream_findings){.end_offset = -1};
 	if (status != STREAM_OK)
 		return status;
-	stream_buf_init(&c.epochs);
 	stream_buf_init(&c.aborts);
+	stream_unpacker_init(&c.unpacker, source->cap);
 	status = collect(&c, err);
 	stream_producers_free(c.producers);
-	stream_buf_release(&c.epochs);
+	stream_unpacker_release(&c.unpacker);
 	stream_buf_release(&c.aborts);
 	stream_view_release(&c.view);
 	return status;

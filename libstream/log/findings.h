@@ -9,6 +9,7 @@
 #ifndef STREAM_LOG_FINDINGS_H
 #define STREAM_LOG_FINDINGS_H
 
+#include "log/epochs_check.h"
 #include "log/index_check.h"
 #include "log/repair.h"
 
@@ -22,7 +23,8 @@ struct stream_finding {
 	struct stream_index_verdict times;
 	bool txnindex_wrong;
 	bool snapshot_wrong; /* that of its base offset */
-	bool snapshot_known; /* what it should say is */
+	bool snapshot_known; /* what it should say is; of the first: it is
+			      * there and sound */
 	char txnindex_why[80];
 	char snapshot_why[80];
 };
@@ -40,8 +42,8 @@ struct stream_findings {
 	uint64_t cut_position;
 	bool end_snapshot_wrong; /* what it should say is known */
 	char end_snapshot_why[80];
-	bool epochs_wrong;
-	char epochs_why[80];
+	/* leader-epoch-checkpoint, and what belongs in it. */
+	struct stream_epochs_check epochs;
 	int64_t index_interval_bytes; /* that indexes are rebuilt with */
 };
 

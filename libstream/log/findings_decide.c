@@ -119,7 +119,7 @@ stream_finding_decide(struct stream_collecting *c, struct stream_error *err)
 	    f->end_offset >= 0 ? f->end_offset : 0, STREAM_NAME_SNAPSHOT, name);
 	if (status == STREAM_OK && f->end_snapshot_wrong)
 		status = add_rebuild(c, name, f->end_snapshot_why, err);
-	if (status == STREAM_OK && f->epochs_wrong)
-		status = add_rebuild(c, STREAM_EPOCHS_FILE, f->epochs_why, err);
+	if (status == STREAM_OK && f->epochs.wrong)
+		status = add_rebuild(c, STREAM_EPOCHS_FILE, f->epochs.why, err);
 	return status;
 }

@@ -1,14 +1,13 @@
 /*
  * findings_files.c - snapshots, .txnindex and leader epochs against the log
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "file/checkpoint.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/snapshot.h"
-#include "log/epochs_rebuild.h"
 #include "log/findings_private.h"
 
 /* ---- snapshots and .txnindex -------------------------------------------- */
@@ -61,6 +60,26 @@ stream_finding_check_snapshot(struct stream_collecting *c, int64_t offset,
 	} else if (err != NULL) {
 		*err = reason;
 	}
+	free(entries);
+	return status;
+}
+
+int
+stream_finding_load_first_snapshot(struct stream_collecting *c,
+    struct stream_finding *segment, struct stream_error *err)
+{
+	struct stream_snapshot_entry *entries = NULL;
+	int64_t offset = segment->base_offset;
+	size_t count;
+	int status = stream_snapshot_load(
+	    c->source->dirfd, offset, &entries, &count, NULL);
+
+	segment->snapshot_known =
+	    status == STREAM_OK && fault_in(entries, count, offset) == NULL;
+	status = STREAM_OK;
+	if (segment->snapshot_known)
+		status =
+		    stream_producers_load(c->producers, entries, count, err);
 	free(entries);
 	return status;
 }
@@ -177,31 +196,38 @@ stream_finding_check_txnindex(struct stream_collecting *c,
 /* ---- the partition's other files ---------------------------------------- */
 
 static int
+add_epoch_stays(struct stream_collecting *c,
+    const struct stream_epochs_run *run, struct stream_error *err)
+{
+	char text[STREAM_NAME_SIZE];
+	struct stream_repair_step step;
+
+	stream_finding_name(
+	    &c->findings->segments[run->segment], STREAM_NAME_LOG, text);
+	step = stream_finding_step(STREAM_REPAIR_STAYS, text, "");
+	snprintf(step.text, sizeof(step.text),
+	    "leader epoch %d where the checkpoint says %d", run->epoch,
+	    run->expected);
+	step.position = run->position;
+	step.first_offset = run->first_offset;
+	step.last_offset = run->last_offset;
+	step.records = run->last_offset - run->first_offset + 1;
+	return stream_repair_add(c->repair, &step, err);
+}
+
+static int
 check_epochs(struct stream_collecting *c, struct stream_error *err)
 {
 	struct stream_findings *f = c->findings;
-	struct stream_epoch *entries = NULL;
-	struct stream_error why = {.text = ""};
-	size_t count = 0;
-	int64_t end = f->newest_damaged ? INT64_MAX : f->end_offset;
-	int status =
-	    stream_epochs_load(c->source->dirfd, &entries, &count, &why);
+	const struct stream_epochs_run *runs;
+	int status = stream_epochs_check_end(&f->epochs,
+	    f->newest_damaged ? INT64_MAX : f->end_offset, f->damaged, err);
 
-	if (status == STREAM_ENOENT && c->epochs.size > 0)
-		stream_finding_condemn(
-		    &f->epochs_wrong, f->epochs_why, "is missing");
-	else if (status == STREAM_ECORRUPT)
-		stream_finding_condemn(
-		    &f->epochs_wrong, f->epochs_why, "%.70s", why.text);
-	else if (status == STREAM_OK && !f->damaged &&
-		 !stream_epochs_agree(entries, count, &c->epochs, end))
-		stream_finding_condemn(&f->epochs_wrong, f->epochs_why,
-		    "does not say what the batches say");
-	free(entries);
-	if (status != STREAM_EIO && status != STREAM_ENOMEM)
-		return STREAM_OK;
-	if (err != NULL)
-		*err = why;
+	runs = (const void *)f->epochs.runs.data;
+	for (size_t i = 0;
+	     i < f->epochs.runs.size / sizeof(*runs) && status == STREAM_OK;
+	     i++)
+		status = add_epoch_stays(c, &runs[i], err);
 	return status;
 }
 

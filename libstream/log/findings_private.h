@@ -7,6 +7,7 @@
 #ifndef STREAM_LOG_FINDINGS_PRIVATE_H
 #define STREAM_LOG_FINDINGS_PRIVATE_H
 
+#include "codec/records_check.h"
 #include "file/index_txn.h"
 #include "file/state.h"
 #include "log/findings.h"
@@ -28,7 +29,7 @@ struct stream_collecting {
 	struct stream_producers *producers;
 	bool producers_known; /* no damage since the last sound snapshot */
 	bool gapped;          /* compaction or retention took records away */
-	struct stream_buf epochs; /* of struct stream_epoch */
+	struct stream_unpacker unpacker;
 	struct stream_buf aborts; /* of struct stream_found_abort */
 };
 
@@ -52,6 +53,11 @@ int stream_finding_add_aside(struct stream_collecting *c, const char *name,
  * Missing is wrong where one is missed. */
 int stream_finding_check_snapshot(struct stream_collecting *c, int64_t offset,
     bool *wrong, char *why, struct stream_error *err);
+
+/* Take what the snapshot of the first segment says, if it is sound.  None is
+ * missed: before it there is nothing. */
+int stream_finding_load_first_snapshot(struct stream_collecting *c,
+    struct stream_finding *segment, struct stream_error *err);
 
 /* The .txnindex of a segment that was walked to end_offset without damage. */
 int stream_finding_check_txnindex(struct stream_collecting *c,

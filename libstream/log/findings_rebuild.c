@@ -12,7 +12,6 @@
 #include "file/checkpoint.h"
 #include "file/io.h"
 #include "file/snapshot.h"
-#include "log/epochs_rebuild.h"
 #include "log/findings.h"
 #include "log/producers.h"
 #include "log/set_aside.h"
@@ -23,7 +22,6 @@ struct rebuilding {
 	const struct stream_repair_source *source;
 	const struct stream_findings *findings;
 	struct stream_producers *producers;
-	struct stream_buf epochs;
 	/* Of the segment that is being walked. */
 	struct stream_indexer indexer;
 	struct stream_buf aborted;
@@ -135,9 +133,6 @@ walk(struct rebuilding *r, struct stream_survey *survey,
 			continue;
 		status = stream_indexer_add(&r->indexer, &find.batch.info, err);
 		if (status == STREAM_OK)
-			status = stream_epochs_note(
-			    &r->epochs, &find.batch.info, err);
-		if (status == STREAM_OK)
 			status = feed_producers(r, &find, err);
 		if (status != STREAM_OK)
 			return status;
@@ -199,6 +194,8 @@ rebuild_segment(struct rebuilding *r, const struct stream_finding *segment,
 
 	if (segment != r->findings->segments)
 		status = settle_snapshot(r, segment, err);
+	else if (segment->snapshot_known)
+		status = load_snapshot(r, segment->base_offset, err);
 	stream_indexer_init(&r->indexer, segment->base_offset,
 	    r->findings->index_interval_bytes);
 	r->aborted.size = 0;
@@ -212,36 +209,17 @@ rebuild_segment(struct rebuilding *r, const struct stream_finding *segment,
 
 /* ---- all of them -------------------------------------------------------- */
 
-/* An epoch that began past the log's end begins there now: its number must not
- * be used for another. */
-static int
-keep_newest_epoch(struct rebuilding *r, struct stream_error *err)
-{
-	struct stream_epoch last;
-	int64_t end = r->findings->end_offset;
-
-	if (r->findings->newest_damaged ||
-	    stream_epochs_last(r->dirfd, &last, NULL) != STREAM_OK ||
-	    last.start_offset <= end)
-		return STREAM_OK;
-	return stream_epochs_note(&r->epochs,
-	    &(struct stream_batch_info){
-		.leader_epoch = last.epoch, .base_offset = end},
-	    err);
-}
-
 static int
 write_epochs(struct rebuilding *r, struct stream_error *err)
 {
-	int status = keep_newest_epoch(r, err);
+	const struct stream_epoch *list;
+	size_t count;
+	int status = stream_set_aside_file(r->dirfd, STREAM_EPOCHS_FILE, err);
 
-	if (status == STREAM_OK)
-		status =
-		    stream_set_aside_file(r->dirfd, STREAM_EPOCHS_FILE, err);
-	if (status != STREAM_OK)
-		return status;
-	return stream_epochs_save(r->dirfd, (const void *)r->epochs.data,
-	    r->epochs.size / sizeof(struct stream_epoch), err);
+	list = stream_epochs_check_list(&r->findings->epochs, &count);
+	return status == STREAM_OK
+		   ? stream_epochs_save(r->dirfd, list, count, err)
+		   : status;
 }
 
 static int
@@ -254,7 +232,7 @@ rebuild(struct rebuilding *r, struct stream_error *err)
 		status = rebuild_segment(r, &f->segments[i], err);
 	if (status == STREAM_OK && f->end_snapshot_wrong)
 		status = write_snapshot(r, f->end_offset, err);
-	if (status == STREAM_OK && f->epochs_wrong)
+	if (status == STREAM_OK && f->epochs.wrong)
 		status = write_epochs(r, err);
 	/* Where something was only set aside. */
 	return status == STREAM_OK ? stream_io_sync_dir(r->dirfd, err) : status;
@@ -273,11 +251,9 @@ stream_findings_rebuild(const struct stream_repair_source *source,
 
 	if (status != STREAM_OK)
 		return status;
-	stream_buf_init(&r.epochs);
 	stream_buf_init(&r.aborted);
 	status = rebuild(&r, err);
 	stream_producers_free(r.producers);
-	stream_buf_release(&r.epochs);
 	stream_buf_release(&r.aborted);
 	return status;
 }

@@ -37,6 +37,7 @@ struct guess {
 struct stream_index_check {
 	int64_t base_offset;
 	bool closed;
+	bool slots;
 	struct table offsets;
 	struct table times;
 	int64_t max_timestamp_ms;
@@ -111,7 +112,7 @@ load(struct table *table, int dirfd, const struct stream_name *name,
 
 int
 stream_index_check_new(int dirfd, int64_t base_offset,
-    enum stream_name_state state, bool closed, int64_t setting,
+    enum stream_name_state state, bool closed, bool slots, int64_t setting,
     struct stream_index_check **check, struct stream_error *err)
 {
 	struct stream_name name = {base_offset, STREAM_NAME_INDEX, state};
@@ -122,6 +123,7 @@ stream_index_check_new(int dirfd, int64_t base_offset,
 		return stream_fail_memory(err);
 	new->base_offset = base_offset;
 	new->closed = closed;
+	new->slots = slots;
 	new->max_timestamp_ms = STREAM_NO_TIMESTAMP;
 	for (size_t i = 0; i < STREAM_INDEX_GUESSES; i++)
 		stream_indexer_init(&new->guesses[i].indexer, base_offset,
@@ -342,6 +344,19 @@ check_last_time(struct stream_index_check *check)
 		condemn(times, "lacks its last entry");
 }
 
+/* One that is all zeros may be that of the first record of 1970. */
+static void
+check_slots(const struct stream_index_check *check, struct table *table)
+{
+	size_t zeros = table->bytes.size / table->entry - table->count;
+
+	if (check->slots || zeros == 0 ||
+	    (table == &check->times && zeros == 1 && table->count == 0 &&
+		check->max_timestamp_ms == 0))
+		return;
+	condemn(table, "%zu entries are zero", zeros);
+}
+
 int
 stream_index_check_end(struct stream_index_check *check,
     struct stream_index_verdict *offsets, struct stream_index_verdict *times,
@@ -358,6 +373,9 @@ stream_index_check_end(struct stream_index_check *check,
 	check_last_time(check);
 	for (size_t i = 0; i < STREAM_INDEX_GUESSES && status == STREAM_OK; i++)
 		status = end_guess(check, i, err);
+	/* Those before them tell the interval all the same. */
+	check_slots(check, &check->offsets);
+	check_slots(check, &check->times);
 	*offsets = check->offsets.verdict;
 	*times = check->times.verdict;
 	return status;

@@ -39,11 +39,12 @@ struct stream_index_check;
 
 /*
  * Load the indexes of the segment whose log name (borrowed) has this base
- * offset and state.  closed: there is a newer segment.  Gives *check.
- * STREAM_EIO, STREAM_ENOMEM; a file that is missing is a verdict.
+ * offset and state.  closed: there is a newer segment.  slots: zero slots at
+ * the end are in order, as brokers make them.  Gives *check. STREAM_EIO,
+ * STREAM_ENOMEM; a file that is missing is a verdict.
  */
 int stream_index_check_new(int dirfd, int64_t base_offset,
-    enum stream_name_state state, bool closed, int64_t setting,
+    enum stream_name_state state, bool closed, bool slots, int64_t setting,
     struct stream_index_check **check, struct stream_error *err);
 
 /* NULL is allowed. */

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "file/lock.h"
 #include "file/name.h"
+#include "file/state.h"
 #include "log/set_aside.h"
 #include "log/swap_check.h"
 #include "log/view.h"
@@ -37,6 +40,9 @@ enum stage {
 
 /* As often as a view is listed: who rolls so fast is no writer of ours. */
 enum { LOOKS = 100, OLD_S = 60 };
+
+/* Append, sync and structure: bytes of the state file. */
+enum { LOCKS = 3 };
 
 struct leftover {
 	enum stage stage;
@@ -141,15 +147,34 @@ is_temporary(const char *text)
 	       strspn(text + 5, "0123456789abcdef") == 16;
 }
 
-/* Without the locks, a writer may be about to put it in place. */
 static bool
-is_old(const struct settling *s, const char *text)
+is_writer_at_work(const struct settling *s)
 {
+	bool held;
+	int fd;
+
+	if (stream_io_open(s->dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, NULL) !=
+	    STREAM_OK)
+		return false;
+	held = stream_lock_is_held(fd, STREAM_LOCK_APPEND, LOCKS);
+	close(fd);
+	return held;
+}
+
+/*
+ * Was the file left by a writer that died?  Who writes one holds a lock until
+ * it has its name.  So one that was listed before no lock was held, and is
+ * there still, nobody will put in place; nor one that is old.
+ */
+static bool
+is_left(const struct settling *s, const char *text)
+{
+	bool free = s->carry_out || !is_writer_at_work(s);
 	struct stat st;
 
-	return s->carry_out ||
-	       (fstatat(s->dirfd, text, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		   stream_clock_now_ms() / 1000 - st.st_mtime > OLD_S);
+	if (fstatat(s->dirfd, text, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	return free || stream_clock_now_ms() / 1000 - st.st_mtime > OLD_S;
 }
 
 static int
@@ -160,7 +185,7 @@ note(struct settling *s, const char *text, struct stream_error *err)
 	if (stream_name_parse(text, &found.name)) {
 		if (!classify(s, &found.name, &found.stage))
 			return STREAM_OK;
-	} else if (!is_temporary(text) || !is_old(s, text)) {
+	} else if (!is_temporary(text) || !is_left(s, text)) {
 		return STREAM_OK;
 	}
 	strcpy(found.text, text);

@@ -12,14 +12,12 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "codec/compress.h"
-#include "codec/records.h"
-#include "file/checkpoint.h"
+#include "codec/records_check.h"
 #include "file/io.h"
 #include "file/name.h"
 #include "file/snapshot.h"
 #include "file/state.h"
-#include "log/epochs_rebuild.h"
+#include "log/epochs_check.h"
 #include "log/findings.h"
 #include "log/indexer.h"
 #include "log/leftovers.h"
@@ -31,7 +29,6 @@
 enum {
 	/* Batches are gathered to so many bytes before they are written. */
 	BLOCK = 1 << 20,
-	RECORDS = 256,
 	METADATA_LIMIT = 4096
 };
 
@@ -45,10 +42,10 @@ struct salvaging {
 	bool gaps;
 	int64_t interval;    /* of the indexes */
 	int64_t next_offset; /* after the last batch that was written */
+	int64_t told_end;    /* after a bad last batch */
 	struct stream_producers *producers;
-	struct stream_decompressor *decompressor;
-	struct stream_buf plain; /* decompressed records */
-	struct stream_buf epochs;
+	struct stream_unpacker unpacker;
+	struct stream_epochs_check epochs;
 	/* The segment that is being written. */
 	int64_t base_offset;
 	int log;
@@ -60,27 +57,29 @@ struct salvaging {
 
 /* ---- holes -------------------------------------------------------------- */
 
+/* A last batch that is whole and bad was written once, unlike an append that
+ * did not finish. */
 static int
-add_hole(struct salvaging *s, const struct stream_survey_find *find,
+add_hole(struct salvaging *s, const struct stream_survey_find *find, int fd,
     struct stream_error *err)
 {
-	bool tail = find->kind == STREAM_SURVEY_TAIL;
+	bool torn =
+	    find->kind == STREAM_SURVEY_TAIL && find->tail == STREAM_TAIL_TORN;
 	struct stream_repair_step step = {
-	    .action = tail ? STREAM_REPAIR_CUT : STREAM_REPAIR_HOLE,
+	    .action = torn ? STREAM_REPAIR_CUT : STREAM_REPAIR_HOLE,
 	    .position = find->position,
 	    .bytes = find->size,
 	    .first_offset = find->first_offset,
 	    .last_offset = -1,
-	    .records = -1,
+	    .records = stream_survey_lost(find, fd),
 	};
 
 	stream_name_put_plain(s->base_offset, STREAM_NAME_LOG, step.file);
 	snprintf(step.text, sizeof(step.text), "%s", find->text);
-	if (find->end_offset >= 0) {
-		step.records = find->end_offset - find->first_offset;
-		if (step.records > 0)
-			step.last_offset = find->end_offset - 1;
-	}
+	if (step.records > 0)
+		step.last_offset = find->first_offset + step.records - 1;
+	if (find->kind == STREAM_SURVEY_TAIL && !torn)
+		s->told_end = step.last_offset + 1;
 	return stream_repair_add(s->repair, &step, err);
 }
 
@@ -99,45 +98,7 @@ add_bad_records(struct salvaging *s, const struct stream_batch_info *info,
 
 	snprintf(find.text, sizeof(find.text), "%.*s",
 	    (int)sizeof(find.text) - 1, why->text);
-	return add_hole(s, &find, err);
-}
-
-/* ---- can its records be read? ------------------------------------------- */
-
-static int
-unpack(struct salvaging *s, const struct stream_survey_find *find,
-    struct stream_bytes *records, struct stream_error *err)
-{
-	enum stream_codec codec = stream_batch_codec(&find->batch.info);
-	int status;
-
-	*records = (struct stream_bytes){find->bytes + STREAM_BATCH_HEADER,
-	    find->batch.info.size - STREAM_BATCH_HEADER};
-	if (codec == STREAM_CODEC_NONE || find->batch.info.record_count == 0)
-		return STREAM_OK;
-	s->plain.size = 0;
-	status = stream_decompress(
-	    s->decompressor, codec, *records, s->source->cap, &s->plain, err);
-	*records = (struct stream_bytes){s->plain.data, s->plain.size};
-	return status;
-}
-
-static int
-check_records(struct salvaging *s, const struct stream_survey_find *find,
-    struct stream_error *err)
-{
-	struct stream_record some[RECORDS];
-	struct stream_records walk;
-	struct stream_bytes records;
-	size_t n = 1;
-	int status = unpack(s, find, &records, err);
-
-	if (status == STREAM_OK)
-		status =
-		    stream_records_start(&walk, &find->batch, records, err);
-	while (status == STREAM_OK && n > 0)
-		status = stream_records_take(&walk, some, RECORDS, &n, err);
-	return status;
+	return add_hole(s, &find, -1, err);
 }
 
 /* ---- writing a segment -------------------------------------------------- */
@@ -195,7 +156,7 @@ write_batch(struct salvaging *s, const struct stream_survey_find *find,
 	if (status == STREAM_OK)
 		status = stream_indexer_add(&s->indexer, &info, err);
 	if (status == STREAM_OK)
-		status = stream_epochs_note(&s->epochs, &info, err);
+		status = stream_epochs_check_add(&s->epochs, &info, 0, err);
 	if (status == STREAM_OK)
 		count(s, &info);
 	return status;
@@ -212,7 +173,8 @@ take_batch(struct salvaging *s, const struct stream_survey_find *find,
 
 	if (info->last_offset < s->source->config.log_start_offset)
 		return STREAM_OK;
-	status = check_records(s, find, &why);
+	status = stream_records_check_packed(
+	    &s->unpacker, &find->batch, find->bytes, &why);
 	if (status == STREAM_OK)
 		status = feed_producers(s, find, &why);
 	if (status == STREAM_OK)
@@ -234,7 +196,7 @@ walk(
 	while ((status = stream_survey_next(survey, &find, err)) == STREAM_OK) {
 		status = find.kind == STREAM_SURVEY_BATCH
 			     ? take_batch(s, &find, err)
-			     : add_hole(s, &find, err);
+			     : add_hole(s, &find, survey->source.fd, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -424,7 +386,11 @@ keep_offsets(struct salvaging *s, struct stream_error *err)
 	    s->state.next_offset <= s->next_offset)
 		return STREAM_OK;
 	s->gaps = true;
-	status = add_hole(s, &find, err);
+	if (s->told_end > find.first_offset)
+		find.first_offset = s->told_end;
+	status = find.first_offset < find.end_offset
+		     ? add_hole(s, &find, -1, err)
+		     : STREAM_OK;
 	return status == STREAM_OK
 		   ? add_empty_segment(s, s->state.next_offset, err)
 		   : status;
@@ -458,20 +424,13 @@ salvage_segments(struct salvaging *s, struct stream_error *err)
 static int
 put_epochs(struct salvaging *s, struct stream_error *err)
 {
-	struct stream_epoch *entries = NULL;
-	const struct stream_epoch *noted = (const void *)s->epochs.data;
-	size_t n;
-	int status = stream_epochs_load(s->source->dirfd, &entries, &n, NULL);
+	const struct stream_epoch *list;
+	size_t count;
+	int status = stream_epochs_check_end(&s->epochs, INT64_MAX, false, err);
 
-	if (status == STREAM_OK &&
-	    stream_epochs_agree(entries, n, &s->epochs, INT64_MAX))
-		status = stream_epochs_save(s->to, entries, n, err);
-	else if (s->epochs.size > 0)
-		status = stream_epochs_save(
-		    s->to, noted, s->epochs.size / sizeof(*noted), err);
-	else
-		status = STREAM_OK;
-	free(entries);
+	list = stream_epochs_check_list(&s->epochs, &count);
+	if (status == STREAM_OK && (s->epochs.loaded == STREAM_OK || count > 0))
+		status = stream_epochs_save(s->to, list, count, err);
 	return status;
 }
 
@@ -540,11 +499,12 @@ salvage(struct salvaging *s, struct stream_error *err)
 	int status = stream_producers_new(&s->producers, err);
 
 	if (status == STREAM_OK)
+		status =
+		    stream_epochs_check_init(&s->epochs, s->source->dirfd, err);
+	if (status == STREAM_OK)
 		status = check_swaps(s, err);
 	if (status == STREAM_OK)
 		status = find_interval(s, err);
-	if (status == STREAM_OK)
-		status = stream_decompressor_new(&s->decompressor, err);
 	if (status == STREAM_OK)
 		status = stream_state_load(s->source->dirfd, &s->state, err);
 	if (status == STREAM_OK)
@@ -573,17 +533,15 @@ stream_log_salvage(const struct stream_repair_source *source, int to,
 	int status;
 
 	*salvaged = (struct stream_salvaged){0};
-	stream_buf_init(&s.plain);
-	stream_buf_init(&s.epochs);
+	stream_unpacker_init(&s.unpacker, source->cap);
 	stream_buf_init(&s.block);
 	stream_buf_init(&s.aborted);
 	status = salvage(&s, err);
 	*gaps = s.gaps;
 	stream_producers_free(s.producers);
-	stream_decompressor_free(s.decompressor);
+	stream_unpacker_release(&s.unpacker);
 	stream_view_release(&s.view);
-	stream_buf_release(&s.plain);
-	stream_buf_release(&s.epochs);
+	stream_epochs_check_release(&s.epochs);
 	stream_buf_release(&s.block);
 	stream_buf_release(&s.aborted);
 	return status;

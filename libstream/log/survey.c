@@ -315,3 +315,25 @@ stream_survey_next(struct stream_survey *survey,
 		*err = why;
 	return status;
 }
+
+/* ---- what is lost ------------------------------------------------------- */
+
+int64_t
+stream_survey_lost(const struct stream_survey_find *find, int fd)
+{
+	uint8_t header[STREAM_BATCH_HEADER];
+	int64_t delta;
+	size_t got;
+
+	if (find->end_offset >= 0)
+		return find->end_offset - find->first_offset;
+	if (stream_io_read_at(fd, header, sizeof(header), find->position, &got,
+		NULL) != STREAM_OK ||
+	    got < sizeof(header) ||
+	    (int64_t)stream_load64(header) != find->first_offset)
+		return -1;
+	delta = (int32_t)stream_load32(header + 23);
+	return delta < 0 || find->first_offset > INT64_MAX - 1 - delta
+		   ? -1
+		   : delta + 1;
+}

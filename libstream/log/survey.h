@@ -66,4 +66,11 @@ void stream_survey_release(struct stream_survey *survey);
 int stream_survey_next(struct stream_survey *survey,
     struct stream_survey_find *find, struct stream_error *err);
 
+/*
+ * How many records a hole or tail took at most: the offsets that are missing,
+ * or where that is not known, what the header there says, if it can be read
+ * (from fd, the log) and be true.  -1: not known.
+ */
+int64_t stream_survey_lost(const struct stream_survey_find *find, int fd);
+
 #endif

@@ -43,10 +43,11 @@ init(struct stream_verify *verify, const struct stream_verify_source *source,
 		verify->options.max_batch_bytes = STREAM_BATCH_CAP_DEFAULT;
 	if (verify->options.lock_timeout_ms == 0)
 		verify->options.lock_timeout_ms = LOCK_TIMEOUT_MS;
+	stream_unpacker_init(
+	    &verify->unpacker, verify->options.max_batch_bytes);
 	stream_entries_init(&verify->index.walk);
 	stream_entries_init(&verify->timeindex.walk);
 	stream_entries_init(&verify->txns.walk);
-	stream_buf_init(&verify->plain);
 	stream_scan_init(&verify->scan, -1, 0, STREAM_SCAN_WHOLE,
 	    verify->options.max_batch_bytes, STREAM_SCAN_BLOCK);
 }
@@ -71,9 +72,8 @@ release(struct stream_verify *verify)
 	stream_verify_txns_release(verify);
 	free(verify->epochs.entries);
 	free(verify->kept);
-	stream_buf_release(&verify->plain);
 	stream_scan_release(&verify->scan);
-	stream_decompressor_free(verify->decompressor);
+	stream_unpacker_release(&verify->unpacker);
 }
 
 /* What writers say of themselves, if they do. */

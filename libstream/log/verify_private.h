@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "codec/compress.h"
+#include "codec/records_check.h"
 #include "file/checkpoint.h"
 #include "file/dir.h"
 #include "file/index_entries.h"
@@ -123,8 +123,7 @@ struct stream_verify {
 	struct stream_verify_epochs epochs;
 	struct stream_verify_txns txns;
 	struct stream_scan scan;
-	struct stream_decompressor *decompressor;
-	struct stream_buf plain;
+	struct stream_unpacker unpacker;
 	int64_t lost_base; /* of the missing log that was told last, -1 */
 	uint64_t told;     /* bytes, to options.go_on */
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "codec/records_check.h"
 #include "file/io.h"
 #include "log/verify_private.h"
 
@@ -99,27 +98,6 @@ check_span(struct stream_verify *verify, const struct stream_batch *batch)
 
 /* ---- records ------------------------------------------------------------ */
 
-static int
-unpack(struct stream_verify *verify, const struct stream_batch *batch,
-    struct stream_bytes *section, struct stream_error *err)
-{
-	enum stream_codec codec = stream_batch_codec(&batch->info);
-	int status = STREAM_OK;
-
-	if (codec == STREAM_CODEC_NONE)
-		return STREAM_OK;
-	if (verify->decompressor == NULL)
-		status = stream_decompressor_new(&verify->decompressor, err);
-	verify->plain.size = 0;
-	if (status == STREAM_OK)
-		status =
-		    stream_decompress(verify->decompressor, codec, *section,
-			verify->options.max_batch_bytes, &verify->plain, err);
-	*section =
-	    (struct stream_bytes){verify->plain.data, verify->plain.size};
-	return status;
-}
-
 static void
 tell_records(struct stream_verify *verify, const struct stream_batch *batch,
     int status, const struct stream_error *why)
@@ -143,17 +121,10 @@ static int
 check_records(struct stream_verify *verify, const struct stream_batch *batch,
     const uint8_t *bytes, struct stream_error *err)
 {
-	struct stream_bytes section = {bytes + STREAM_BATCH_HEADER,
-	    batch->info.size - STREAM_BATCH_HEADER};
 	struct stream_error why = {.text = ""};
-	int status = STREAM_OK;
+	int status =
+	    stream_records_check_packed(&verify->unpacker, batch, bytes, &why);
 
-	/* What compaction leaves of a batch; the codec's bits mean nothing. */
-	if (batch->info.record_count == 0)
-		return STREAM_OK;
-	status = unpack(verify, batch, &section, &why);
-	if (status == STREAM_OK)
-		status = stream_records_check(batch, section, &why);
 	if (status == STREAM_ENOMEM)
 		return stream_fail_memory(err);
 	if (status != STREAM_OK)

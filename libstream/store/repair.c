@@ -4,11 +4,13 @@
 #include <stream/repair.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "file/io.h"
+#include "store/metadata_check.h"
 #include "store/repair_place.h"
 #include "store/topic.h"
 
@@ -109,6 +111,27 @@ fail_in(const struct stream_place *place, int status, struct stream_error *err)
 	    err, status, "%s", has_name ? slash + 1 : place->path);
 }
 
+/* It is derived from nothing that is in the partition. */
+static int
+add_metadata(const struct stream_place *place, int dirfd,
+    struct stream_repair *repair, struct stream_error *err)
+{
+	struct stream_repair_step step = {
+	    .action = STREAM_REPAIR_STAYS,
+	    .file = STREAM_METADATA_FILE,
+	    .position = STREAM_POS_NONE,
+	    .first_offset = -1,
+	    .last_offset = -1,
+	};
+	const char *fault;
+	int status = stream_metadata_check(place, dirfd, &fault, err);
+
+	if (status != STREAM_OK || fault == NULL)
+		return status;
+	snprintf(step.text, sizeof(step.text), "%s", fault);
+	return stream_repair_add(repair, &step, err);
+}
+
 typedef int work(const struct stream_repair_source *source,
     struct stream_repair *repair, struct stream_error *err);
 
@@ -122,6 +145,9 @@ work_on(const struct stream_place *place,
 
 	if (status == STREAM_OK) {
 		status = do_it(&opened.source, repair, err);
+		if (status == STREAM_OK)
+			status = add_metadata(
+			    place, opened.source.dirfd, repair, err);
 		if (status != STREAM_OK)
 			fail_in(place, status, err);
 	}

@@ -16,7 +16,7 @@
 #include "file/io.h"
 #include "log/verify.h"
 #include "log/view.h"
-#include "store/metadata.h"
+#include "store/metadata_check.h"
 #include "store/store.h"
 #include "store/topic.h"
 #include "store/verify_ends.h"
@@ -40,73 +40,17 @@ tell(const struct stream_verify_options *options,
 	stream_verify_give(options != NULL ? options : &none, sum, &finding);
 }
 
-/* The id that the topic's settings say.  false: there are none. */
-static bool
-settings_id(const struct stream_place *place, char *id)
-{
-	struct stream_topic_settings settings;
-	struct stream_store *store;
-	int status = stream_store_open(place->store_path, 0, 0, &store, NULL);
-
-	if (status != STREAM_OK)
-		return false;
-	status =
-	    stream_topic_load_settings(store, place->topic, &settings, NULL);
-	stream_store_close(store);
-	if (status == STREAM_OK)
-		memcpy(id, settings.id, sizeof(settings.id));
-	return status == STREAM_OK;
-}
-
-/* The id that another partition of the topic says, for a foreign topic. */
-static bool
-sibling_id(const struct stream_place *place, char *id)
-{
-	char *path;
-	int status, fd;
-
-	if (asprintf(&path, "%s/%s-%d", place->store_path, place->topic,
-		place->partition == 0 ? 1 : 0) < 0)
-		return false;
-	status = stream_io_open_dir(AT_FDCWD, path, &fd, NULL);
-	free(path);
-	if (status != STREAM_OK)
-		return false;
-	status = stream_metadata_load(fd, id, NULL);
-	close(fd);
-	return status == STREAM_OK;
-}
-
-/* Brokers before 2.8 made no such file. */
 static int
 check_metadata(const struct stream_place *place, int dirfd,
     const struct stream_verify_options *options,
     struct stream_verify_summary *sum, struct stream_error *err)
 {
-	char id[STREAM_TOPIC_ID_SIZE], other[STREAM_TOPIC_ID_SIZE];
-	struct stream_error why;
-	int status = stream_metadata_load(dirfd, id, &why);
+	const char *fault;
+	int status = stream_metadata_check(place, dirfd, &fault, err);
 
-	if (status == STREAM_ENOENT && place->is_ours)
-		tell(options, sum, "the file is missing");
-	else if (status == STREAM_ECORRUPT)
-		tell(options, sum, "not of the form that Kafka writes");
-	else if (status == STREAM_EIO || status == STREAM_ENOMEM) {
-		if (err != NULL)
-			*err = why;
-		return status;
-	}
-	if (status != STREAM_OK)
-		return STREAM_OK;
-	if (place->is_ours && settings_id(place, other) &&
-	    strcmp(id, other) != 0)
-		tell(options, sum,
-		    "the topic id is not that of the topic's settings");
-	else if (!place->is_ours && sibling_id(place, other) &&
-		 strcmp(id, other) != 0)
-		tell(options, sum,
-		    "the topic id is not that of the topic's other partitions");
-	return STREAM_OK;
+	if (status == STREAM_OK && fault != NULL)
+		tell(options, sum, fault);
+	return status;
 }
 
 /* The partition as a whole, not one file of it. */

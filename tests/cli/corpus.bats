@@ -31,3 +31,7 @@ corpus() {
 @test "a writer cuts, sets aside or refuses as the corpus says" {
     corpus write
 }
+
+@test "no damage of the corpus is passed over by a repair" {
+    corpus repair
+}

@@ -4,6 +4,7 @@
     corpus.py list CORPUS       the page names exactly the files that are there
     corpus.py read CORPUS       consume each as the newest segment
     corpus.py closed CORPUS     consume each log with a segment behind it
+    corpus.py repair CORPUS     repair a copy of each, and read it again
     corpus.py write CORPUS      append to a copy of each, and read it again
 
 Each run has 2 s and 128 MiB, and no signal may end it.  What differs goes to
@@ -198,6 +199,23 @@ def write(case, store):
     return wrong
 
 
+def repair(case, store):
+    """What verify calls damage is not passed over: it goes, or is told."""
+    path = case.place(store) + "/"
+    before = strm("verify", path)[0]
+    status, out, messages = strm("repair", "-y", path)
+    after = strm("verify", path)[0]
+    if before == 3 and out == b"nothing to do\n":
+        return ["verify says damage, repair says nothing to do"]
+    if (status, after) not in ((0, 0), (3, 3)):
+        return ["exit status %s, says %r, and then verify has %s" % (
+            status, messages.decode(errors="replace"), after)]
+    if (b"--salvage" in messages) != (status == 3):
+        return ["exit status %s, says %r" % (
+            status, messages.decode(errors="replace"))]
+    return []
+
+
 # --- all of them --------------------------------------------------------------
 
 
@@ -237,7 +255,8 @@ def check_list(corpus, _=None):
                or any(c.verdict not in EXITS for c in cases(corpus)))
 
 
-CHECKS = {"read": read_newest, "closed": read_closed, "write": write}
+CHECKS = {"read": read_newest, "closed": read_closed, "write": write,
+          "repair": repair}
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in {"list", *CHECKS}:

@@ -453,13 +453,84 @@ EOS
     [ "$output" = "nothing to do" ]
 }
 
-@test "a file that was never put in place is set aside, once it is old" {
+@test "a file that a dead writer never put in place is set aside" {
+    local name=.tmp-0123456789abcdef
     fill
-    echo half >.tmp-0123456789abcdef
+    echo half >"$name"
+    echo other >.tmp-of-another
+    # While a writer is at work it may be its file, unless it is old.
+    hold .strm-state 0
     run -0 strm repair t
     [ "$output" = "nothing to do" ]
-    touch -d '1 hour ago' .tmp-0123456789abcdef
+    touch -d '1 hour ago' "$name"
+    run -0 strm repair t
+    [[ ${lines[1]} == *"set-aside  $name "* ]]
+    kill "$!"
+    wait "$!" || true
+    touch "$name"
     run -0 strm repair -y t
-    [[ ${lines[1]} == *"set-aside  .tmp-0123456789abcdef "* ]]
-    [ "$(<.strm-old-.tmp-0123456789abcdef)" = half ]
+    [[ ${lines[1]} == *"set-aside  $name "*" was never put in place" ]]
+    [ "${#lines[@]}" -eq 2 ]
+    [ "$(<".strm-old-$name")" = half ]
+    [ -e .tmp-of-another ]
+    run -0 strm repair t
+    [ "$output" = "nothing to do" ]
+}
+
+@test "a whole batch whose records cannot be read stays" {
+    local corpus=${STRM_SOURCE_DIR:-$BATS_TEST_DIRNAME/../..}/format/corpus
+    local name=00000000000000000000.log
+    mkdir c-0
+    cp "$corpus/corrupt-key-length-max.log" "c-0/$name"
+    run -3 --separate-stderr strm repair -y -J ./c-0
+    [[ $stderr == *"strm repair --salvage DIR"* ]]
+    [[ ${lines[0]} == *'"step":"stays","file":"'"$name"'","position":'* ]]
+    [[ ${lines[0]} == *'"first_offset":2,"last_offset":3,"records":2,'* ]]
+    cmp "$corpus/corrupt-key-length-max.log" "c-0/$name"
+    # What needs headers alone is rebuilt.
+    [ -e "c-0/${name%.log}.index" ]
+}
+
+@test "a bad last batch is a hole in a salvage, a torn end is none" {
+    fill
+    cp -r . ../torn-0
+    printf XXXX | dd of="${logs[-1]}" bs=1 conv=notrunc status=none \
+        seek=$(($(stat -c %s "${logs[-1]}") - 5))
+    run -3 --separate-stderr strm repair -J --salvage ../a ./
+    [[ ${lines[0]} == *'"step":"hole","file":"'"${logs[-1]}"'",'* ]]
+    [[ ${lines[0]} == *'"first_offset":99,"last_offset":99,"records":1,'* ]]
+    [[ ${lines[1]} == *'"records":99,'* ]]
+    # Its offset, which was durable, is not given out again.
+    [ -e "../a/$(printf %020d 100).log" ]
+    printf 'half a batch' >>"../torn-0/${logs[-1]}"
+    run -0 --separate-stderr strm repair -J --salvage ../b ../torn-0/
+    [[ ${lines[0]} == *'"step":"cut",'* ]]
+    [[ ${lines[1]} == *'"records":100,'* ]]
+}
+
+@test "an index of zeros is rebuilt where nobody makes slots ahead" {
+    fill
+    before=$(sums)
+    for file in "${logs[0]%.log}.index" "${logs[1]%.log}.timeindex" \
+        "${logs[-1]%.log}.index"; do
+        head -c "$(stat -c %s "$file")" /dev/zero >zeros
+        mv zeros "$file"
+        run -0 strm repair -y t
+        [[ ${lines[1]} == *" rebuild  $file "* ]]
+    done
+    rm .strm-old-*
+    [ "$(sums)" = "$before" ]
+}
+
+@test "a malformed partition.metadata stays" {
+    fill
+    echo noise >partition.metadata
+    run -0 strm repair -q t
+    [[ ${lines[1]} == *" stays  partition.metadata "*" form that Kafka writes" ]]
+    rm "${logs[0]%.log}.index"
+    run -3 strm repair -q -y t
+    [ "${#lines[@]}" -eq 3 ]
+    run -3 strm repair -q -y t
+    [ "${#lines[@]}" -eq 2 ]
+    [ "$(<partition.metadata)" = noise ]
 }

@@ -158,12 +158,14 @@ odd_indexes_are_left_alone(void **state)
 	static const uint8_t append[] = {0, 0, 0, 4, 0, 0, 0, 220};
 	struct stream_buf index;
 
-	put_log(dir, 0, 30, 0);
-	/* A broker's slots that are not in use. */
+	put_log(dir, 0, 30, FOREIGN);
+	/* A broker's slots that are not in use; we make none. */
 	fx_put_at(dir, INDEX_0, (uint64_t)fx_size(dir, INDEX_0), zeros, 64);
 	fx_put_at(
 	    dir, TIMEINDEX_0, (uint64_t)fx_size(dir, TIMEINDEX_0), zeros, 48);
-	expect_plan(dir, 0, "");
+	expect_plan(dir, FOREIGN, "");
+	expect_repaired(
+	    dir, 0, "rebuild " INDEX_0 "; rebuild " TIMEINDEX_0 "; ");
 	/* Few entries, as compaction leaves. */
 	fx_get(dir, INDEX_0, &index);
 	fx_put(dir, INDEX_0, index.data + 16, 8);
@@ -340,7 +342,8 @@ epochs_are_rebuilt_when_they_contradict_the_log(void **state)
 	    {"0\n2\n0 0\n3 2\n", false},
 	    {"0\n3\n0 0\n3 2\n7 4\n", false}, /* begun, nothing written */
 	    {"0\n1\n0 0\n", true},
-	    {"0\n2\n0 0\n3 3\n", true},
+	    {"0\n2\n0 0\n3 4\n", true},
+	    {"0\n1\n3 2\n", true},           /* begins too late */
 	    {"0\n3\n0 0\n3 2\n7 5\n", true}, /* begun past it */
 	    {"0\n2\n0 0\n", true},           /* malformed */
 	    {"", true},
@@ -476,6 +479,85 @@ salvage(const struct temp_dir *from, const struct temp_dir *to, int flags,
 	return sum;
 }
 
+static void
+expect_text(const struct temp_dir *dir, const char *name, const char *want)
+{
+	struct stream_buf file;
+
+	assert_int_equal(fx_get(dir, name, &file), strlen(want));
+	assert_memory_equal(file.data, want, file.size);
+	stream_buf_release(&file);
+}
+
+/* Batches of 110 bytes with these epochs, one a letter, and a checkpoint; NULL:
+ * there is none. */
+static void
+put_epochs(const struct temp_dir *dir, const char *epochs, const char *text)
+{
+	struct stream_buf log;
+
+	stream_buf_init(&log);
+	fx_add_many(&log, 0, (int)strlen(epochs), 1, 40, 'a');
+	for (size_t i = 0; epochs[i] != '\0'; i++)
+		log.data[i * 110 + 15] = (uint8_t)(epochs[i] - '0');
+	fx_put(dir, LOG_0, log.data, log.size);
+	stream_buf_release(&log);
+	if (text != NULL)
+		fx_put(dir, STREAM_EPOCHS_FILE, text, strlen(text));
+	else
+		fx_remove(dir, STREAM_EPOCHS_FILE);
+}
+
+/* No checksum covers a leader epoch. */
+static void
+one_batch_proves_no_checkpoint_wrong(void **state)
+{
+	struct temp_dir *dir = *state, *to;
+	static const char right[] = "0\n2\n0 0\n3 4\n";
+	static const struct {
+		const char *epochs;
+		const char *there;
+		const char *steps, *left;
+		const char *want;
+	} rows[] = {
+	    {"00003333", right, "", "", right},
+	    {"00903333", right, "stays " LOG_0 "@220 2..2; ", "same", right},
+	    {"00003033", right, "stays " LOG_0 "@550 5..5; ", "same", right},
+	    {"00003339", right, "stays " LOG_0 "@770 7..7; ", "same", right},
+	    /* Two wrong ones would make it no better. */
+	    {"00903933", right,
+		"stays " LOG_0 "@220 2..2; stays " LOG_0 "@550 5..5; ", "same",
+		right},
+	    {"09903333", right, "stays " LOG_0 "@110 1..2; ", "same", right},
+	    {"00003333", "0\n2\n0 0\n3 6\n", "rebuild " STREAM_EPOCHS_FILE "; ",
+		"", right},
+	    {"00903333", "0\n2\n0 0\n3 6\n",
+		"stays " LOG_0 "@220 2..2; rebuild " STREAM_EPOCHS_FILE "; ",
+		"stays " LOG_0 "@220 2..2; ", right},
+	    {"00903333", NULL,
+		"stays " LOG_0 "@220 2..2; rebuild " STREAM_EPOCHS_FILE "; ",
+		"stays " LOG_0 "@220 2..2; ", right},
+	    {"00903333", "0\n",
+		"stays " LOG_0 "@220 2..2; rebuild " STREAM_EPOCHS_FILE "; ",
+		"stays " LOG_0 "@220 2..2; ", right},
+	};
+
+	put_log(dir, 0, 8, 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		bool same = strcmp(rows[i].left, "same") == 0;
+
+		put_epochs(dir, rows[i].epochs, rows[i].there);
+		to = fx_dir();
+		assert_int_equal(salvage(dir, to, 0, 0, false, "").records, 8);
+		expect_text(to, STREAM_EPOCHS_FILE, rows[i].want);
+		fx_drop(to);
+		expect_plan(dir, 0, rows[i].steps);
+		run(dir, 0, rows[i].steps);
+		expect_text(dir, STREAM_EPOCHS_FILE, rows[i].want);
+		expect_plan(dir, 0, same ? rows[i].steps : rows[i].left);
+	}
+}
+
 /* Its CRC is good, and a reader would stop at its record. */
 static void
 a_batch_whose_records_cannot_be_read_is_a_hole(void **state)
@@ -584,6 +666,7 @@ main(void)
 	    TEST(a_writer_finds_the_indexes_that_were_rebuilt),
 	    TEST(a_newest_segment_that_is_gone_stays_gone),
 	    TEST(epochs_are_rebuilt_when_they_contradict_the_log),
+	    TEST(one_batch_proves_no_checkpoint_wrong),
 	    TEST(snapshots_of_a_longer_log_are_set_aside),
 	    TEST(a_transaction_index_must_have_each_abort_and_no_other),
 	    TEST(a_topic_of_ours_without_producers_misses_no_snapshot),

@@ -22,7 +22,8 @@ enum stream_repair_action {
 	STREAM_REPAIR_CUT,     /* copy the log's end to .strm-cut-..., cut it */
 	STREAM_REPAIR_REBUILD, /* a file that is derived from the log */
 	STREAM_REPAIR_STAYS,   /* damage, which no repair takes away */
-	STREAM_REPAIR_HOLE /* what a salvage could not read, but for the end */
+	STREAM_REPAIR_HOLE /* what a salvage could not read, but for a torn end
+			    */
 };
 
 /* Bytes of the longest name of a file in a step, with its NUL. */
@@ -89,10 +90,9 @@ struct stream_salvaged {
  * Write all good batches of the partition, byte for byte and at their offsets,
  * to a new partition directory dir (borrowed), and its derived files.  dir
  * must not exist, or be empty; it comes into being as a whole, from a sibling
- * ".NAME.strm-new".  The steps are the holes, and the end that a writer would
- * cut.  If dir is a partition of a
- * topic of ours, the topic's settings say from then on that offsets may be
- * missing.
+ * ".NAME.strm-new".  The steps are the holes, also a last
+ * batch that is bad, and a torn end.  If dir is a partition of a topic of ours,
+ * the topic's settings say from then on that offsets may be missing.
  *
  * Besides the errors of a plan:
  * STREAM_EEXIST  dir has something in it
