@@ -186,7 +186,6 @@ enum stream_compact_reason {
 	STREAM_COMPACT_NEWEST,     /* stays: no newer one in what is cleaned */
 	STREAM_COMPACT_TOMBSTONE,  /* stays, for now: see until_ms */
 	STREAM_COMPACT_ABOVE,      /* stays: at or above the bound */
-	STREAM_COMPACT_NOT_RUN,    /* stays: the log is not cleaned now */
 	STREAM_COMPACT_SUPERSEDED, /* goes: by offset is newer */
 	STREAM_COMPACT_EXPIRED,    /* goes: a tombstone whose time has come */
 	STREAM_COMPACT_ABORTED     /* goes, of an aborted transaction */
@@ -206,17 +205,17 @@ struct stream_compact_fate {
 };
 
 /*
- * What would stream_compact_run do with each record of key (borrowed)?  Tells
- * found each, in order; the fate is lent for the call.  *compacted is as of a
- * plan, without counts and rounds.  Errors as stream_compact_plan.
+ * What becomes of each record of key (borrowed) when the log is cleaned?
+ * Tells found each, in order; the fate is lent for the call.  *compacted says,
+ * as that of a plan, whether it would be cleaned now; it has no counts and
+ * rounds.  Reads the log twice.  Errors as stream_compact_plan.
  */
 int stream_compact_why(const struct stream_place *place,
     const struct stream_compact_options *options, struct stream_bytes key,
     void (*found)(void *context, const struct stream_compact_fate *fate),
     struct stream_compacted *compacted, struct stream_error *err);
 
-/* "newest", "tombstone", "above", "not-run", "superseded", "expired" or
- * "aborted". */
+/* "newest", "tombstone", "above", "superseded", "expired" or "aborted". */
 const char *stream_compact_reason_name(enum stream_compact_reason reason);
 
 #endif
