@@ -75,4 +75,13 @@ int stream_batch_filter_run(struct stream_batch_filter *filter,
     const struct stream_batch_filter_rules *rules,
     struct stream_batch_filter_result *result, struct stream_error *err);
 
+/*
+ * Make of a whole batch (borrowed) what keep_empty makes of one of which no
+ * record stays, without reading them.  It is EMPTIED, or SAME if it had none.
+ * STREAM_ENOMEM.
+ */
+int stream_batch_filter_empty(struct stream_batch_filter *filter,
+    const struct stream_batch *batch, const uint8_t *bytes,
+    struct stream_batch_filter_result *result, struct stream_error *err);
+
 #endif

@@ -18,6 +18,7 @@ struct stream_clean_rules {
 	int64_t mapped_end; /* records at or above it stay */
 	int64_t round_end;  /* a batch whose next offset this is leaves its
 			       place, if need be empty */
+	int64_t next_base;  /* of the segment behind the last source */
 	int64_t now_ms;
 	int64_t delete_retention_ms; /* 0 and up */
 	int64_t index_interval_bytes;
@@ -60,21 +61,32 @@ struct stream_clean_stats {
 	uint64_t horizons; /* batches that were given a delete horizon */
 };
 
+/* Add of to to. */
+void stream_clean_stats_add(
+    struct stream_clean_stats *to, const struct stream_clean_stats *of);
+
+enum stream_clean_outcome {
+	STREAM_CLEAN_WRITTEN,  /* a ".cleaned" segment is there */
+	STREAM_CLEAN_SAME,     /* one source, of which nothing goes or changes:
+				  nothing was written, it can stay */
+	STREAM_CLEAN_TOO_LARGE /* one segment cannot hold the result */
+};
+
 /*
- * Clean the logs of count (not 0) source segments of the partition dirfd, whose
- * base offsets rise, into the segment of the first base offset with state
- * ".cleaned": log, index, time index, and transaction index if markers of
- * aborts stay.  None of these files may be there.  Each is synced, with the
+ * Clean the logs of count (not 0) source segments of the partition dirfd,
+ * whose base offsets rise, into the segment of the first base offset with
+ * state ".cleaned": log, index, time index, and transaction index if markers
+ * of aborts stay.  None of these files may be there.  Each is synced, with the
  * mode and owner of the last source's log and its time of modification, and the
  * log is read again and compared with what was meant.  The names are not
- * synced.
+ * synced.  With dry_run the outcome is what it would be.
  *
- * *fits is false, and no file is left, when one segment cannot hold the
- * result: offsets that span more than 2^31-1, or more bytes than that.  Then
- * call again with fewer sources (txn has been brought back to where it was).
+ * STREAM_CLEAN_TOO_LARGE: offsets span more than 2^31-1, or there are more
+ * bytes than that.  No file is left, *stats and txn are as they were: call
+ * again with fewer sources.
  *
- * *stats is added to, on success and if it fits.  After any failure no file is
- * left and txn must be begun again.
+ * *stats is added to.  After a failure no file is left, and txn must be begun
+ * again.
  *
  * STREAM_ECORRUPT  damage in a source; err names file and byte
  * STREAM_ETORN     a source ends within a batch
@@ -84,7 +96,7 @@ struct stream_clean_stats {
  * STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_clean_group(int dirfd, const int64_t *sources, size_t count,
-    const struct stream_clean_rules *rules, bool *fits,
+    const struct stream_clean_rules *rules, enum stream_clean_outcome *outcome,
     struct stream_clean_stats *stats, struct stream_error *err);
 
 #endif

@@ -55,15 +55,24 @@ bool stream_clean_txn_is_aborted(
  * Begin the second pass of a round.  Its batches must then be shown in order,
  * from the first of the log on, across all groups of segments: a marker is
  * judged by the batches of its transaction that were seen before it.
+ * STREAM_ENOMEM.
  */
-void stream_clean_txn_begin(struct stream_clean_txn *txn);
+int stream_clean_txn_begin(
+    struct stream_clean_txn *txn, struct stream_error *err);
+
+/* A group begins; it can be undone until the next one does.  STREAM_ENOMEM. */
+int stream_clean_txn_begin_group(
+    struct stream_clean_txn *txn, struct stream_error *err);
+int stream_clean_txn_undo_group(
+    struct stream_clean_txn *txn, struct stream_error *err);
 
 /* What is to become of a batch, as far as transactions go. */
 struct stream_clean_txn_fate {
-	bool discard; /* of an aborted transaction; or a marker of one that
-			 has no batch left */
-	const struct stream_aborted *aborted; /* lent: an entry of .txnindex
-			 that the ABORT marker keeps; NULL: none */
+	bool discard;  /* it is of an aborted transaction, or a marker of one
+			  that has no batch left */
+	bool is_abort; /* an ABORT marker that stays, with this entry for
+			  .txnindex */
+	struct stream_aborted entry;
 };
 
 /*

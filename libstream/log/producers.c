@@ -276,6 +276,16 @@ last_stable_offset(
 		   : producers->items[open].entry.transaction_first_offset;
 }
 
+int64_t
+stream_producers_first_open(const struct stream_producers *producers)
+{
+	uint32_t open = producers->first_open;
+
+	return open == none
+		   ? -1
+		   : producers->items[open].entry.transaction_first_offset;
+}
+
 /* ---- taking batches ----------------------------------------------------- */
 
 /* Another epoch is another life of the producer: its batches do not count. */
@@ -329,6 +339,7 @@ end_transaction(struct stream_producers *producers, uint32_t index,
 	struct stream_snapshot_entry *entry = &producer->entry;
 
 	if (entry->transaction_first_offset >= 0) {
+		abort->ended = true;
 		abort->happened = marker->type == STREAM_CONTROL_ABORT;
 		abort->has_records = producer->has_records;
 		abort->entry = (struct stream_aborted){
@@ -355,6 +366,7 @@ stream_producers_add(struct stream_producers *producers,
 	uint32_t index;
 	int status = STREAM_OK;
 
+	abort->ended = false;
 	abort->happened = false;
 	if (info->producer_id < 0)
 		return STREAM_OK;
