@@ -72,9 +72,9 @@ struct stream_retain_segment {
 };
 
 struct stream_retained {
-	size_t segments;  /* that went, or would */
-	int64_t records;  /* in them */
-	uint64_t bytes;   /* of all their files, when they went; else of logs */
+	size_t segments; /* that went, or would */
+	int64_t records; /* in them */
+	uint64_t bytes;  /* of all their files, when they went; else of logs */
 	int64_t log_start_offset; /* now */
 	int64_t log_end_offset;
 	bool only_active;    /* there was no closed segment */
