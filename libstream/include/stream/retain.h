@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <stream/address.h>
+#include <stream/record.h>
 
 /* Why a segment goes, or why the walk stopped before it. */
 enum stream_retain_rule {
@@ -29,7 +30,7 @@ enum stream_retain_rule {
 };
 
 /* Where the largest time of a segment is from. */
-enum stream_retain_source {
+enum stream_retain_evidence {
 	STREAM_RETAIN_NO_TIME, /* nobody asked */
 	STREAM_RETAIN_BATCHES, /* of its batches */
 	STREAM_RETAIN_FILE,    /* it has none: when the file was written to */
@@ -47,6 +48,12 @@ struct stream_retain_options {
 	bool force_clock; /* also if the clock looks wrong */
 	bool force;       /* trim: also a topic that is compacted only */
 	bool network;     /* write to NFS, SMB and 9p as well */
+	/* One of many: limits that cannot be for this topic are left out, not
+	 * refused, and Kafka's defaults are not taken for the settings of a
+	 * topic that has none. */
+	bool lenient;
+	/* When another holds the structure lock, do nothing, at once. */
+	bool if_unlocked;
 	int lock_timeout_ms;
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	/* Called as bytes are read and segments go; false stops with
@@ -65,7 +72,7 @@ struct stream_retain_segment {
 	int64_t records;     /* that can be read, without markers */
 	uint64_t bytes;      /* of its log */
 	int64_t largest_ms;  /* STREAM_NO_TIMESTAMP: not known */
-	enum stream_retain_source source;
+	enum stream_retain_evidence evidence;
 	enum stream_retain_rule rule;
 	bool is_active;
 	char why[160]; /* for people, no newline */
@@ -77,6 +84,8 @@ struct stream_retained {
 	uint64_t bytes;  /* of all their files, when they went; else of logs */
 	int64_t log_start_offset; /* now */
 	int64_t log_end_offset;
+	bool locked; /* another holds the structure lock: nothing was done */
+	bool limits_left_out; /* those of options, being lenient */
 	bool only_active;    /* there was no closed segment */
 	bool active_is_used; /* the active one holds records: strm roll */
 	/* By age all closed segments would have gone, and the clock is far
