@@ -283,7 +283,7 @@ note_future(
 	    "%020lld.log: is kept for %s %s, which is in the future",
 	    (long long)p->facts[decision->going].base_offset,
 	    time->evidence == STREAM_RETAIN_BATCHES ? "a record of"
-						  : "its file's time",
+						    : "its file's time",
 	    when);
 	source->note(source->context, text);
 }
@@ -318,7 +318,7 @@ stream_log_retain_plan(const struct stream_retain_source *source,
 	/* A log that is gone when it is opened went after the listing. */
 	for (int look = 0; look < LOOKS && status == STREAM_ENOENT; look++) {
 		struct planning p = {.source = source};
-		struct stream_retain *new = calloc(1, sizeof(*new));
+		struct stream_retain *new = stream_retain_new();
 
 		if (new == NULL)
 			return stream_fail_memory(err);
@@ -330,6 +330,12 @@ stream_log_retain_plan(const struct stream_retain_source *source,
 			stream_retain_free(new);
 	}
 	return status;
+}
+
+struct stream_retain *
+stream_retain_new(void)
+{
+	return calloc(1, sizeof(struct stream_retain));
 }
 
 void

@@ -28,6 +28,9 @@ struct stream_retain {
 	struct stream_retained sum;
 };
 
+/* An empty plan; stream_retain_free.  NULL: no memory. */
+struct stream_retain *stream_retain_new(void);
+
 /*
  * List what goes and the first that stays.  Changes nothing.  Gives *retain;
  * free it with stream_retain_free.

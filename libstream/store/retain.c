@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/fail.h"
+#include "codec/batch.h"
 #include "log/retain.h"
 #include "log/retire.h"
 #include "store/upkeep.h"
@@ -119,8 +120,8 @@ is_full(int status, const struct stream_error *err)
 }
 
 static void
-note_careful(const struct stream_retain_options *options,
-    const struct stream_error *why)
+note_careful(
+    const struct stream_retain_options *options, const struct stream_error *why)
 {
 	char text[sizeof(why->text) + 64];
 
@@ -169,9 +170,8 @@ retire(struct stream_upkeep *upkeep,
 	    upkeep, options, sum->log_start_offset, &sum->careful, err);
 	if (status != STREAM_OK)
 		return status;
-	return stream_partition_retire(upkeep->partition,
-	    sum->log_start_offset, sum->careful, &sum->segments, &sum->bytes,
-	    err);
+	return stream_partition_retire(upkeep->partition, sum->log_start_offset,
+	    sum->careful, &sum->segments, &sum->bytes, err);
 }
 
 static int
@@ -196,7 +196,7 @@ static int
 tell_locked(const struct stream_upkeep *upkeep, struct stream_retain **retain,
     struct stream_error *err)
 {
-	struct stream_retain *none = stream_retain_new_empty();
+	struct stream_retain *none = stream_retain_new();
 
 	if (none == NULL)
 		return stream_fail_memory(err);
@@ -220,7 +220,10 @@ stream_retain_run(const struct stream_place *place,
 	status = stream_upkeep_open(
 	    place, flags, options->lock_timeout_ms, &upkeep, err);
 	if (status == STREAM_OK) {
-		status = stream_upkeep_lock(&upkeep, options->if_unlocked, err);
+		upkeep.log.structure_at_once = options->if_unlocked;
+		upkeep.log.note = options->note;
+		upkeep.log.note_context = options->context;
+		status = stream_upkeep_lock(&upkeep, err);
 		if (status == STREAM_OK)
 			status = run(&upkeep, options, retain, err);
 		else if (status == STREAM_EBUSY && options->if_unlocked)

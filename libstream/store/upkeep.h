@@ -8,6 +8,7 @@
 #define STREAM_STORE_UPKEEP_H
 
 #include <stream/address.h>
+#include <stream/topic_config.h>
 
 #include "log/log_config.h"
 #include "log/partition.h"
