@@ -36,7 +36,8 @@ struct stream_compact_options {
 	size_t memory;  /* 0: STREAM_COMPACT_MEMORY */
 	bool force;     /* below the dirty ratio too, and a topic of a broker */
 	bool network;   /* write to NFS, SMB and 9p as well */
-	int lock_timeout_ms;    /* 0: do not wait */
+	bool if_unlocked; /* do not wait for another that is at work there */
+	int lock_timeout_ms;
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	/* Told how many bytes of logs will be read, each time that more of it
 	 * is known.  May be NULL. */
@@ -116,6 +117,9 @@ struct stream_compacted {
 	double ratio;               /* of the dirty bytes to both */
 	double min_ratio;           /* that makes it worth it */
 	bool active_is_used; /* the active segment holds records: strm roll */
+	/* Another is at work there, and if_unlocked was said: nothing was
+	 * looked at, and nothing else here is set. */
+	bool locked;
 	/* What was done, or would be. */
 	uint32_t rounds; /* more than one when memory is short */
 	uint32_t segments_in;
