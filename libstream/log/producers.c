@@ -115,6 +115,15 @@ find_place(const struct stream_producers *producers, int64_t id)
 	return at;
 }
 
+const struct stream_snapshot_entry *
+stream_producers_find(
+    const struct stream_producers *producers, int64_t producer_id)
+{
+	uint32_t index = producers->table[find_place(producers, producer_id)];
+
+	return index == none ? NULL : &producers->items[index].entry;
+}
+
 static int
 grow_table(struct stream_producers *producers, struct stream_error *err)
 {

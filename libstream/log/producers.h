@@ -61,6 +61,11 @@ int64_t stream_producers_first_open(const struct stream_producers *producers);
 /* How many producers are known. */
 size_t stream_producers_count(const struct stream_producers *producers);
 
+/* What is known of the producer with this id.  Lent until the next call that
+ * takes something; NULL when it is not known. */
+const struct stream_snapshot_entry *stream_producers_find(
+    const struct stream_producers *producers, int64_t producer_id);
+
 /* The whole snapshot file as of the last batch, added to the end of out.
  * STREAM_ENOMEM. */
 int stream_producers_snapshot(const struct stream_producers *producers,
