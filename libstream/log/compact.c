@@ -267,32 +267,6 @@ set_rules(struct round *r)
 
 /* ---- its groups --------------------------------------------------------- */
 
-static void
-add_amount(struct stream_clean_amount *to, const struct stream_clean_amount *of)
-{
-	to->bytes += of->bytes;
-	to->batches += of->batches;
-	to->records += of->records;
-	to->tombstones += of->tombstones;
-	to->markers += of->markers;
-}
-
-static void
-add_stats(struct stream_clean_stats *to, const struct stream_clean_stats *of)
-{
-	add_amount(&to->in, &of->in);
-	add_amount(&to->out, &of->out);
-	to->aborted += of->aborted;
-	to->no_key += of->no_key;
-	to->superseded += of->superseded;
-	to->expired += of->expired;
-	to->copied += of->copied;
-	to->remade += of->remade;
-	to->emptied += of->emptied;
-	to->gone += of->gone;
-	to->horizons += of->horizons;
-}
-
 static bool
 changes(const struct stream_clean_stats *stats)
 {
@@ -333,24 +307,25 @@ static int
 write_group(struct round *r, size_t first, size_t *count,
     struct stream_clean_stats *stats, struct stream_error *err)
 {
-	bool fits = false;
-	int status = STREAM_OK;
+	enum stream_clean_outcome outcome = STREAM_CLEAN_TOO_LARGE;
 
-	while (!fits && status == STREAM_OK) {
-		*stats = (struct stream_clean_stats){0};
-		status = stream_clean_group(r->c->source->dirfd,
-		    r->c->look.bases + first, *count, &r->rules, &fits, stats,
-		    err);
-		if (status != STREAM_OK || fits)
-			break;
+	*stats = (struct stream_clean_stats){0};
+	for (;; *count /= 2) {
+		const int64_t *bases = r->c->look.bases + first;
+		int status;
+
+		r->rules.next_base = bases[*count];
+		r->rules.always = r->writes && is_due(r, first, *count);
+		status = stream_clean_group(r->c->source->dirfd, bases, *count,
+		    &r->rules, &outcome, stats, err);
+		if (status != STREAM_OK || outcome != STREAM_CLEAN_TOO_LARGE)
+			return status;
 		if (*count == 1)
 			return stream_fail(err, STREAM_ETOOBIG, STREAM_POS_NONE,
 			    "the segment at offset %lld is too large to be "
 			    "written anew",
-			    (long long)r->c->look.bases[first]);
-		*count = *count / 2;
+			    (long long)bases[0]);
 	}
-	return status;
 }
 
 /* What the caller is told of a group, before it is written or left. */
@@ -370,17 +345,15 @@ static int
 clean_group(
     struct round *r, size_t first, size_t *count, struct stream_error *err)
 {
-	int dirfd = r->c->source->dirfd;
 	struct stream_clean_stats stats;
 	int status = write_group(r, first, count, &stats, err);
 
 	if (status != STREAM_OK)
 		return status;
-	add_stats(&r->stats, &stats);
-	if (count_group(r, first, *count, changes(&stats)))
-		return swap(r, first, *count, err);
-	stream_swap_discard(dirfd, r->c->look.bases[first]);
-	return STREAM_OK;
+	stream_clean_stats_add(&r->stats, &stats);
+	return count_group(r, first, *count, changes(&stats))
+		   ? swap(r, first, *count, err)
+		   : STREAM_OK;
 }
 
 /* ---- a group of a plan -------------------------------------------------- */
@@ -418,7 +391,7 @@ judge_segment(
 
 	if (status != STREAM_OK)
 		return status;
-	add_stats(&r->stats, &stats);
+	stream_clean_stats_add(&r->stats, &stats);
 	set_counts(&stats, &segment->counts);
 	segment->is_judged = true;
 	*changed |= changes(&stats);
@@ -459,7 +432,7 @@ clean_all_groups(struct round *r, struct stream_error *err)
 	int status = STREAM_OK;
 
 	will_read(r, sum_bytes(c, 0, reach));
-	stream_clean_txn_begin(c->look.txn);
+	status = stream_clean_txn_begin(c->look.txn, err);
 	for (size_t i = 0; i < reach && status == STREAM_OK;) {
 		size_t count = stream_compact_group(
 		    &c->look.segments[i], reach - i, bound, &c->limits);
