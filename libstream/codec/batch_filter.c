@@ -149,7 +149,6 @@ choose(struct stream_batch_filter *filter, const struct stream_batch *batch,
 	size_t count;
 	int status = stream_records_start(&walk, batch, section, err);
 
-	*choice = (struct choice){0};
 	filter->run_count = 0;
 	while (status == STREAM_OK) {
 		status = stream_records_take(&walk, filter->records,
@@ -404,19 +403,21 @@ stream_batch_filter_run(struct stream_batch_filter *filter,
 {
 	struct stream_bytes section;
 	struct stream_batch new;
-	struct choice choice;
-	int status =
-	    stream_unpack(&filter->unpacker, batch, bytes, &section, err);
+	struct choice choice = {0};
+	int status = STREAM_OK;
 
-	if (status == STREAM_OK)
+	if (batch->info.record_count > 0)
+		status = stream_unpacker_open(
+		    &filter->unpacker, batch, bytes, &section, err);
+	if (status == STREAM_OK && batch->info.record_count > 0)
 		status = choose(filter, batch, section, rules, &choice, err);
 	if (status != STREAM_OK)
 		return status;
-	*result =
-	    (struct stream_batch_filter_result){.what = STREAM_BATCH_GONE};
 	if (choice.kept == 0 && rules->keep_empty)
 		return stream_batch_filter_empty(
 		    filter, batch, bytes, result, err);
+	*result =
+	    (struct stream_batch_filter_result){.what = STREAM_BATCH_GONE};
 	if (choice.kept == 0)
 		return STREAM_OK;
 	new = plan(batch, &choice, rules);

@@ -116,31 +116,35 @@ stream_unpacker_release(struct stream_unpacker *unpacker)
 	stream_buf_release(&unpacker->plain);
 }
 
-int
-stream_unpack(struct stream_unpacker *unpacker,
-    const struct stream_batch *batch, const uint8_t *bytes,
+static int
+unpack(struct stream_unpacker *unpacker, enum stream_codec codec,
     struct stream_bytes *section, struct stream_error *err)
 {
-	enum stream_codec codec = stream_batch_codec(&batch->info);
-	struct stream_bytes packed = {bytes + STREAM_BATCH_HEADER,
-	    batch->info.size - STREAM_BATCH_HEADER};
 	int status = STREAM_OK;
 
-	/* The codec's bits mean nothing in a batch without records. */
-	if (codec == STREAM_CODEC_NONE || batch->info.record_count == 0) {
-		*section = packed;
-		return STREAM_OK;
-	}
 	if (unpacker->decompressor == NULL)
 		status = stream_decompressor_new(&unpacker->decompressor, err);
 	unpacker->plain.size = 0;
 	if (status == STREAM_OK)
 		status = stream_decompress(unpacker->decompressor, codec,
-		    packed, unpacker->cap, &unpacker->plain, err);
-	if (status == STREAM_OK)
-		*section = (struct stream_bytes){
-		    unpacker->plain.data, unpacker->plain.size};
+		    *section, unpacker->cap, &unpacker->plain, err);
+	*section =
+	    (struct stream_bytes){unpacker->plain.data, unpacker->plain.size};
 	return status;
+}
+
+int
+stream_unpacker_open(struct stream_unpacker *unpacker,
+    const struct stream_batch *batch, const uint8_t *bytes,
+    struct stream_bytes *section, struct stream_error *err)
+{
+	enum stream_codec codec = stream_batch_codec(&batch->info);
+
+	*section = (struct stream_bytes){bytes + STREAM_BATCH_HEADER,
+	    batch->info.size - STREAM_BATCH_HEADER};
+	if (codec == STREAM_CODEC_NONE)
+		return STREAM_OK;
+	return unpack(unpacker, codec, section, err);
 }
 
 int
@@ -151,9 +155,10 @@ stream_records_check_packed(struct stream_unpacker *unpacker,
 	struct stream_bytes section;
 	int status;
 
+	/* The codec's bits mean nothing then. */
 	if (batch->info.record_count == 0)
 		return STREAM_OK;
-	status = stream_unpack(unpacker, batch, bytes, &section, err);
+	status = stream_unpacker_open(unpacker, batch, bytes, &section, err);
 	return status == STREAM_OK ? stream_records_check(batch, section, err)
 				   : status;
 }

@@ -8,8 +8,12 @@
  */
 #include "log/clean.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/fail.h"
 #include "codec/batch_filter.h"
+#include "file/io.h"
 #include "log/clean_source.h"
 #include "log/cleaned_file.h"
 
@@ -17,6 +21,10 @@
 enum { TELL_BYTES = 1 << 20 };
 
 struct clean {
+	int dirfd;
+	const int64_t *sources;
+	size_t count;
+	size_t at; /* of the source that is read */
 	const struct stream_clean_rules *rules;
 	struct stream_batch_filter *filter;
 	struct stream_clean_source source;
@@ -144,15 +152,38 @@ decide(struct clean *clean, const uint8_t *bytes,
 	return STREAM_OK;
 }
 
-/* From here on the result is another than the source: write it. */
+/* Put what is the same as in the sources so far to the new log. */
+static int
+copy_same(struct clean *clean, struct stream_error *err)
+{
+	for (size_t i = 0; i < clean->at; i++) {
+		char name[STREAM_NAME_SIZE];
+		int fd, status;
+
+		stream_name_put_plain(clean->sources[i], STREAM_NAME_LOG, name);
+		status = stream_io_open(clean->dirfd, name, O_RDONLY, &fd, err);
+		if (status != STREAM_OK)
+			return status;
+		status = stream_cleaned_file_copy(&clean->file, fd, err);
+		close(fd);
+		if (status != STREAM_OK)
+			return status;
+	}
+	return stream_cleaned_file_copy(
+	    &clean->file, clean->source.scan.fd, err);
+}
+
+/* From here on the result is not what the sources are. */
 static int
 begin_writing(struct clean *clean, struct stream_error *err)
 {
+	int status;
+
 	clean->differs = true;
 	if (clean->rules->dry_run)
 		return STREAM_OK;
-	return stream_cleaned_file_begin(
-	    &clean->file, clean->source.scan.fd, err);
+	status = stream_cleaned_file_begin(&clean->file, err);
+	return status == STREAM_OK ? copy_same(clean, err) : status;
 }
 
 static int
@@ -260,21 +291,22 @@ finish(struct clean *clean, struct stream_error *err)
 }
 
 static int
-take_segments(struct clean *clean, int dirfd, const int64_t *sources,
-    size_t count, struct stream_error *err)
+take_segments(struct clean *clean, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
-	for (size_t i = 0;
-	     i < count && status == STREAM_OK && !clean->too_large; i++) {
-		bool last = i + 1 == count;
+	for (; clean->at < clean->count && status == STREAM_OK &&
+	       !clean->too_large;
+	     clean->at++) {
+		const int64_t *base = &clean->sources[clean->at];
+		bool last = clean->at + 1 == clean->count;
 
-		status = stream_clean_source_open(&clean->source, dirfd,
-		    sources[i], last ? clean->rules->next_base : sources[i + 1],
+		status = stream_clean_source_open(&clean->source, clean->dirfd,
+		    base[0], last ? clean->rules->next_base : base[1],
 		    STREAM_SCAN_WHOLE, clean->rules->cap, err);
 		if (status != STREAM_OK)
 			return status;
-		if (i == 0 && count > 1)
+		if (clean->at == 0 && clean->rules->always)
 			status = begin_writing(clean, err);
 		if (status == STREAM_OK)
 			status = take_batches(clean, err);
@@ -317,7 +349,12 @@ stream_clean_group(int dirfd, const int64_t *sources, size_t count,
     const struct stream_clean_rules *rules, enum stream_clean_outcome *outcome,
     struct stream_clean_stats *stats, struct stream_error *err)
 {
-	struct clean clean = {.rules = rules};
+	struct clean clean = {
+	    .dirfd = dirfd,
+	    .sources = sources,
+	    .count = count,
+	    .rules = rules,
+	};
 	int status = stream_clean_txn_begin_group(rules->txn, err);
 
 	if (status == STREAM_OK)
@@ -327,7 +364,7 @@ stream_clean_group(int dirfd, const int64_t *sources, size_t count,
 		return status;
 	stream_cleaned_file_init(
 	    &clean.file, dirfd, sources[0], rules->index_interval_bytes);
-	status = take_segments(&clean, dirfd, sources, count, err);
+	status = take_segments(&clean, err);
 	stream_cleaned_file_release(&clean.file);
 	stream_batch_filter_free(clean.filter);
 	if (status == STREAM_OK && clean.too_large)

@@ -24,6 +24,7 @@ struct stream_clean_rules {
 	int64_t index_interval_bytes;
 	size_t cap;   /* largest batch, also when decompressed */
 	bool dry_run; /* decide and count, write nothing */
+	bool always;  /* write even if nothing goes or changes */
 	/* Is this the batch that keeps the state of its producer?  The last
 	 * one with data of a producer that is still known; if that has none,
 	 * a control batch of its epoch.  NULL: never. */
@@ -66,9 +67,8 @@ void stream_clean_stats_add(
     struct stream_clean_stats *to, const struct stream_clean_stats *of);
 
 enum stream_clean_outcome {
-	STREAM_CLEAN_WRITTEN,  /* a ".cleaned" segment is there */
-	STREAM_CLEAN_SAME,     /* one source, of which nothing goes or changes:
-				  nothing was written, it can stay */
+	STREAM_CLEAN_WRITTEN, /* a ".cleaned" segment is there */
+	STREAM_CLEAN_SAME,    /* nothing goes or changes: nothing was written */
 	STREAM_CLEAN_TOO_LARGE /* one segment cannot hold the result */
 };
 

@@ -130,41 +130,35 @@ gather(struct stream_cleaned_file *file, const uint8_t *bytes, size_t n,
 	return STREAM_OK;
 }
 
-/* The first bytes of the source, up to the planned size. */
-static int
-copy_planned(
-    struct stream_cleaned_file *file, int source, struct stream_error *err)
-{
-	while (file->written < file->sum.bytes) {
-		uint64_t left = file->sum.bytes - file->written;
-		size_t n = left < PIECE ? (size_t)left : PIECE;
-		size_t got;
-		int status = stream_io_read_at(
-		    source, file->memory, n, file->written, &got, err);
-
-		if (status == STREAM_OK && got < n)
-			status =
-			    stream_fail(err, STREAM_ETORN, file->written + got,
-				"the source became shorter while it was read");
-		if (status == STREAM_OK)
-			status = write_log(file, file->memory, n, err);
-		if (status != STREAM_OK)
-			return status;
-	}
-	return STREAM_OK;
-}
-
 int
 stream_cleaned_file_begin(
-    struct stream_cleaned_file *file, int source, struct stream_error *err)
+    struct stream_cleaned_file *file, struct stream_error *err)
 {
-	int status;
-
 	file->memory = malloc(PIECE);
 	if (file->memory == NULL)
 		return stream_fail_memory(err);
-	status = make(file, STREAM_NAME_LOG, &file->log, err);
-	return status == STREAM_OK ? copy_planned(file, source, err) : status;
+	return make(file, STREAM_NAME_LOG, &file->log, err);
+}
+
+int
+stream_cleaned_file_copy(
+    struct stream_cleaned_file *file, int source, struct stream_error *err)
+{
+	uint64_t from = 0;
+	size_t got;
+	int status;
+
+	do {
+		uint64_t left = file->sum.bytes - file->written;
+		size_t n = left < PIECE ? (size_t)left : PIECE;
+
+		status =
+		    stream_io_read_at(source, file->memory, n, from, &got, err);
+		if (status == STREAM_OK)
+			status = write_log(file, file->memory, got, err);
+		from += got;
+	} while (status == STREAM_OK && got == PIECE);
+	return status;
 }
 
 bool

@@ -42,12 +42,14 @@ void stream_cleaned_file_init(struct stream_cleaned_file *file, int dirfd,
 /* Close, free the memory, and remove what was made unless it was finished. */
 void stream_cleaned_file_release(struct stream_cleaned_file *file);
 
-/*
- * Make the log, and put in it what was planned so far: that are the first
- * bytes of source (an open log, borrowed; -1 when nothing was planned).
- * STREAM_EEXIST, STREAM_EIO, STREAM_ENOMEM.
- */
+/* Make the log.  What was planned so far must be copied to it then.
+ * STREAM_EEXIST, STREAM_EIO, STREAM_ENOMEM. */
 int stream_cleaned_file_begin(
+    struct stream_cleaned_file *file, struct stream_error *err);
+
+/* Copy planned bytes: those at the front of the open log source (borrowed), up
+ * to its end or to the last one planned.  STREAM_EIO. */
+int stream_cleaned_file_copy(
     struct stream_cleaned_file *file, int source, struct stream_error *err);
 
 /* Can it take this batch without having more bytes, or wider offsets, than a

@@ -67,7 +67,8 @@ map_records(struct mapping *m, const struct stream_batch *batch,
 	struct stream_records walk;
 	struct stream_bytes section;
 	size_t count = 1;
-	int status = stream_unpack(&m->unpacker, batch, bytes, &section, err);
+	int status =
+	    stream_unpacker_open(&m->unpacker, batch, bytes, &section, err);
 
 	if (status == STREAM_OK)
 		status = stream_records_start(&walk, batch, section, err);
