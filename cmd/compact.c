@@ -203,11 +203,9 @@ find_and_run(struct compact_run *run, int count, char *words[])
 
 	if (!upkeep_find(upkeep, count, words) || !upkeep_begin(upkeep))
 		return;
-	compact_show_heads(run);
 	run_all(run);
 	upkeep_finish(upkeep,
 	    run->opts->why != NULL ? compact_why_sum : compact_show_sum);
-	columns_release(&run->columns);
 }
 
 static enum cli_exit

@@ -32,8 +32,6 @@ struct compact_run {
 	struct jobs jobs;
 	_Atomic uint64_t to_read;
 	_Atomic uint64_t read;
-	struct columns columns;
-	size_t rows;
 	struct cli_progress progress;
 	int64_t start_ms;
 	struct stream_compact_counts sum; /* of all partitions */
@@ -48,9 +46,6 @@ struct compact_job {
 };
 
 /* ---- compact_show.c; all under the lock ---- */
-
-/* The heads of the columns of a plan. */
-void compact_show_heads(struct compact_run *run);
 
 /* What was done, or would be, with upkeep.place, in elapsed_ms. */
 void compact_show(struct compact_run *run, const struct stream_compact *compact,

@@ -99,15 +99,15 @@ compact_put_json_verdict(
 
 /* ---- segments of a plan ------------------------------------------------- */
 
-void
-compact_show_heads(struct compact_run *run)
+static void
+add_heads(struct columns *columns)
 {
 	static const char *const heads[] = {"PARTITION", "SEGMENT", "PART",
 	    "RECORDS", "BYTES", "GO", "FREES", "INTO", "WHY"};
 
-	columns_init(&run->columns, "lrlrrrrrl");
+	columns_init(columns, "lrlrrrrrl");
 	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
-		columns_add(&run->columns, "%s", heads[i]);
+		columns_add(columns, "%s", heads[i]);
 }
 
 static void
@@ -146,14 +146,14 @@ add_target(struct columns *columns, const struct stream_compact *compact,
 }
 
 static void
-add_row(struct compact_run *run, const struct stream_compact *compact,
+add_row(struct columns *columns, const char *name,
+    const struct stream_compact *compact,
     const struct stream_compact_segment *segment)
 {
 	const struct stream_compact_counts *counts = &segment->counts;
-	struct columns *columns = &run->columns;
 	bool judged = segment->is_judged;
 
-	columns_add(columns, "%s", upkeep_name(run->upkeep.place));
+	columns_add(columns, "%s", name);
 	columns_add(columns, "%lld", (long long)segment->base_offset);
 	columns_add(columns, "%s", stream_compact_part_name(segment->part));
 	add_count(columns, judged, counts->records_in);
@@ -162,7 +162,6 @@ add_row(struct compact_run *run, const struct stream_compact *compact,
 	add_count(columns, judged, freed(counts));
 	add_target(columns, compact, segment);
 	columns_add(columns, "%s", segment->why);
-	run->rows++;
 }
 
 static void
@@ -201,15 +200,30 @@ print_segment_json(
 }
 
 static void
+print_table(struct compact_run *run, const struct stream_compact *compact)
+{
+	const char *name = upkeep_name(run->upkeep.place);
+	struct columns columns;
+
+	add_heads(&columns);
+	for (size_t i = 0; i < stream_compact_count(compact); i++)
+		add_row(&columns, name, compact,
+		    stream_compact_segment(compact, i));
+	if (!columns_print(&columns, &run->upkeep.out))
+		run->upkeep.code =
+		    cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	columns_release(&columns);
+}
+
+static void
 show_segments(struct compact_run *run, const struct stream_compact *compact)
 {
-	for (size_t i = 0; i < stream_compact_count(compact); i++)
-		if (run->upkeep.opts->json)
-			print_segment_json(
-			    run, stream_compact_segment(compact, i));
-		else
-			add_row(
-			    run, compact, stream_compact_segment(compact, i));
+	size_t count = stream_compact_count(compact);
+
+	if (!run->upkeep.opts->json && count > 0)
+		print_table(run, compact);
+	for (size_t i = 0; i < count && run->upkeep.opts->json; i++)
+		print_segment_json(run, stream_compact_segment(compact, i));
 }
 
 /* ---- a partition -------------------------------------------------------- */
@@ -278,20 +292,44 @@ print_gone(struct upkeep *upkeep, const struct stream_compact_counts *counts)
 	    (unsigned long long)counts->bytes_in);
 }
 
+static double
+rate(uint64_t amount, int64_t elapsed_ms)
+{
+	return (double)amount * 1000 /
+	       (double)(elapsed_ms > 0 ? elapsed_ms : 1);
+}
+
+/* "; 3 tombstones stay; 0.48 s, 10400000 records/s, 1200.0 MB/s" */
+static void
+print_rest(struct upkeep *upkeep, const struct stream_compact_counts *counts,
+    int64_t elapsed_ms)
+{
+	cli_out_text(&upkeep->out, "; ");
+	upkeep_count(upkeep, counts->tombstones_out, "tombstone stays",
+	    "tombstones stay");
+	if (!upkeep->opts->dry_run)
+		cli_out_format(&upkeep->out,
+		    "; %.2f s, %.0f records/s, %.1f MB/s",
+		    (double)elapsed_ms / 1000,
+		    rate(counts->records_in, elapsed_ms),
+		    rate(counts->bytes_in, elapsed_ms) / 1e6);
+}
+
 static void
 print_rounds(struct upkeep *upkeep, const struct stream_compacted *sum)
 {
 	if (sum->rounds > 1)
-		cli_out_format(&upkeep->out, ", in %u rounds", sum->rounds);
+		cli_out_format(&upkeep->out, "; in %u rounds", sum->rounds);
 	if (sum->clean_offset < sum->uncleanable_offset)
 		cli_out_format(&upkeep->out,
-		    "; for all of it there is not enough --memory: a round "
-		    "goes up to offset %lld, and others follow",
+		    "; there is not enough --memory for all of it, so this is "
+		    "the first round, up to offset %lld",
 		    (long long)sum->clean_offset);
 }
 
 static void
-print_text(struct compact_run *run, const struct stream_compacted *sum)
+print_text(struct compact_run *run, const struct stream_compacted *sum,
+    int64_t elapsed_ms)
 {
 	struct upkeep *upkeep = &run->upkeep;
 	char text[COMPACT_VERDICT_SIZE];
@@ -305,6 +343,7 @@ print_text(struct compact_run *run, const struct stream_compacted *sum)
 		return;
 	}
 	print_gone(upkeep, &sum->counts);
+	print_rest(upkeep, &sum->counts, elapsed_ms);
 	print_rounds(upkeep, sum);
 	if (upkeep->context->verbose || upkeep->opts->dry_run)
 		cli_out_format(&upkeep->out, " (%s)", text);
@@ -354,42 +393,20 @@ compact_show(struct compact_run *run, const struct stream_compact *compact,
 	if (run->upkeep.opts->json)
 		print_json(run, sum, elapsed_ms);
 	else if (!is_skipped(run, sum) && sum->verdict != STREAM_COMPACT_LOCKED)
-		print_text(run, sum);
+		print_text(run, sum, elapsed_ms);
 }
 
 /* ---- all of them -------------------------------------------------------- */
-
-static double
-rate(uint64_t amount, int64_t elapsed_ms)
-{
-	return (double)amount * 1000 /
-	       (double)(elapsed_ms > 0 ? elapsed_ms : 1);
-}
-
-static void
-print_speed(struct upkeep *upkeep, const struct stream_compact_counts *sum,
-    int64_t elapsed_ms)
-{
-	cli_out_format(&upkeep->out, "; %.2f s, %.0f records/s, %.1f MB/s",
-	    (double)elapsed_ms / 1000, rate(sum->records_in, elapsed_ms),
-	    rate(sum->bytes_in, elapsed_ms) / 1e6);
-}
 
 void
 compact_show_sum(struct upkeep *upkeep)
 {
 	struct compact_run *run = (struct compact_run *)upkeep;
 
-	if (!upkeep_tells(upkeep) || upkeep->done == 0)
+	if (!upkeep_tells(upkeep) || run->compacted < 2)
 		return;
-	if (run->rows > 0 && !columns_print(&run->columns, &upkeep->out))
-		upkeep->code = cli_complain(CLI_SYSTEM, NULL, "out of memory");
-	upkeep_count(upkeep, run->compacted, "partition: ", "partitions: ");
+	cli_out_format(&upkeep->out, "%zu partitions: ", run->compacted);
 	print_gone(upkeep, &run->sum);
-	cli_out_text(&upkeep->out, "; ");
-	upkeep_count(upkeep, run->sum.tombstones_out, "tombstone stays",
-	    "tombstones stay");
-	if (run->compacted > 0)
-		print_speed(upkeep, &run->sum, cli_clock_ms() - run->start_ms);
+	print_rest(upkeep, &run->sum, cli_clock_ms() - run->start_ms);
 	cli_out_byte(&upkeep->out, '\n');
 }
