@@ -36,6 +36,9 @@ static int names_fail_at = -1;
 static int names_fail_times = 1;
 static int names_fail_error;
 
+/* Each rename fails with this; 0: none. */
+static int names_rename_error;
+
 /* Syncs of the directory are counted and fail as well. */
 static inline bool
 names_fails(void)
@@ -68,6 +71,10 @@ renameat(int from, const char *old, int to, const char *new)
 {
 	int r;
 
+	if (names_rename_error != 0) {
+		errno = names_rename_error;
+		return -1;
+	}
 	if (names_fails())
 		return -1;
 	r = (int)syscall(SYS_renameat2, from, old, to, new, 0);
