@@ -279,23 +279,6 @@ check_records(struct stream_collecting *c, struct stream_finding *segment,
 	return status;
 }
 
-/* Leader epochs begin at the log start, also within a batch (SPEC section
- * 6.2). */
-static int
-check_epoch(struct stream_collecting *c, const struct stream_batch_info *batch,
-    size_t segment, struct stream_error *err)
-{
-	int64_t start = c->source->config.log_start_offset;
-	struct stream_batch_info info = *batch;
-
-	if (info.last_offset < start)
-		return STREAM_OK;
-	if (info.base_offset < start)
-		info.base_offset = start;
-	return stream_epochs_check_add(
-	    &c->findings->epochs, &info, segment, err);
-}
-
 static int
 add_batch(struct stream_collecting *c, struct stream_finding *segment,
     struct stream_index_check *check, const struct stream_survey_find *find,
@@ -307,7 +290,8 @@ add_batch(struct stream_collecting *c, struct stream_finding *segment,
 	    find->batch.info.base_offset != expected ||
 	    find->batch.info.record_count != find->batch.last_offset_delta + 1;
 	if (status == STREAM_OK)
-		status = check_epoch(c, &find->batch.info,
+		status = stream_epochs_check_add(&c->findings->epochs,
+		    &find->batch.info,
 		    (size_t)(segment - c->findings->segments), err);
 	if (status == STREAM_OK)
 		status = check_records(c, segment, find, err);

@@ -123,7 +123,7 @@ tell_start(struct stream_verify *verify, const struct stream_batch_info *info)
 	int64_t start;
 
 	if (epochs->told_start ||
-	    info->base_offset < verify->source->log_start_offset)
+	    info->last_offset < verify->source->log_start_offset)
 		return;
 	epochs->told_start = true;
 	if (epochs->count == 0) {
