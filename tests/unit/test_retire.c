@@ -2,18 +2,18 @@
 #include "names.h"
 
 #include "file/checkpoint.h"
+#include "log/repair.h"
 #include "log/retire.h"
+#include "log/verify.h"
 
-/* Segments 0, 10, 20, 30 and the active one, 40, of ten records each; with a
- * snapshot at each base, and some that Kafka left. */
+/* Segments 0, 10, 20, 30 and the active one, 40, of ten records each. */
 static void
-put_log(const struct temp_dir *dir)
+put_segments(const struct temp_dir *dir)
 {
 	struct stream_partition *partition = fx_open(dir, NULL);
 
 	for (int i = 0; i < 5; i++) {
 		struct stream_error err = {.text = ""};
-		char name[64];
 		bool rolled;
 
 		fx_append(partition, 5, 2, 20, 'a');
@@ -21,12 +21,24 @@ put_log(const struct temp_dir *dir)
 			expect(stream_partition_roll_used(
 				   partition, &rolled, &err),
 			    STREAM_OK, err);
-		snprintf(name, sizeof(name), "%020d.snapshot", i * 10);
-		fx_put(dir, name, "snapshot", 8);
 	}
-	fx_put(dir, "00000000000000000015.snapshot", "snapshot", 8);
 	fx_sync(partition);
 	stream_partition_close(partition);
+}
+
+/* With a snapshot at each base, and one that Kafka left. */
+static void
+put_log(const struct temp_dir *dir)
+{
+	static const int offsets[] = {0, 10, 15, 20, 30, 40};
+
+	put_segments(dir);
+	for (size_t i = 0; i < COUNT(offsets); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%020d.snapshot", offsets[i]);
+		fx_put(dir, name, "snapshot", 8);
+	}
 }
 
 static struct stream_partition *
@@ -207,6 +219,45 @@ leader_epochs_that_are_no_use_stay(void **state)
 	assert_int_equal(segments, 1);
 	assert_false(temp_dir_has(dir, STREAM_EPOCHS_FILE));
 	stream_partition_close(partition);
+}
+
+/* Also when the log start is within a batch, as it is at 45. */
+static void
+what_is_left_is_sound(void **state)
+{
+	static const int64_t starts[] = {9, 10, 29, 44, 45, 46, 50};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(starts); i++) {
+		struct temp_dir *dir = fx_dir();
+		struct stream_verify_source source = {
+		    .log_start_offset = starts[i],
+		    .is_ours = true,
+		    .dense = true,
+		};
+		struct stream_repair_source broken = {
+		    .config = fx_config(), .is_ours = true, .cap = 1 << 20};
+		struct stream_verify_options options = {.lock_timeout_ms = 500};
+		struct stream_verify_summary sum;
+		struct stream_error err = {.text = ""};
+		struct stream_repair *steps;
+
+		put_segments(dir);
+		retire(dir, starts[i], false);
+		source.dirfd = dir->fd;
+		expect(
+		    stream_verify_source_check(&source, &options, &sum, &err),
+		    STREAM_OK, err);
+		assert_int_equal(sum.damage + sum.notes, 0);
+		broken.dirfd = dir->fd;
+		broken.config.log_start_offset = starts[i];
+		assert_int_equal(stream_repair_new(&steps, NULL), STREAM_OK);
+		expect(stream_log_repair_plan(&broken, steps, &err), STREAM_OK,
+		    err);
+		assert_int_equal(stream_repair_count(steps), 0);
+		stream_repair_free(steps);
+		fx_drop(dir);
+	}
 }
 
 /* ---- every state in between ---------------------------------------------- */
@@ -420,6 +471,7 @@ main(void)
 	    TEST(bytes_are_those_of_logs_and_indexes),
 	    TEST(leader_epochs_are_cut_at_the_front),
 	    TEST(leader_epochs_that_are_no_use_stay),
+	    TEST(what_is_left_is_sound),
 	    TEST(every_moment_is_the_end_of_the_log),
 	    TEST(readers_beside_it_go_on_or_are_told),
 	    TEST(failures_are_settled_by_the_next_run),
