@@ -32,12 +32,16 @@ struct stream_compact_source {
 	int (*declare_gaps)(void *store, struct stream_error *err);
 };
 
-/* Nothing is known.  Gives *compact; stream_compact_free.  STREAM_ENOMEM. */
-int stream_compact_new(
+/* No segments, and a verdict.  Gives *compact; stream_compact_free.
+ * STREAM_ENOMEM. */
+int stream_compact_new(enum stream_compact_verdict verdict,
     struct stream_compact **compact, struct stream_error *err);
 
-/* As stream_compact_plan, stream_compact_run and stream_compact_why.  compact
- * is of stream_compact_new, and useless after a failure. */
+/*
+ * As stream_compact_plan, stream_compact_run and stream_compact_why.  compact
+ * is of stream_compact_new, and useless after a failure.  For the second the
+ * structure lock of the partition is held (structure.h).
+ */
 int stream_log_compact_plan(const struct stream_compact_source *source,
     struct stream_compact *compact, struct stream_error *err);
 int stream_log_compact_run(const struct stream_compact_source *source,

@@ -2,9 +2,9 @@
  * compact_private.h - what the files of compaction share
  *
  * Layer log/.  compact_look.c learns what there is, compact_plan.c decides,
- * compact_map.c makes the first pass; compact.c goes through rounds and
- * groups, compact_tell.c says in words what comes out, compact_why.c asks for
- * one key.
+ * compact_map.c makes the first pass; compact_round.c goes through
+ * rounds and groups, compact.c puts it together, compact_tell.c says in words
+ * what comes out, compact_why.c asks for one key.
  */
 #ifndef STREAM_LOG_COMPACT_PRIVATE_H
 #define STREAM_LOG_COMPACT_PRIVATE_H
@@ -39,6 +39,11 @@ size_t stream_compacting_reach(const struct stream_compacting *c, int64_t end);
 /* Make compact->segments of what there is now, without groups. */
 int stream_compacting_list(
     struct stream_compacting *c, struct stream_error *err);
+
+/* All rounds, until what may be cleaned is; or, without writes, what the first
+ * one would do. */
+int stream_compacting_run(
+    struct stream_compacting *c, bool writes, struct stream_error *err);
 
 /* Say in words why a segment is, or is not, cleaned, and what goes. */
 void stream_compact_tell(

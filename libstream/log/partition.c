@@ -344,8 +344,9 @@ int
 stream_partition_lock_structure(
     struct stream_partition *partition, struct stream_error *err)
 {
+	const struct stream_log_config *config = &partition->config;
 	int status = lock_byte(partition, STREAM_LOCK_STRUCTURE,
-	    partition->config.lock_timeout_ms, err);
+	    config->structure_at_once ? 0 : config->lock_timeout_ms, err);
 
 	partition->holds_structure = status == STREAM_OK;
 	return status;

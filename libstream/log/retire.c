@@ -163,10 +163,9 @@ retire(
 	return status;
 }
 
-/* The log start is not past the log's end: no epoch may begin there.  A file
- * that is missing or malformed is left to those who need it. */
-static int
-cut_epochs(
+/* The log start is not past the log's end: no epoch may begin there. */
+int
+stream_partition_cut_epochs(
     struct stream_partition *partition, int64_t start, struct stream_error *err)
 {
 	struct stream_error why = {.sys = 0};
@@ -194,7 +193,7 @@ stream_partition_retire(struct stream_partition *partition, int64_t below,
 	int status = retire(&r, below, careful, err);
 
 	if (status == STREAM_OK)
-		status = cut_epochs(
+		status = stream_partition_cut_epochs(
 		    partition, r.first > below ? r.first : below, err);
 	*segments = r.segments;
 	*bytes = r.bytes;

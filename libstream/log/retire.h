@@ -36,4 +36,12 @@
 int stream_partition_retire(struct stream_partition *partition, int64_t below,
     bool careful, size_t *segments, uint64_t *bytes, struct stream_error *err);
 
+/*
+ * Cut the leader epochs at the front, as Kafka does: the log begins at start
+ * from now on.  A file that is missing or malformed is left to those who need
+ * it, and on a full disk it stays longer than it could be.  Errors as above.
+ */
+int stream_partition_cut_epochs(struct stream_partition *partition,
+    int64_t start, struct stream_error *err);
+
 #endif

@@ -19,7 +19,8 @@
 /*
  * Open the partition directory dirfd (borrowed for the life of the handle) and
  * hold its structure lock until the handle is closed.  Waits for the lock at
- * most config->lock_timeout_ms; 0 means not at all.  The partition is
+ * most config->lock_timeout_ms, or with structure_at_once not at all.  The
+ * partition is
  * recovered as any writer does it; then what an interrupted compaction or
  * retention left is finished or undone as Kafka's loader does: files that
  * do not count are removed, swap files that count take their plain names.
