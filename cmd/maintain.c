@@ -331,7 +331,7 @@ print_sum(struct run *run)
 	struct upkeep *upkeep = &run->upkeep;
 	const struct maintain_sum *sum = &run->sum;
 
-	if (!upkeep_tells(upkeep))
+	if (!upkeep_tells(upkeep) || upkeep->places.count == 0)
 		return;
 	upkeep_count(
 	    upkeep, upkeep->places.count, "partition: ", "partitions: ");
