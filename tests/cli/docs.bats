@@ -67,6 +67,10 @@ docs() {
     docs examples "$MAN/strm-topic.1"
 }
 
+@test "the examples of strm-compact(1) run and give what they say" {
+    docs examples "$MAN/strm-compact.1"
+}
+
 @test "the examples of strm-verify(1) run and give what they say" {
     docs examples "$MAN/strm-verify.1"
 }
