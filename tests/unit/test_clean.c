@@ -566,7 +566,7 @@ put_large(const struct temp_dir *dir)
 		}
 	}
 	fx_put(dir, LOG_0, log.data, log.size);
-	put_log(dir, 1000000, "");
+	lt_put_log(dir, 1000000, "");
 	stream_buf_release(&log);
 }
 
