@@ -137,7 +137,11 @@ first_slot(const struct stream_keymap *map, struct stream_key key)
 void
 stream_keymap_prefetch(const struct stream_keymap *map, struct stream_key key)
 {
-	__builtin_prefetch(&map->slots[first_slot(map, key)]);
+	const struct slot *slot = &map->slots[first_slot(map, key)];
+
+	/* A quarter of them lie on two lines. */
+	__builtin_prefetch(slot);
+	__builtin_prefetch(&slot->next_offset);
 }
 
 /* The slot that holds key, or the empty one where it would go. */
