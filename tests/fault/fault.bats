@@ -63,6 +63,43 @@ full() {
     python kill.py salvage
 }
 
+@test "T4 I2 I4 P2: power lost at any point of an append of one batch" {
+    python power.py append-one
+}
+
+@test "T4 I2 I4 P2: power lost at any point of an append of many batches" {
+    python power.py append-many
+}
+
+@test "T4 I2 I4 P2: power lost at any point of an append of several writes" {
+    python power.py append-long
+    python power.py append-zstd
+}
+
+@test "T4 I2 I4 P2: power lost at any point of three appends" {
+    python power.py thrice
+}
+
+@test "T4 I2 I4 I5 P2: power lost at any point of appends that roll" {
+    python power.py roll
+}
+
+@test "T4 I2 I4 I5 P2: power lost at any point of zstd appends that roll" {
+    python power.py roll-zstd
+}
+
+@test "T4 I2 I4 P2: power lost at any point of a last batch that fills its segment" {
+    python power.py roll-next
+}
+
+@test "T4 I4 I10: power lost at any point of topic create leaves all or nothing" {
+    python power.py create
+}
+
+@test "T4 I4 I10: power lost at any point of topic rm leaves all or nothing" {
+    python power.py rm
+}
+
 @test "T6 I2 I10 P7: any failing call in an append of one batch" {
     python fail.py append-one errors
 }
