@@ -18,6 +18,7 @@
 #include <stream/reader.h>
 #include <stream/record.h>
 #include <stream/repair.h>
+#include <stream/retain.h>
 #include <stream/store.h>
 #include <stream/topic.h>
 #include <stream/topic_config.h>
