@@ -55,7 +55,7 @@ const struct cli_command retain_command = {
     .most = CLI_MANY,
     .options = options,
     .groups = groups,
-    .text = "A segment goes if all of it is below the log start offset, or by "
+    .text = "A segment goes if all of it is below the log start offset, by "
 	    "retention.bytes,\nor by retention.ms.  The active segment never "
 	    "goes; see strm roll.\n",
     .run = run_retain,
@@ -303,6 +303,10 @@ finish(struct upkeep *upkeep)
 		    run->only_active,
 		    run->only_active == 1 ? " has" : "s have");
 	if (!upkeep_tells(upkeep) || upkeep->done == 0)
+		return;
+	/* One that had its line is all there is. */
+	if (upkeep->done == 1 && run->sum.segments > 0 &&
+	    !upkeep->opts->dry_run && run->rows == 0)
 		return;
 	if (run->rows > 0 && !columns_print(&run->columns, &upkeep->out))
 		upkeep->code = cli_complain(CLI_SYSTEM, NULL, "out of memory");

@@ -5,6 +5,7 @@
 #define STREAM_H
 
 #include <stream/address.h>
+#include <stream/compact.h>
 #include <stream/error.h>
 #include <stream/files.h>
 #include <stream/format.h>

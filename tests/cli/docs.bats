@@ -47,6 +47,18 @@ docs() {
     docs examples "$MAN/strm-repair.1"
 }
 
+@test "the examples of strm-retain(1) run and give what they say" {
+    docs examples "$MAN/strm-retain.1"
+}
+
+@test "the examples of strm-roll(1) run and give what they say" {
+    docs examples "$MAN/strm-roll.1"
+}
+
+@test "the examples of strm-trim(1) run and give what they say" {
+    docs examples "$MAN/strm-trim.1"
+}
+
 @test "the examples of strm-topic(1) run and give what they say" {
     docs examples "$MAN/strm-topic.1"
 }
@@ -79,7 +91,8 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail inspect repair verify; do
+    for command in produce consume tail inspect repair retain roll trim \
+        verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }
