@@ -315,6 +315,74 @@ class RetainTrimmed(Retain):
         return records == self.before[partition]
 
 
+class Compact(Upkeep):
+    """Each segment holds what it held, or what compaction leaves of it; a
+    table built from either is the same, and so is the active segment."""
+
+    settings = ('cleanup.policy=compact',)
+    gaps = True
+    keys = 5
+
+    def lines(self):
+        """A tombstone now and then, of a key that comes again later and of one
+        that does not; one key that stands alone; values of different sizes."""
+        lines = []
+        for n in range(60):
+            key = b'k%d' % (n * n % self.keys + n // 25)
+            value = None if n % 9 == 5 else b'v%04d' % n + b'x' * (n % 11)
+            lines.append((b'alone' if n == 13 else key, value,
+                          1772361000000 + n))
+        return lines
+
+    def command(self, store):
+        return [STRM, '-C', store, 'compact', 't']
+
+    def after(self, partition):
+        """The newest of each key of closed segments, tombstones too: they were
+        never cleaned before."""
+        active = self.bases[partition][-1]
+        newest = {r.key: r.offset for r in self.before[partition]
+                  if r.offset < active}
+        kept = [r for r in self.before[partition]
+                if r.offset >= active or newest[r.key] == r.offset]
+        require(len(kept) < len(self.before[partition]) * 2 / 3, 'too few go')
+        require(any(r.value is None for r in kept), 'no tombstone')
+        return kept
+
+    def may_be(self, partition, records):
+        before, final = self.before[partition], self.final[partition]
+        starts = self.bases[partition] + [before[-1].offset + 1]
+        return table(records) == table(before) and all(
+            between(records, low, high) in (between(before, low, high),
+                                            between(final, low, high))
+            for low, high in zip(starts, starts[1:]))
+
+    def judge_files(self, store, partition):
+        require(bases(store, partition)[-1] == self.bases[partition][-1],
+                'the active segment went')
+
+
+class CompactAgain(Compact):
+    """A log that was compacted, and has grown: clean segments are merged with
+    dirty ones, several groups are made."""
+
+    settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0.1')
+
+    def more(self, store):
+        for p in range(self.partitions):
+            strm(store, 'compact', 't')
+            self.produce(store, p, [
+                (key, value, ts + 1000) for key, value, ts in self.lines()])
+
+
+def table(records):
+    return {r.key: r for r in records}
+
+
+def between(records, low, high):
+    return [r for r in records if low <= r.offset < high]
+
+
 OPERATIONS = {
     'roll-now': Roll(),
     'trim': Trim(),
@@ -322,4 +390,7 @@ OPERATIONS = {
     'retain-zstd': Retain('zstd'),
     'retain-size': RetainSize(),
     'retain-trimmed': RetainTrimmed(),
+    'compact': Compact(),
+    'compact-zstd': Compact('zstd'),
+    'compact-again': CompactAgain(),
 }
