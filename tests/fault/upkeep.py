@@ -75,7 +75,10 @@ def look(store, partition, may_miss=False):
     """The view of a partition that is sound.  may_miss: indexes, of segments
     on their way out: a rename of an index may be durable before that of its
     log, which comes first, is."""
-    view = LOOKER.ask(store, f't:{partition}')
+    return sound(LOOKER.ask(store, f't:{partition}'), partition, may_miss)
+
+
+def sound(view, partition, may_miss=False):
     require(view.status == [END], 'reading partition', partition, 'ends with',
             view.status, view.message)
     require(all(a == b for a, b in view.seeks), 'seeks found', view.seeks)
@@ -132,6 +135,21 @@ class Upkeep:
 
     def judge_files(self, store, partition):
         """After a run that ended well."""
+
+    # ---- what others see while it stands still
+
+    def glance(self, store):
+        ask = ''.join(f'{store} t:{p}\n' for p in range(self.partitions))
+        return (f"printf '%s' '{ask}' | {BUILD}/tests/tools/look > "
+                f"{store}/../glance")
+
+    def judge_glance(self, store):
+        with open(f'{store}/../glance', encoding='utf-8') as file:
+            answers = file.read().split('done\n')
+        for p in range(self.partitions):
+            records = sound(LOOKER.view(answers[p].splitlines()), p).records
+            require(self.may_be(p, records), 'meanwhile partition', p, 'holds',
+                    told(records))
 
     # ---- the rest
 
