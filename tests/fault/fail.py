@@ -55,7 +55,8 @@ def run_once(operation, *arguments):
                 store.file('matches'), *arguments, '--']
         code, out, err = store.run(fail + operation.command(store.path),
                                    operation.input())
-        allowed = {operation.done, getattr(operation, 'holes', 4), 4, 5, 6}
+        allowed = {operation.done, getattr(operation, 'holes', 4),
+                   getattr(operation, 'partly', 4), 4, 5, 6}
         require(code in allowed, 'exit', code, err)
         require(code == operation.done or err, 'silent exit', code)
         try:

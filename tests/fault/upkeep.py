@@ -100,11 +100,14 @@ class Upkeep:
     says; the next run ends at self.final; and the next append works."""
 
     done = 0
+    partly = 7  # the exit status when some partitions failed
     power = False
     settings = ()
     partitions = 1
     options = ()
     interval = 100
+    segment_bytes = 600
+    batch_bytes = 120
     gaps = False
 
     def __init__(self, codec='none'):
@@ -157,7 +160,7 @@ class Upkeep:
         return b''
 
     def prepare(self, store):
-        settings = ['segment.bytes=600',
+        settings = [f'segment.bytes={self.segment_bytes}',
                     f'index.interval.bytes={self.interval}', *self.settings]
         strm(store, 'topic', 'create', 't', '--partitions',
              str(self.partitions),
@@ -177,7 +180,8 @@ class Upkeep:
             'value': None if value is None else value.decode()}) + '\n'
                        for key, value, ts in lines)
         done = strm(store, 'produce', f't:{partition}', '-J', '--ack', '-z',
-                    self.codec, '--batch-bytes', '120', data=text.encode())
+                    self.codec, '--batch-bytes', str(self.batch_bytes),
+                    data=text.encode())
         return [int(line.split()[1]) for line in done.out.splitlines()]
 
     def judge(self, store, code, out):
@@ -294,6 +298,12 @@ class Retain(Upkeep):
         return (records == whole[len(whole) - len(records):] and
                 records[0].offset in self.starts(partition))
 
+    def judge_full(self, store, code, err):
+        """Who has no room needs nothing more than this."""
+        require(code == 0, 'retain on a full disk exits', code, err)
+        for p in range(self.partitions):
+            self.judge_final(store, p, look(store, p).records, 'full, and')
+
     def judge_files(self, store, partition):
         start = self.starts(partition)[-1]
         require(bases(store, partition)[0] == start, 'segments',
@@ -375,9 +385,34 @@ class Compact(Upkeep):
                                             between(final, low, high))
             for low, high in zip(starts, starts[1:]))
 
+    @staticmethod
+    def judge_full(store, code, err):
+        """What was begun does not stay to fill the disk."""
+        require(code == 0 or 'No space left' in err, 'exit', code, err)
+        left = [name for name in os.listdir(f'{store}/t-0')
+                if name.endswith(LEFTOVERS)]
+        require(not left, 'left on the full disk:', left)
+
     def judge_files(self, store, partition):
         require(bases(store, partition)[-1] == self.bases[partition][-1],
                 'the active segment went')
+
+
+class CompactLarge(Compact):
+    """Most of it stays, so that there must be room for it."""
+
+    segment_bytes = 30000
+    batch_bytes = 1000
+
+    def lines(self):
+        lines = [(b'k%d' % (n if n % 5 < 3 else 1), b'v%04d' % n * 60,
+                  1772361000000 + n)
+                 for n in range(500)]
+        return lines + [(b'k%d' % n, None, 1772361000500) for n in range(5)]
+
+    def more(self, store):
+        strm(store, 'roll', 't')
+        self.produce(store, 0, [(b'k1', b'active', 1772361000600)])
 
 
 class CompactAgain(Compact):
@@ -411,4 +446,5 @@ OPERATIONS = {
     'compact': Compact(),
     'compact-zstd': Compact('zstd'),
     'compact-again': CompactAgain(),
+    'compact-large': CompactLarge(),
 }
