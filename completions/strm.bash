@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic inspect verify repair roll retain trim diff help'
+        commands='produce consume tail topic inspect verify repair roll retain trim compact diff help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -85,6 +85,11 @@ _strm_describe() {
         commands=''
         options='--force -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS@POINT...'
+        ;;
+    'strm compact')
+        commands=''
+        options='--force --why -j --jobs --memory --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
         ;;
     'strm diff')
         commands=''
@@ -169,6 +174,11 @@ _strm_argument() {
     'strm retain -C' | 'strm retain --store') argument='STORE' ;;
     'strm trim --lock-timeout') argument='DURATION' ;;
     'strm trim -C' | 'strm trim --store') argument='STORE' ;;
+    'strm compact --why') argument='KEY' ;;
+    'strm compact -j' | 'strm compact --jobs') argument='N' ;;
+    'strm compact --memory') argument='SIZE' ;;
+    'strm compact --lock-timeout') argument='DURATION' ;;
+    'strm compact -C' | 'strm compact --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;

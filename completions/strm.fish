@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail topic inspect verify repair roll retain trim diff help
+            set commands produce consume tail topic inspect verify repair roll retain trim compact diff help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -54,6 +54,7 @@ complete -c strm -n '__strm_is strm' -a repair -d 'Repair partitions, or salvage
 complete -c strm -n '__strm_is strm' -a roll -d 'Close the active segments of partitions.'
 complete -c strm -n '__strm_is strm' -a retain -d 'Delete old segments, by the rules of Kafka.'
 complete -c strm -n '__strm_is strm' -a trim -d 'Raise the offset at which partitions start.'
+complete -c strm -n '__strm_is strm' -a compact -d 'Keep the newest record of each key.'
 complete -c strm -n '__strm_is strm' -a diff -d 'Compare two topics, partitions, ranges, stores or log files.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
@@ -258,6 +259,22 @@ complete -c strm -n '__strm_is strm trim' -s q -l quiet -d 'no notes and no prog
 complete -c strm -n '__strm_is strm trim' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm trim' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm trim' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm compact' -a '(__strm_topics)'
+complete -c strm -n '__strm_is strm compact' -l force -d 'also if little is dirty, and topics of a broker'
+complete -c strm -n '__strm_is strm compact' -l why -x -d 'only say what becomes of the records of KEY'
+complete -c strm -n '__strm_is strm compact' -s j -l jobs -x -d 'work on N partitions at once (default 1)'
+complete -c strm -n '__strm_is strm compact' -l memory -x -d 'for the keys, of all jobs together (default 128MiB)'
+complete -c strm -n '__strm_is strm compact' -l if-unlocked -d 'leave out partitions that another run works on'
+complete -c strm -n '__strm_is strm compact' -l all -d 'all topics of the store'
+complete -c strm -n '__strm_is strm compact' -s N -l dry-run -d 'only say what would be done'
+complete -c strm -n '__strm_is strm compact' -s J -l json -d 'print JSON lines'
+complete -c strm -n '__strm_is strm compact' -l lock-timeout -x -d 'wait this long for a lock (default 10s)'
+complete -c strm -n '__strm_is strm compact' -l allow-network-fs -d 'write to a file system on the network'
+complete -c strm -n '__strm_is strm compact' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm compact' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm compact' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm compact' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm compact' -l version -d 'print the version'
 complete -c strm -n '__strm_is strm diff' -l by -x -a 'offset key' -d 'pair records by offset, or compare the newest of each key'
 complete -c strm -n '__strm_is strm diff' -l ignore -x -d 'of timestamp, headers and offset, or none: what does not count'
 complete -c strm -n '__strm_is strm diff' -s J -l json -d 'print JSON lines'
@@ -271,7 +288,7 @@ complete -c strm -n '__strm_is strm diff' -s q -l quiet -d 'no notes and no prog
 complete -c strm -n '__strm_is strm diff' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm diff' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm diff' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic inspect verify repair roll retain trim diff help'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic inspect verify repair roll retain trim compact diff help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'

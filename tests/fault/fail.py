@@ -11,7 +11,7 @@ Long form: every combination.  Short form: every few calls, in turn.
 
 import sys
 
-from harness import LONG, TOOLS, Store, main, points
+from harness import LONG, TOOLS, main, points, store_for
 from strmtest import CheckError, require
 
 IO = ['EIO']
@@ -49,7 +49,7 @@ SYNCS = 'fsync,fdatasync'
 
 def run_once(operation, *arguments):
     """Run under failsys and judge.  Gives the matches, one line each."""
-    with Store() as store:
+    with store_for(operation) as store:
         operation.prepare(store.path)
         fail = [f'{TOOLS}/failsys', '-d', store.path, '-o',
                 store.file('matches'), *arguments, '--']

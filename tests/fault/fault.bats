@@ -102,10 +102,6 @@ full() {
     python kill.py compact-again twice
 }
 
-@test "T2 I3 I4: kill -9 again while the next append recovers" {
-    python kill.py roll twice
-}
-
 @test "T4 I2 I4 P2: power lost at any point of an append of one batch" {
     python power.py append-one
 }

@@ -20,6 +20,8 @@ LONG = os.environ.get('STRM_FAULT') == 'long'
 TOOLS = os.path.join(BUILD, 'tests/fault')
 TIMEOUT = 30  # seconds: longer than any lock wait; more is a hang
 KILLED = 137
+# For what needs no disk: syncs of one take most of the time.
+MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 TOOL_FAILED = 125
 
 
@@ -78,6 +80,11 @@ class Store:
             err = stderr.read().decode('utf-8', 'replace')
             require(code != TOOL_FAILED, 'the fault tool failed:', err)
             return code, stdout.read(), err
+
+
+def store_for(operation):
+    """A Store where the operation is to be disturbed."""
+    return Store(MEMORY if getattr(operation, 'in_memory', False) else None)
 
 
 class Append:

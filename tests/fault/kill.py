@@ -11,7 +11,7 @@ Long form: every stop.  Short form: some, first and last among them.
 
 import sys
 
-from harness import KILLED, LONG, TOOLS, Store, main, points
+from harness import KILLED, LONG, TOOLS, main, points, store_for
 from strmtest import CheckError, require
 
 
@@ -34,7 +34,7 @@ def sweep_once(operation, store, *arguments):
 
 def run_once(operation, *arguments):
     """Prepare, run under killsweep, judge; True when it was killed."""
-    with Store() as store:
+    with store_for(operation) as store:
         operation.prepare(store.path)
         code, out, stops = sweep_once(operation, store, *arguments)
         operation.judge(store.path, code, out)
@@ -58,7 +58,7 @@ def sweep_all(operation):
 def run_twice(operation, first, second):
     """Killed at the first stop, and the next run at the second; gives how many
     stops that had, or None when it ended before."""
-    with Store() as store:
+    with store_for(operation) as store:
         operation.prepare(store.path)
         sweep_once(operation, store, str(first))
         code, out, stops = sweep_once(

@@ -13,13 +13,11 @@ import shutil
 import sys
 
 from disk import Recording, sample
-from harness import LONG, TOOLS, Store, main
+from harness import LONG, MEMORY, TOOLS, Store, main, store_for
 from strmtest import CheckError, require
 
 MOST = 8 if LONG else 5    # changes pending of which all subsets are taken
 SHORT = 30                 # states
-# The states need no disk, and syncs of one take most of the time.
-MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 
 
 def record(operation, store):
@@ -70,7 +68,7 @@ def keep(operation, store):
 
 def lose_all(operation):
     operation.power = True
-    with Store() as store:
+    with store_for(operation) as store:
         recording = record(operation, store)
     states = recording.states(MOST)
     chosen = states if LONG else sample(states, SHORT)

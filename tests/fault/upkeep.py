@@ -102,6 +102,7 @@ class Upkeep:
     done = 0
     partly = 7  # the exit status when some partitions failed
     power = False
+    in_memory = True  # it syncs much
     settings = ()
     partitions = 1
     options = ()
