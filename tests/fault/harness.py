@@ -27,9 +27,14 @@ TOOL_FAILED = 125
 
 def points(last, short):
     """1 to last: all of them in the long form, else short of them, spread."""
-    if LONG or last <= short:
+    return spread(last, last if LONG else short)
+
+
+def spread(last, count):
+    """So many numbers from 1 to last, these two among them."""
+    if last <= count:
         return list(range(1, last + 1))
-    return sorted({1 + i * (last - 1) // (short - 1) for i in range(short)})
+    return sorted({1 + i * (last - 1) // (count - 1) for i in range(count)})
 
 
 def parse_acks(text):

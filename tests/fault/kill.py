@@ -5,13 +5,14 @@
 
 Where an operation says how, others look at what is there while it stands still
 at the stop.  twice: the next run, which finishes or undoes what was begun, is
-killed too, at every stop of its own, after some first kills.
-Long form: every stop.  Short form: some, first and last among them.
+killed too, at stops of its own, after some first kills.
+Long form: every stop, but for twice.  Short form: some, first and last among
+them.
 """
 
 import sys
 
-from harness import KILLED, LONG, TOOLS, main, points, store_for
+from harness import KILLED, LONG, TOOLS, main, points, spread, store_for
 from strmtest import CheckError, require
 
 
@@ -69,12 +70,10 @@ def run_twice(operation, first, second):
 
 def sweep_twice(operation):
     stops = run_once(operation, '-c')[1]
-    kills, firsts = 0, points(stops, 5)
-    if LONG:
-        firsts = sorted({1 + i * (stops - 1) // 19 for i in range(20)})
+    kills, firsts = 0, spread(stops, 20 if LONG else 5)
     for first in firsts:
         again = run_twice(operation, first, None)
-        for second in points(again, 4):
+        for second in spread(again, 60 if LONG else 4):
             try:
                 kills += run_twice(operation, first, second) is not None
             except CheckError as error:
