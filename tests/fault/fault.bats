@@ -255,6 +255,25 @@ full() {
     python fail.py compact-again short
 }
 
+@test "T6 I2 I10 P7: any failing allocation in append, create, rm and consume" {
+    python fail.py roll memory
+    python fail.py create memory
+    python fail.py rm memory
+    python fail.py consume memory
+}
+
+@test "T6 I3 I10 P7: any failing allocation in repair and salvage" {
+    python fail.py repair memory
+    python fail.py salvage memory
+}
+
+@test "T6 I4 I6 I10 P7: any failing allocation in roll, trim, retain and compact" {
+    python fail.py roll-now memory
+    python fail.py trim memory
+    python fail.py retain memory
+    python fail.py compact memory
+}
+
 @test "T7 I2 P1 P4: a failed sync in an append of one batch" {
     python fail.py append-one sync
 }
