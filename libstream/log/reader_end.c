@@ -142,6 +142,18 @@ compare_takeback(struct stream_reader *reader, const struct stream_state *state,
 				     : size));
 }
 
+int
+stream_reader_forget_takebacks(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	int status = stream_reader_read_state(reader, &state, err);
+
+	if (status == STREAM_OK)
+		note_safe(reader, &state);
+	return status;
+}
+
 /* Is there a newer segment by now?  Then load the view that has it. */
 static int
 look_for_newer(
@@ -155,12 +167,9 @@ look_for_newer(
 		return STREAM_OK;
 	if (reader->statefd < 0)
 		stream_reader_open_state(reader);
-	status = stream_reader_load_view(reader, err);
+	status = stream_reader_list_again(reader, err);
 	if (status != STREAM_OK)
 		return status;
-	if (reader->view.count == 0)
-		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-		    "%s: all its segments are gone", reader->name);
 	*newer = !stream_reader_in_newest(reader);
 	return STREAM_OK;
 }

@@ -39,20 +39,26 @@ index_source(const struct stream_reader *reader)
 static int
 set_limit(struct stream_reader *reader, struct stream_error *err)
 {
-	size_t newest = reader->view.count - 1;
-	int status = stream_reader_open_segment(reader, newest, 0, err);
+	bool follows = (reader->options.flags & STREAM_READER_FOLLOW) != 0;
+	int status = stream_reader_open_at(reader, INT64_MAX, err);
 
 	if (status != STREAM_OK)
 		return status;
-	if ((reader->options.flags & STREAM_READER_DURABLE) != 0)
-		return stream_reader_update_durable(reader, err);
-	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0)
-		return STREAM_OK;
-	/* It may be there again when it is come to. */
-	if (reader->is_unreadable)
-		return STREAM_OK;
-	reader->limit_base = stream_reader_base(reader);
-	return stream_io_size(reader->fd, &reader->limit_bytes, err);
+	if ((reader->options.flags & STREAM_READER_DURABLE) != 0) {
+		status = stream_reader_update_durable(reader, err);
+	} else if (!follows && !reader->is_unreadable) {
+		/* An unreadable one may be there when it is come to. */
+		reader->limit_base = stream_reader_base(reader);
+		status = stream_io_size(reader->fd, &reader->limit_bytes, err);
+	}
+	if (status != STREAM_OK || follows ||
+	    reader->limit_base == STREAM_NO_LIMIT || reader->only != NULL)
+		return status;
+	/* Kept, to know what its bytes were when another has its name. */
+	reader->limit_fd = fcntl(reader->fd, F_DUPFD_CLOEXEC, 0);
+	return reader->limit_fd >= 0
+		   ? STREAM_OK
+		   : stream_fail_sys(err, "%s: cannot open", reader->name);
 }
 
 /* Is what follows at a byte of the open segment no damage, but an append that
@@ -82,6 +88,12 @@ next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
 		return status;
 	if (status != STREAM_OK)
 		return stream_reader_fail_at(reader, status, at, err);
+	if (reader->dense && reader->expected < 0 &&
+	    !stream_reader_believes(reader, at)) {
+		status = stream_reader_ask_gaps(reader, err);
+		if (status != STREAM_OK)
+			return status;
+	}
 	if (reader->dense && reader->expected < 0 &&
 	    !stream_reader_believes(reader, at)) {
 		reader->scan.next = at;
@@ -172,8 +184,7 @@ find_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
 	*offset = stream_reader_log_start(reader);
 	if (reader->view.count == 0)
 		return STREAM_OK;
-	status =
-	    stream_reader_open_segment(reader, reader->view.count - 1, 0, err);
+	status = stream_reader_open_at(reader, INT64_MAX, err);
 	if (status == STREAM_OK && reader->is_unreadable) {
 		*damaged = true;
 		*why = reader->unreadable_why;
@@ -294,10 +305,11 @@ skip_here(struct stream_reader *reader, int64_t next, uint64_t *position,
  * In the segment that is open.  Where it is damaged nobody can tell what was
  * there, so that is where reading begins, and is told; but the end of the
  * newest one may just be under way.  One who skips damage looks behind it.
+ * *passed is raised to the offset after the batches that do not reach it.
  */
 static int
 find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
-    int64_t *offset, bool *found, struct stream_error *err)
+    int64_t *passed, int64_t *offset, bool *found, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
 	struct stream_error why = reader->unreadable_why;
@@ -310,6 +322,8 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 		if (!reader->is_unreadable)
 			status = walk_to_time(reader, position, timestamp_ms,
 			    &next, offset, &why);
+		if (next > *passed)
+			*passed = next;
 		*found = status == STREAM_OK;
 		if (status == STREAM_OK || status == STREAM_END)
 			return STREAM_OK;
@@ -337,20 +351,36 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 	}
 }
 
+/* From which offset on to look, when the segment of base was looked through;
+ * one who skipped its end is in the next already. */
+static int64_t
+look_next(const struct stream_reader *reader, int64_t base, int64_t passed)
+{
+	if (reader->base != base)
+		return reader->base;
+	if (stream_reader_is_replaced(reader))
+		return passed > reader->base ? passed : reader->base;
+	return stream_reader_next_base(reader);
+}
+
 int
 stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, struct stream_error *err)
 {
+	int64_t at = reader->view.count > 0 ? 0 : -1;
+	int64_t passed = -1;
 	bool found = false;
 
-	for (size_t i = 0; i < reader->view.count && !found; i++) {
-		int status = stream_reader_open_segment(reader, i, 0, err);
+	while (at >= 0 && !found) {
+		int status = stream_reader_open_at(reader, at, err);
+		int64_t base = reader->base;
 
 		if (status == STREAM_OK)
-			status = find_time_here(
-			    reader, timestamp_ms, offset, &found, err);
+			status = find_time_here(reader, timestamp_ms, &passed,
+			    offset, &found, err);
 		if (status != STREAM_OK)
 			return status;
+		at = look_next(reader, base, passed);
 	}
 	if (!found)
 		return stream_reader_log_end(reader, offset, err);
@@ -421,6 +451,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	    .log_start_offset = reader->log_start_offset,
 	    .is_ours = reader->is_ours,
 	    .dense = reader->dense,
+	    .facts = reader->facts,
 	};
 	struct stream_reader_options options = reader->options;
 
@@ -499,12 +530,12 @@ find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
 {
 	int64_t start = stream_reader_log_start(reader);
 	uint64_t bytes = LAST_FIRST;
-	size_t index = reader->view.count - 1;
+	int64_t at = INT64_MAX;
 	int64_t count = 0;
 
 	for (;;) {
 		bool whole;
-		int status = stream_reader_open_segment(reader, index, 0, err);
+		int status = stream_reader_open_at(reader, at, err);
 
 		if (status == STREAM_OK)
 			status = offset_before_end(
@@ -516,10 +547,11 @@ find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
 			    count_from(reader, INT64_MAX, offset, &count, err);
 		if (status != STREAM_OK)
 			return status;
-		if (count >= n || *offset == start || (whole && index == 0))
+		if (count >= n || *offset == start ||
+		    (whole && reader->view.segments[0].base_offset >=
+				  reader->base))
 			break;
-		if (whole)
-			index--;
+		at = whole ? reader->base - 1 : reader->base;
 		bytes = whole ? LAST_FIRST : bytes * LAST_FACTOR;
 	}
 	*skip = count > n ? count - n : 0;
@@ -537,9 +569,12 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
 	if (status != STREAM_OK)
 		return status;
 	*offset = end - start < n ? start : end - n;
-	if ((reader->dense && !stream_reader_skips(reader)) || n == 0 ||
+	/* The names were listed before this asks. */
+	status = stream_reader_ask_gaps(reader, err);
+	if (status != STREAM_OK ||
+	    (reader->dense && !stream_reader_skips(reader)) || n == 0 ||
 	    reader->view.count == 0)
-		return STREAM_OK;
+		return status;
 	status = find_last(reader, n, offset, &skip, err);
 	if (status == STREAM_OK && is_end)
 		return count_from(reader, skip, offset, &count, err);
