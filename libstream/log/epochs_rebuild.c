@@ -79,8 +79,8 @@ walk_segment(
 							       : STREAM_OK;
 }
 
-int
-stream_epochs_rebuild(int dirfd, struct stream_error *err)
+static int
+rebuild_once(int dirfd, struct stream_error *err)
 {
 	struct stream_view view;
 	struct stream_epochs_noter noter;
@@ -106,6 +106,18 @@ stream_epochs_rebuild(int dirfd, struct stream_error *err)
 			noter.entries.size / sizeof(struct stream_epoch), err);
 	stream_epochs_noter_release(&noter);
 	stream_view_release(&view);
+	return status;
+}
+
+int
+stream_epochs_rebuild(int dirfd, struct stream_error *err)
+{
+	enum { LISTINGS = 100 };
+	int status = STREAM_ENOENT;
+
+	/* Closed segments can be replaced between the listing and opening. */
+	for (int i = 0; status == STREAM_ENOENT && i < LISTINGS; i++)
+		status = rebuild_once(dirfd, err);
 	return status;
 }
 

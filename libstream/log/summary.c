@@ -8,6 +8,9 @@
 #include "file/scan.h"
 #include "log/view.h"
 
+/* Nothing replaces segments so often. */
+enum { LISTINGS = 100 };
+
 struct summing {
 	int dirfd;
 	const struct stream_view *view;
@@ -73,8 +76,8 @@ add_segment(const struct summing *s, size_t index, struct stream_error *err)
 	return status;
 }
 
-int
-stream_log_summarize(int dirfd, int64_t log_start_offset,
+static int
+summarize_once(int dirfd, int64_t log_start_offset,
     struct stream_log_summary *summary, struct stream_error *err)
 {
 	struct stream_view view;
@@ -98,5 +101,17 @@ stream_log_summarize(int dirfd, int64_t log_start_offset,
 	stream_view_release(&view);
 	if (status == STREAM_OK)
 		*summary = sum;
+	return status;
+}
+
+int
+stream_log_summarize(int dirfd, int64_t log_start_offset,
+    struct stream_log_summary *summary, struct stream_error *err)
+{
+	int status = STREAM_ENOENT;
+
+	/* Segments that were listed can be replaced before they are opened. */
+	for (int i = 0; status == STREAM_ENOENT && i < LISTINGS; i++)
+		status = summarize_once(dirfd, log_start_offset, summary, err);
 	return status;
 }

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -12,8 +14,9 @@
 #include "file/scan.h"
 
 /* A compaction renames a handful of files; a directory that still changes
- * after this many listings is being worked on by something else. */
-enum { LISTINGS = 100 };
+ * after this many listings, the later ones a millisecond apart, is being worked
+ * on by something else. */
+enum { LISTINGS = 100, LISTINGS_AT_ONCE = 10 };
 
 void
 stream_view_release(struct stream_view *view)
@@ -170,6 +173,32 @@ list_once(int dirfd, struct stream_view *view, struct stream_error *err)
 	return status;
 }
 
+/* When a name in the directory changed last.  Two listings beside two renames
+ * can miss the same file; where the clock of the file system is fine enough
+ * this tells. */
+static struct timespec
+last_change(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) == 0 ? st.st_mtim : (struct timespec){0};
+}
+
+static bool
+is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static void
+pause_after(int listings)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	if (listings >= LISTINGS_AT_ONCE)
+		nanosleep(&pause, NULL);
+}
+
 bool
 stream_view_is_same(const struct stream_view *a, const struct stream_view *b)
 {
@@ -184,18 +213,23 @@ stream_view_is_same(const struct stream_view *a, const struct stream_view *b)
 int
 stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 {
+	struct timespec then = last_change(dirfd), later;
 	struct stream_view before, now;
 	int status = list_once(dirfd, &before, err);
 
 	for (int i = 0; status == STREAM_OK && i < LISTINGS; i++) {
 		bool same;
 
+		pause_after(i);
 		status = list_once(dirfd, &now, err);
 		if (status != STREAM_OK)
 			break;
-		same = stream_view_is_same(&before, &now);
+		later = last_change(dirfd);
+		same = stream_view_is_same(&before, &now) &&
+		       is_same_time(then, later);
 		stream_view_release(&before);
 		before = now;
+		then = later;
 		if (!same)
 			continue;
 		status = apply_swaps(&now, dirfd, err);
