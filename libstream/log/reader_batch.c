@@ -22,7 +22,9 @@ reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
 		status = stream_reader_list_again(reader, err);
 		next = stream_reader_next_base(reader);
 	}
-	*reaches = next >= 0 && info->last_offset >= next;
+	/* Of a file that the view does not hold it says nothing. */
+	*reaches = next >= 0 && info->last_offset >= next &&
+		   status == STREAM_OK && !stream_reader_is_replaced(reader);
 	return status;
 }
 

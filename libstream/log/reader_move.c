@@ -141,6 +141,12 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	put_log_name(reader, index, log_name);
 	file = reader->only != NULL ? reader->only : log_name;
 	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);
+	if (status == STREAM_OK &&
+	    !stream_view_is_listed(&reader->view, index, fd)) {
+		close(fd);
+		status = stream_fail(&why, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: is another file by now", file);
+	}
 	if (status != STREAM_OK) {
 		stream_fail_in(&why, status, "%s", reader->name);
 		if (err != NULL)

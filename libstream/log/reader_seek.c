@@ -2,6 +2,7 @@
  * reader_seek.c - from points to offsets
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 /* How far before the end the search for the last records begins, and by how
  * much it goes further back when that was not far enough. */
 enum { LAST_FIRST = 1 << 20, LAST_FACTOR = 8 };
+
+/* Offsets of counted records that are kept at most: half a megabyte. */
+enum { MARKS = 1 << 16 };
 
 int64_t
 stream_reader_log_start(const struct stream_reader *reader)
@@ -105,6 +109,14 @@ next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
 	return stream_reader_check_chain(reader, &reader->batch, err);
 }
 
+/* Not what the bytes of the log are, but that they cannot be had. */
+static bool
+is_fatal(int status)
+{
+	return status == STREAM_EIO || status == STREAM_ENOMEM ||
+	       status == STREAM_EBUSY || status == STREAM_ENOENT;
+}
+
 /* The walk over the open segment stopped with status.  One who skips damage
  * goes to the next good batch; else STREAM_END, or status when that is fatal.
  */
@@ -114,7 +126,7 @@ pass_damage(struct stream_reader *reader, int64_t next, int status,
 {
 	uint64_t position;
 
-	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+	if (is_fatal(status))
 		return status;
 	if (status == STREAM_END || !stream_reader_skips(reader))
 		return STREAM_END;
@@ -327,7 +339,7 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 		*found = status == STREAM_OK;
 		if (status == STREAM_OK || status == STREAM_END)
 			return STREAM_OK;
-		if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+		if (is_fatal(status)) {
 			if (err != NULL)
 				*err = why;
 			return status;
@@ -466,27 +478,71 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	return stream_reader_open_source(&source, &options, counter, err);
 }
 
-/* How many records that would be shown stand at or after an offset?  Stops at
- * most, and then *offset is that of the record after so many. */
+/* The offset of the record so many after the first one at or after *offset. */
 static int
-count_from(const struct stream_reader *reader, int64_t most, int64_t *offset,
-    int64_t *count, struct stream_error *err)
+pass_records(const struct stream_reader *reader, int64_t many, int64_t *offset,
+    struct stream_error *err)
 {
 	const struct stream_record *records;
 	struct stream_reader *counter;
 	size_t some;
 	int status = open_counter(reader, *offset, &counter, err);
 
-	*count = 0;
 	if (status != STREAM_OK)
 		return status;
-	while (*count <= most && (status = stream_reader_read(counter, &records,
-				      &some, err)) == STREAM_OK) {
-		if ((int64_t)some > most - *count)
-			*offset = records[most - *count].offset;
-		*count += (int64_t)some;
+	while (many >= 0 && (status = stream_reader_read(counter, &records,
+				 &some, err)) == STREAM_OK) {
+		if ((int64_t)some > many)
+			*offset = records[many].offset;
+		many -= (int64_t)some;
 	}
 	stream_reader_close(counter);
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+/* Offsets of every so many-th record that a reader gives, of the last of them.
+ * What was counted once need not be counted again to find a place: by then a
+ * compaction may have taken some of it away. */
+struct marks {
+	int64_t *offsets; /* a ring; owned */
+	int64_t size;
+	int64_t stride;
+	int64_t count; /* records */
+};
+
+static void
+mark(struct marks *marks, const struct stream_record *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++, marks->count++)
+		if (marks->count % marks->stride == 0)
+			marks->offsets[marks->count / marks->stride %
+				       marks->size] = records[i].offset;
+}
+
+/* Count the records that would be shown at or after *offset.  When they are
+ * more than n, *offset is raised: *skip records from there on are too many, none
+ * if n is not very large. */
+static int
+count_last(const struct stream_reader *reader, struct marks *marks, int64_t n,
+    int64_t *offset, int64_t *skip, struct stream_error *err)
+{
+	const struct stream_record *records;
+	struct stream_reader *counter;
+	size_t some;
+	int status = open_counter(reader, *offset, &counter, err);
+
+	if (status != STREAM_OK)
+		return status;
+	marks->count = 0;
+	while ((status = stream_reader_read(
+		    counter, &records, &some, err)) == STREAM_OK)
+		mark(marks, records, some);
+	stream_reader_close(counter);
+	*skip = marks->count > n ? marks->count - n : 0;
+	if (*skip > 0) {
+		*offset = marks->offsets[*skip / marks->stride % marks->size];
+		*skip %= marks->stride;
+	}
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
@@ -525,37 +581,49 @@ offset_before_end(struct stream_reader *reader, uint64_t bytes, int64_t *offset,
  * records at and after *offset are too many.
  */
 static int
-find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
-    int64_t *skip, struct stream_error *err)
+count_back(struct stream_reader *reader, struct marks *marks, int64_t n,
+    int64_t *offset, int64_t *skip, struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
 	uint64_t bytes = LAST_FIRST;
 	int64_t at = INT64_MAX;
-	int64_t count = 0;
 
 	for (;;) {
-		bool whole;
+		bool whole, is_first;
 		int status = stream_reader_open_at(reader, at, err);
 
 		if (status == STREAM_OK)
 			status = offset_before_end(
 			    reader, bytes, offset, &whole, err);
-		if (status == STREAM_OK && *offset < start)
-			*offset = start;
-		if (status == STREAM_OK)
-			status =
-			    count_from(reader, INT64_MAX, offset, &count, err);
 		if (status != STREAM_OK)
 			return status;
-		if (count >= n || *offset == start ||
-		    (whole && reader->view.segments[0].base_offset >=
-				  reader->base))
-			break;
+		if (*offset < start)
+			*offset = start;
+		is_first = *offset == start ||
+			   (whole && reader->view.segments[0].base_offset >=
+					 reader->base);
+		status = count_last(reader, marks, n, offset, skip, err);
+		if (status != STREAM_OK || marks->count >= n || is_first)
+			return status;
 		at = whole ? reader->base - 1 : reader->base;
 		bytes = whole ? LAST_FIRST : bytes * LAST_FACTOR;
 	}
-	*skip = count > n ? count - n : 0;
-	return STREAM_OK;
+}
+
+static int
+find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
+    int64_t *skip, struct stream_error *err)
+{
+	struct marks marks = {.stride = n / MARKS + 1};
+	int status;
+
+	marks.size = n / marks.stride + 2;
+	marks.offsets = calloc((size_t)marks.size, sizeof(*marks.offsets));
+	if (marks.offsets == NULL)
+		return stream_fail_memory(err);
+	status = count_back(reader, &marks, n, offset, skip, err);
+	free(marks.offsets);
+	return status;
 }
 
 static int
@@ -563,7 +631,7 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
     int64_t *offset, struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
-	int64_t end, skip, count;
+	int64_t end, skip;
 	int status = stream_reader_log_end(reader, &end, err);
 
 	if (status != STREAM_OK)
@@ -577,7 +645,8 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
 		return status;
 	status = find_last(reader, n, offset, &skip, err);
 	if (status == STREAM_OK && is_end)
-		return count_from(reader, skip, offset, &count, err);
+		return skip > 0 ? pass_records(reader, skip, offset, err)
+				: STREAM_OK;
 	if (status == STREAM_OK)
 		reader->skip = skip;
 	return status;

@@ -41,7 +41,7 @@ add(struct stream_view *view, int64_t base_offset, bool swap,
 		view->segments = bigger;
 	}
 	view->segments[view->count++] =
-	    (struct stream_view_segment){base_offset, swap};
+	    (struct stream_view_segment){.base_offset = base_offset, .swap = swap};
 	return STREAM_OK;
 }
 
@@ -108,17 +108,26 @@ stream_view_raise_end(int fd, int64_t *end, struct stream_error *err)
 							       : STREAM_OK;
 }
 
+/* Note which file a swap is, and how far it reaches. */
 static int
-raise_to_end(const struct stream_view *view, size_t index, int dirfd,
-    int64_t *end, struct stream_error *err)
+look_into_swap(
+    struct stream_view *view, size_t index, int dirfd, int64_t *end,
+    struct stream_error *err)
 {
+	struct stream_view_segment *segment = &view->segments[index];
+	struct stat st;
 	int fd;
 	int status = stream_view_open(view, index, dirfd, &fd, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_view_raise_end(fd, end, err);
+	if (fstat(fd, &st) != 0)
+		status = stream_fail_sys(err, "cannot look at a swap file");
+	if (status == STREAM_OK)
+		status = stream_view_raise_end(fd, end, err);
 	close(fd);
+	segment->inode = st.st_ino;
+	segment->changed = st.st_ctim;
 	return status;
 }
 
@@ -137,7 +146,7 @@ apply_swaps(struct stream_view *view, int dirfd, struct stream_error *err)
 			continue;
 		if (view->segments[i].base_offset < from)
 			from = view->segments[i].base_offset;
-		status = raise_to_end(view, i, dirfd, &end, err);
+		status = look_into_swap(view, i, dirfd, &end, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -233,8 +242,12 @@ stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 		if (!same)
 			continue;
 		status = apply_swaps(&now, dirfd, err);
-		if (status == STREAM_ENOENT) {
-			status = STREAM_OK; /* swapped in meanwhile */
+		if (status == STREAM_ENOENT ||
+		    (status == STREAM_OK &&
+			!is_same_time(then, last_change(dirfd)))) {
+			/* Swapped in meanwhile, perhaps another in its place. */
+			status = STREAM_OK;
+			before = now;
 			continue;
 		}
 		if (status != STREAM_OK)
@@ -295,6 +308,30 @@ stream_view_open(const struct stream_view *view, size_t index, int dirfd,
 	};
 	char text[STREAM_NAME_SIZE];
 
+	int opened;
+	int status;
+
 	stream_name_put(&name, text);
-	return stream_io_open(dirfd, text, O_RDONLY, fd, err);
+	status = stream_io_open(dirfd, text, O_RDONLY, &opened, err);
+	if (status != STREAM_OK)
+		return status;
+	if (!stream_view_is_listed(view, index, opened)) {
+		close(opened);
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: is another file by now", text);
+	}
+	*fd = opened;
+	return STREAM_OK;
+}
+
+bool
+stream_view_is_listed(const struct stream_view *view, size_t index, int fd)
+{
+	const struct stream_view_segment *segment = &view->segments[index];
+	struct stat st;
+
+	if (!segment->swap || segment->inode == 0)
+		return true;
+	return fstat(fd, &st) == 0 && st.st_ino == segment->inode &&
+	       is_same_time(st.st_ctim, segment->changed);
 }
