@@ -1,3 +1,6 @@
+#define XXH_INLINE_ALL /* no library to link for one hash */
+#include <xxhash.h>
+
 #include "keymap.h"
 
 #include <stdlib.h>
@@ -30,6 +33,14 @@ clear(struct keymap_entry *entry)
 	entry->sides[1] = (struct keymap_state){.offset = -1};
 }
 
+struct keymap_key
+keymap_hash(struct stream_bytes key)
+{
+	XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
+
+	return (struct keymap_key){hash.high64, hash.low64};
+}
+
 int
 keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 {
@@ -57,6 +68,12 @@ keymap_free(struct keymap *map)
 		return;
 	free(map->entries);
 	free(map);
+}
+
+void
+keymap_restart(struct keymap *map)
+{
+	map->begun = false;
 }
 
 bool
