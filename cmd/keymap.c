@@ -7,14 +7,16 @@
 
 #include "cli/message.h"
 
-/* Fewer entries than this save no memory worth having. */
-enum { LEAST = 16 };
+/* Fewer entries than this save no memory worth having; memory that is not used
+ * costs time as well. */
+enum { LEAST = 16, FIRST = 1 << 12 };
 
 struct keymap {
 	struct keymap_entry *entries; /* open addressing; a power of two */
 	size_t mask;
 	size_t count;
 	size_t most;   /* three quarters are full */
+	size_t largest; /* that mask may become */
 	uint64_t from; /* the round: high of its keys, included; */
 	uint64_t to;   /* included too */
 	bool begun;
@@ -45,10 +47,12 @@ int
 keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 {
 	struct keymap *new = calloc(1, sizeof(*new));
-	size_t size = LEAST;
+	size_t largest = LEAST;
+	size_t size;
 
-	while (size * 2 <= bytes / sizeof(*new->entries))
-		size *= 2;
+	while (largest * 2 <= bytes / sizeof(*new->entries))
+		largest *= 2;
+	size = largest < FIRST ? largest : FIRST;
 	if (new != NULL)
 		new->entries = malloc(size * sizeof(*new->entries));
 	if (new == NULL || new->entries == NULL) {
@@ -57,6 +61,7 @@ keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 	}
 	new->mask = size - 1;
 	new->most = size - size / 4;
+	new->largest = largest - 1;
 	*map = new;
 	return STREAM_OK;
 }
@@ -109,6 +114,31 @@ locate(const struct keymap *map, struct keymap_key key)
 	return &map->entries[i];
 }
 
+/* Twice the room; the old entries are there until the new ones are. */
+static bool
+grow(struct keymap *map)
+{
+	struct keymap_entry *old = map->entries;
+	size_t count = map->mask + 1;
+
+	if (map->mask == map->largest)
+		return false;
+	map->entries = malloc(2 * count * sizeof(*old));
+	if (map->entries == NULL) {
+		map->entries = old;
+		return false;
+	}
+	map->mask = 2 * count - 1;
+	map->most = 2 * map->most;
+	for (size_t i = 0; i <= map->mask; i++)
+		clear(&map->entries[i]);
+	for (size_t i = 0; i < count; i++)
+		if (is_used(&old[i]))
+			*locate(map, old[i].key) = old[i];
+	free(old);
+	return true;
+}
+
 /* Some entries became free: move those behind them to where they are looked
  * for.  Each move is to a place nearer to the first choice, so this ends. */
 static void
@@ -152,6 +182,12 @@ halve(struct keymap *map)
 }
 
 void
+keymap_prefetch(const struct keymap *map, struct keymap_key key)
+{
+	__builtin_prefetch(&map->entries[key.low & map->mask]);
+}
+
+void
 keymap_put(struct keymap *map, struct keymap_key key, int side,
     struct keymap_state state)
 {
@@ -159,7 +195,8 @@ keymap_put(struct keymap *map, struct keymap_key key, int side,
 
 	if (!is_used(entry)) {
 		if (map->count >= map->most) {
-			halve(map);
+			if (!grow(map))
+				halve(map);
 			if (!keymap_has_round(map, key))
 				return;
 			entry = locate(map, key);

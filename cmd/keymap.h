@@ -37,7 +37,7 @@ struct keymap;
 /* What stands for a key (borrowed, not null). */
 struct keymap_key keymap_hash(struct stream_bytes key);
 
-/* For about bytes of memory.  Gives *map; keymap_free.  STREAM_ENOMEM. */
+/* For about bytes of memory, and half as many more while it grows.  Gives *map; keymap_free.  STREAM_ENOMEM. */
 int keymap_new(size_t bytes, struct keymap **map, struct stream_error *err);
 void keymap_free(struct keymap *map); /* NULL is allowed */
 
@@ -50,6 +50,9 @@ bool keymap_next_round(struct keymap *map);
 
 /* Is the key one of this round's? */
 bool keymap_has_round(const struct keymap *map, struct keymap_key key);
+
+/* Say that this key will soon be looked for: each costs a cache miss. */
+void keymap_prefetch(const struct keymap *map, struct keymap_key key);
 
 /* Put the newest state of a key of this round.  What is dropped for want of
  * room is the next round's. */

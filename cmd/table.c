@@ -113,21 +113,36 @@ open_reader(struct table *table, struct stream_reader **reader,
 	return stream_reader_open(table->place, &how, reader, err);
 }
 
+enum { TOGETHER = 32 };
+
 static int
 visit_some(struct table *table, const struct stream_record *records,
     size_t count, visit_fn visit, struct stream_error *err)
 {
+	struct keymap_key keys[TOGETHER];
 	int status = STREAM_OK;
 
-	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
-		struct keymap_key key;
+	for (size_t i = 0; i < count; i++)
+		if (records[i].key.data != NULL) {
+			keys[i] = keymap_hash(records[i].key);
+			keymap_prefetch(table->map, keys[i]);
+		}
+	for (size_t i = 0; i < count && status == STREAM_OK; i++)
+		if (records[i].key.data != NULL &&
+		    keymap_has_round(table->map, keys[i]))
+			status = visit(table, &records[i], keys[i], err);
+	return status;
+}
 
-		if (records[i].key.data == NULL)
-			continue;
-		key = keymap_hash(records[i].key);
-		if (keymap_has_round(table->map, key))
-			status = visit(table, &records[i], key, err);
-	}
+static int
+visit_records(struct table *table, const struct stream_record *records,
+    size_t count, visit_fn visit, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < count && status == STREAM_OK; i += TOGETHER)
+		status = visit_some(table, records + i,
+		    count - i < TOGETHER ? count - i : TOGETHER, visit, err);
 	return status;
 }
 
@@ -158,7 +173,7 @@ visit_all(struct table *table, visit_fn visit, struct stream_error *err)
 		if (first < 0)
 			first = records[0].offset;
 		end = records[count - 1].offset + 1;
-		status = visit_some(table, records, count, visit, err);
+		status = visit_records(table, records, count, visit, err);
 		if (status == STREAM_OK && cli_signals_pending() != 0)
 			status = STREAM_EINTR;
 		if (status != STREAM_OK)
