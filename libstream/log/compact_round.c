@@ -287,6 +287,7 @@ run_round(struct round *r, struct stream_error *err)
 	status = fill_map(r, err);
 	if (status != STREAM_OK)
 		return status;
+	stream_keymap_index(r->map, r->dirty, r->rules.mapped_end);
 	sum->segments_in = sum->segments_out = sum->segments_same = 0;
 	status = clean_all_groups(r, err);
 	if (status != STREAM_OK)
