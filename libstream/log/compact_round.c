@@ -98,6 +98,7 @@ set_rules(struct round *r)
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
 	    .dry_run = !r->writes,
+	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
 	    .txn = c->look.txn,
