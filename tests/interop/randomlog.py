@@ -152,18 +152,20 @@ class Maker:
 
     def _new_leader(self):
         self.leader_epoch += self.rng.randrange(1, 3)
+        if self.epochs[-1][1] == self.next:
+            self.epochs.pop()
         self.epochs.append((self.leader_epoch, self.next))
 
     def _step(self):
         rng, source = self.rng, self.rng.choice(self.sources)
+        if rng.random() < .02:
+            self._new_leader()
         if source.open and rng.random() < .4:
             self.marker(source, rng.choice((ABORT, COMMIT)))
         elif rng.random() < .01 and source.producer >= 0 and not source.open:
             source.bump()
         else:
             self.data(source)
-        if rng.random() < .02:
-            self._new_leader()
 
     def end_transactions(self):
         for source in self.sources:
@@ -173,9 +175,9 @@ class Maker:
     def extend(self, count, end_all=False):
         """That many batches more; end_all: no transaction stays open."""
         for _ in range(count):
-            self._step()
             if sum(len(b.raw) for b in self.batches) > self.segment_size:
                 self.roll()
+            self._step()
         if end_all:
             self.end_transactions()
         self.write_segment(False)
@@ -186,8 +188,8 @@ class Maker:
             file.write('\n'.join(lines) + '\n')
 
 
-def write_segment(directory, base, batches, aborted, interval, closed=True):
-    """The files of a segment, with the indexes of Kafka's recovery."""
+def index_files(batches, base, interval, closed=True):
+    """(.index, .timeindex) as Kafka's recovery makes them."""
     placed, position = [], 0
     for b in batches:
         placed.append(check_partition.Batch(
@@ -196,10 +198,15 @@ def write_segment(directory, base, batches, aborted, interval, closed=True):
         position += len(b.raw)
     index, times = check_partition.rebuild_indexes(placed, base, interval,
                                                    closed)
-    for kind, data in (
-            ('log', b''.join(b.raw for b in batches)),
-            ('index', b''.join(struct.pack('>ii', *e) for e in index)),
-            ('timeindex', b''.join(struct.pack('>qi', *e) for e in times))):
+    return (b''.join(struct.pack('>ii', *e) for e in index),
+            b''.join(struct.pack('>qi', *e) for e in times))
+
+
+def write_segment(directory, base, batches, aborted, interval, closed=True):
+    """The files of a segment; aborted: what is in its .txnindex."""
+    index, times = index_files(batches, base, interval, closed)
+    for kind, data in (('log', b''.join(b.raw for b in batches)),
+                       ('index', index), ('timeindex', times)):
         kafkalog.write_file(directory, base, kind, data)
     if aborted:
         kafkalog.write_file(directory, base, 'txnindex', aborted)

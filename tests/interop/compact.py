@@ -1,0 +1,279 @@
+#!/usr/bin/python3
+"""strm compact against the reference cleaner.
+
+    compact.py judge GOLDEN           the judge itself, on what Kafka cleaned
+    compact.py golden GOLDEN NAME...  copies of golden directories
+    compact.py random FIRST COUNT     random logs, by their seeds
+    compact.py markers                transactions, pass by pass
+    compact.py rounds                 more keys than the memory holds
+    compact.py epochs                 a leader of whose time nothing is left
+
+A random log that fails is told with its seed; STRM_KEEP=1 keeps its store.
+"""
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+
+import cleaner
+import kafkalog
+from compaction import (DAY, HOUR, Store, compact_and_judge, copy_golden,
+                        data_records, table)
+from kafkalog import (ABORT, COMMIT, CONTROL, TRANSACTIONAL, Record,
+                      encode_record, make_batch)
+from randomlog import START, Maker, write_segment
+from strmtest import CheckError, require, strm
+
+
+# --- the judge -----------------------------------------------------------
+
+def judge_crash_swap(golden):
+    """Its .swap files are Kafka's own result of the same run."""
+    with tempfile.TemporaryDirectory() as top:
+        store = copy_golden(golden, 'crash-swap', os.path.join(top, 'store'))
+        store.settings.segment_bytes = 4096
+        plan = store.plan(START + HOUR)
+        require(len(plan.segments) == 3, 'segments', len(plan.segments))
+        for segment in plan.segments:
+            name = kafkalog.file_name(segment.base, 'log.swap')
+            with open(os.path.join(golden, 'crash-swap/topic-0', name),
+                      'rb') as file:
+                require(file.read() == segment.log(), name, 'differs')
+
+
+def judge_cleaned(golden, name, before, after, goes):
+    """A log that Kafka cleaned stays as it is up to the time `before`; at
+    `after` the records go that goes(batch, record) names, and no more."""
+    with tempfile.TemporaryDirectory() as top:
+        store = copy_golden(golden, name, os.path.join(top, 'store'))
+        log = store.log()
+        store.settings.segment_bytes = 1     # every segment is a group
+        for segment in store.plan(before).segments:
+            want = kafkalog.file_bytes(store.partition, segment.base, 'log')
+            require(segment.log() == want, name, ':', segment.base, 'changed')
+        plan = store.plan(after)
+        left = [r for s in log.segments if s.base < plan.end
+                for b in s.batches for r in b.records() if not goes(b, r)]
+        found = [r for s in plan.segments for b in s.batches
+                 for r in b.records()]
+        require(found == left, name, ':', len(found), 'records instead of',
+                len(left))
+
+
+def judge(golden):
+    judge_crash_swap(golden)
+    horizon = START + 90000000      # of the first run in delete-horizon
+
+    def expired(batch, record):
+        return record.value is None and batch.horizon == horizon
+    judge_cleaned(golden, 'delete-horizon', horizon - 1, horizon, expired)
+    judge_cleaned(golden, 'compacted', START + HOUR, START + HOUR,
+                  lambda batch, record: False)
+
+
+# --- golden directories --------------------------------------------------
+
+def check_golden(golden, name):
+    """As a broker left it, and as a topic of ours with small segments."""
+    for small in (False, True):
+        with tempfile.TemporaryDirectory() as top:
+            store = copy_golden(golden, name, os.path.join(top, 'store'))
+            if small:
+                store.settings.segment_bytes = 4096
+                store.ours()
+            # Producers are known for a day; horizons are at 25 and 26 hours.
+            for now in (START + HOUR, START + HOUR, START + 25 * HOUR - 1,
+                        START + 25 * HOUR, START + 3 * DAY, START + 5 * DAY):
+                compact_and_judge(store, now)
+
+
+# --- random logs ---------------------------------------------------------
+
+def require_nothing_left(store, now):
+    """Not forced, a second run finds nothing to do and touches nothing."""
+    files = store.files()
+    done = store.compact(now)
+    require(store.files() == files, 'a second run changed files')
+    require(b'dirty' in done.out or 'dirty' in done.err,
+            'it does not say why it did nothing:', done.out, done.err)
+
+
+def random_store(rng, path):
+    store = Store(path)
+    maker = Maker(rng, store.partition)
+    foreign = rng.random() < .3
+    if not foreign:
+        store.settings = cleaner.Settings(
+            segment_bytes=rng.choice((3000, 10000, 1 << 30)),
+            segment_index_bytes=rng.choice((48, 10 << 20)),
+            delete_retention_ms=rng.choice((0, HOUR, DAY)),
+            min_compaction_lag_ms=rng.choice((0, 0, 20000)))
+        store.interval = maker.interval = rng.choice((64, 4096))
+        store.ours()
+    return store, maker, foreign
+
+
+def check_random(seed, path):
+    rng = random.Random(seed)
+    store, maker, foreign = random_store(rng, path)
+    now = START
+    for round_number in range(3):
+        maker.extend(rng.randrange(10, 50))
+        now = max(now, maker.now) + rng.choice((1000, 5 * HOUR))
+        compact_and_judge(store, now)
+        if not foreign:
+            require_nothing_left(store, now)
+        compact_and_judge(store, now)
+        now += rng.choice((DAY - 1, DAY, DAY + 1000))
+        if round_number == 1:
+            maker.end_transactions()
+    compact_and_judge(store, now)
+
+
+def check_seeds(first, count):
+    for seed in range(first, first + count):
+        path = tempfile.mkdtemp(prefix=f'compact-{seed}-')
+        try:
+            check_random(seed, path)
+        except (CheckError, ValueError, KeyError) as error:
+            if os.environ.get('STRM_KEEP'):
+                print('store:', path)
+            raise CheckError(f'seed {seed}: {error!r}') from error
+        finally:
+            if not os.environ.get('STRM_KEEP'):
+                shutil.rmtree(path)
+
+
+# --- transactions, by hand -----------------------------------------------
+
+def one(offset, key, value, *, attributes=0, producer=-1, epoch=-1, seq=-1):
+    record = Record(offset, START + offset, key, value)
+    return make_batch(
+        encode_record(record, offset, record.ts), base=offset, last_delta=0,
+        base_ts=record.ts, max_ts=record.ts, count=1, attributes=attributes,
+        producer=producer, producer_epoch=epoch, sequence=seq)
+
+
+def txn(offset, producer, key, seq):
+    return one(offset, key, b'v', attributes=TRANSACTIONAL, producer=producer,
+               epoch=0, seq=seq)
+
+
+def end(offset, producer, kind):
+    return one(offset, b'\0\0\0' + bytes([kind]), b'\0\0\0\0\0\7',
+               attributes=TRANSACTIONAL | CONTROL, producer=producer, epoch=0)
+
+
+def offsets(store):
+    return [b.base for s in store.log().segments for b in s.batches]
+
+
+def markers():
+    """Pass A takes the data, pass B sets the horizon, pass C the marker."""
+    aborted = kafkalog.ABORTED.pack(0, 2, 1, 4, 5)
+    with tempfile.TemporaryDirectory() as path:
+        store = Store(path)
+        segments = {
+            0: [txn(0, 1, b'a', 0), txn(1, 2, b'b', 0), end(2, 1, COMMIT),
+                one(3, b'a', b'new')],
+            # The abort of what is in the first segment stands in the second,
+            # and the producers go on, so that their last batches are here.
+            4: [end(4, 2, ABORT), txn(5, 1, b'c', 1), end(6, 1, COMMIT),
+                txn(7, 2, b'd', 1), end(8, 2, COMMIT), one(9, b'b', b'x')],
+            10: [one(10, b'z', b'z')]}
+        for base, batches in segments.items():
+            write_segment(store.partition, base, batches,
+                          aborted if base == 4 else b'', store.interval,
+                          base != 10)
+        now = START + HOUR
+        rest = [3, 5, 6, 7, 8, 9, 10]
+        for wait, expected, horizons in (
+                (0, [2, 3, 4] + rest[1:], []),          # A
+                (0, [2, 3, 4] + rest[1:], [2, 4]),      # B
+                (DAY - 1, [2, 3, 4] + rest[1:], [2, 4]),
+                (1, rest, [])):                         # C
+            now += wait
+            compact_and_judge(store, now)
+            require(offsets(store) == expected, 'after', now, ':',
+                    offsets(store), 'instead of', expected)
+            found = [b.base for s in store.log().segments for b in s.batches
+                     if b.horizon is not None]
+            require(found == horizons, 'horizons at', found)
+        require(table(store)[b'b'][0] == 9, 'the aborted record is back')
+
+
+# --- rounds --------------------------------------------------------------
+
+def rounds():
+    """With little memory there are several rounds, and the same records."""
+    with tempfile.TemporaryDirectory() as path:
+        rng, found = random.Random(7), []
+        for memory in ('128MiB', '4KiB'):
+            store = Store(os.path.join(path, memory))
+            rng.seed(7)
+            maker = Maker(rng, store.partition, transactions=False)
+            maker.keys = [b'%d' % n for n in range(2000)]
+            maker.extend(900)
+            before = table(store)
+            store.compact(maker.now + HOUR, '--force', '--memory', memory)
+            require(table(store) == before, memory, ': the table changed')
+            found.append(data_records(store.log().segments))
+        require(found[0] == found[1], 'other records with less memory')
+
+
+# --- leader epochs -------------------------------------------------------
+
+def verify_epochs(store, *lines):
+    path = os.path.join(store.partition, 'leader-epoch-checkpoint')
+    with open(path, 'w', encoding='ascii') as file:
+        file.write('\n'.join(('0', str(len(lines))) + lines) + '\n')
+    return strm(store.path, 'verify', 'topic', code=None).code
+
+
+def epochs():
+    """verify: an epoch may begin where no batch is left, but in no batch."""
+    with tempfile.TemporaryDirectory() as path:
+        store = Store(path)
+        late = one(9, b'b', b'2')
+        later = make_batch(late.section, base=9, last_delta=0, count=1,
+                           base_ts=late.base_ts, max_ts=late.max_ts, epoch=2)
+        write_segment(store.partition, 0, [one(0, b'a', b'1')], b'', 4096)
+        write_segment(store.partition, 3, [], b'', 4096)
+        write_segment(store.partition, 8, [later], b'', 4096, False)
+        for start in (1, 3, 5, 8, 9):
+            require(verify_epochs(store, '0 0', f'2 {start}') == 0,
+                    'epoch from', start)
+        section = encode_record(Record(1, START, b'a', b'1'), 0, START)
+        early = make_batch(section, base=0, last_delta=2, count=1,
+                           base_ts=START, max_ts=START)
+        for base in (3, 8):
+            for kind in ('log', 'index', 'timeindex'):
+                os.remove(os.path.join(store.partition,
+                                       kafkalog.file_name(base, kind)))
+        write_segment(store.partition, 0, [early, later], b'', 4096)
+        require(verify_epochs(store, '0 0', '2 2') == 3, 'epoch in a batch')
+        require(verify_epochs(store, '0 0', '2 3') == 0, 'epoch after it')
+
+
+def main(argv):
+    golden = argv[1] if len(argv) > 1 else None
+    try:
+        if argv[0] == 'judge':
+            judge(golden)
+        elif argv[0] == 'golden':
+            for name in argv[2:]:
+                check_golden(golden, name)
+        elif argv[0] == 'random':
+            check_seeds(int(argv[1]), int(argv[2]))
+        else:
+            {'markers': markers, 'rounds': rounds, 'epochs': epochs}[argv[0]]()
+    except CheckError as error:
+        print(' '.join(argv), ':', error)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,253 @@
+"""Run `strm compact` at a chosen time and hold it against the judge.
+
+cleaner.py says what must come out; check_partition.py (python3-kafka), refdec
+and `strm verify` look at the files; a table built from 0 must not change.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import shutil
+
+import cleaner
+import kafkalog
+import refdec
+from check_partition import read_batches
+from randomlog import index_files
+from strmtest import STRM, consume, parse_line, require, run, strm
+
+TOPIC_ID = 'TkB0k2C_TpOxQ0dJq1sYyw'
+CHECKPOINT = 'cleaner-offset-checkpoint'
+HOUR = 3600 * 1000
+DAY = 24 * HOUR
+
+
+class Store:
+    """A store with one partition, topic-0, as of a broker; ours() takes it
+    over."""
+
+    def __init__(self, path, settings=None):
+        self.path = path
+        self.partition = os.path.join(path, 'topic-0')
+        self.settings = settings or cleaner.Settings()
+        self.interval = 4096
+        os.makedirs(self.partition, exist_ok=True)
+
+    def ours(self, **config):
+        """A topic of ours that was compacted before, with these settings."""
+        names = {n: str(v) for n, v in (
+            ('cleanup.policy', 'compact'),
+            ('segment.bytes', self.settings.segment_bytes),
+            ('segment.index.bytes', self.settings.segment_index_bytes),
+            ('delete.retention.ms', self.settings.delete_retention_ms),
+            ('min.compaction.lag.ms', self.settings.min_compaction_lag_ms),
+            ('index.interval.bytes', self.interval))}
+        names.update(config)
+        topics = os.path.join(self.path, '.strm/topics')
+        os.makedirs(topics, exist_ok=True)
+        with open(os.path.join(topics, 'topic.json'), 'w',
+                  encoding='utf-8') as file:
+            json.dump({'version': 1, 'topic': 'topic', 'topic_id': TOPIC_ID,
+                       'partitions': 1, 'gaps': True, 'config': names}, file)
+        with open(os.path.join(self.partition, 'partition.metadata'), 'w',
+                  encoding='ascii') as file:
+            file.write(f'version: 0\ntopic_id: {TOPIC_ID}')
+
+    @contextlib.contextmanager
+    def as_foreign(self):
+        """Its settings are put away meanwhile."""
+        settings = os.path.join(self.path, '.strm/topics/topic.json')
+        is_ours = os.path.exists(settings)
+        if is_ours:
+            os.rename(settings, settings + '-away')
+        try:
+            yield
+        finally:
+            if is_ours:
+                os.rename(settings + '-away', settings)
+
+    def checkpoint(self, name=CHECKPOINT):
+        found = kafkalog.read_checkpoint(os.path.join(self.path, name))
+        return found.get(('topic', 0))
+
+    def log(self):
+        return cleaner.Log(self.partition,
+                           self.checkpoint('log-start-offset-checkpoint') or 0)
+
+    def plan(self, now):
+        return cleaner.clean(self.log(), self.settings, self.checkpoint(), now)
+
+    def files(self):
+        """All of the partition but what is strm's own: {name: bytes}."""
+        found = {}
+        for name in sorted(os.listdir(self.partition)):
+            if not name.startswith('.strm-'):
+                with open(os.path.join(self.partition, name), 'rb') as file:
+                    found[name] = file.read()
+        return found
+
+    def compact(self, now, *options, code=0):
+        done = at(now, [STRM, '-C', self.path, 'compact', *options, 'topic'])
+        require(done.code == code, 'compact', *options, ': exit', done.code,
+                'instead of', code, '-', done.err.strip())
+        return done
+
+
+def at(now, command):
+    """Run a command whose clock stands still at a time in milliseconds."""
+    stamp = datetime.datetime.utcfromtimestamp(now / 1000)
+    return run(['faketime', '-m', '-f', '--exclude-monotonic',
+                stamp.strftime('%Y-%m-%d %H:%M:%S.%f')[:-3], *command],
+               env=dict(os.environ, TZ='UTC', NO_FAKE_STAT='1'))
+
+
+# --- comparing -----------------------------------------------------------
+
+def require_batches(got, want, where):
+    for i, (g, w) in enumerate(zip(got, want)):
+        here = f'{where}: batch {i}, at offset {w.base}'
+        require(g.header() == w.header(), here, ': header', g.header(),
+                'instead of', w.header())
+        require(g.section == w.section, here, ': records', g.records(),
+                'instead of', w.records())
+        # What no codec packed, and what was copied, is the same to the byte.
+        require(w.codec != kafkalog.NONE or g.raw == w.raw, here, ': bytes')
+    require(len(got) == len(want), where, ':', len(got), 'batches instead of',
+            len(want), '-', [b.base for b in got][:20],
+            [b.base for b in want][:20])
+
+
+def require_copied(got, before, where):
+    """A batch that lost nothing is the same bytes, whatever its codec."""
+    sources = {b.base: b for s in before.segments for b in s.batches}
+    for batch in got:
+        source = sources[batch.base]
+        require(batch.header() != source.header() or batch.raw == source.raw,
+                where, ': batch at offset', batch.base, 'was packed again')
+
+
+def expected_names(before, plan):
+    """The files of a partition after a round, from those before it."""
+    replaced = {base for s in plan.segments for base in s.sources}
+    kept = {s.base for s in plan.segments}
+    names = set()
+    for name in before:
+        match = re.fullmatch(r'(\d{20})\.(\w+)', name)
+        if not match or int(match[1]) not in replaced:
+            names.add(name)
+        elif match[2] == 'snapshot' and int(match[1]) in kept:
+            names.add(name)
+    for segment in plan.segments:
+        kinds = ['log', 'index', 'timeindex'] + ['txnindex'] * bool(
+            segment.aborted)
+        names.update(kafkalog.file_name(segment.base, k) for k in kinds)
+    return names
+
+
+def require_plan(store, plan, log, before, mtimes):
+    """The partition is what the plan says."""
+    after = store.files()
+    names = expected_names(before, plan)
+    require(set(after) == names, 'files', sorted(set(after) ^ names),
+            'are there and should not be, or the other way round')
+    replaced = set()
+    for segment in plan.segments:
+        where = f'{segment.base:020}.log'
+        got = kafkalog.read_batches(after[where])
+        require_batches(got, segment.batches, where)
+        require_copied(got, log, where)
+        aborted = after.get(kafkalog.file_name(segment.base, 'txnindex'), b'')
+        require(aborted == segment.txnindex(), where, ': txnindex')
+        require_indexes(store, after, segment.base, got)
+        require(mtime(store, segment.base) == mtimes[segment.sources[-1]],
+                where, ': time of modification')
+        replaced.update(segment.sources)
+    for name, data in after.items():
+        if re.match(r'\d{20}\.', name) and int(name[:20]) not in replaced:
+            require(data == before[name], name, 'changed')
+    require(store.checkpoint() == plan.end, 'clean point', store.checkpoint(),
+            'instead of', plan.end)
+
+
+def require_indexes(store, files, base, batches):
+    """Those that Kafka's recovery would make: SPEC 5.3."""
+    made = index_files(batches, base, store.interval)
+    for kind, data in zip(('index', 'timeindex'), made):
+        name = kafkalog.file_name(base, kind)
+        require(files[name] == data, name, 'is not what recovery makes')
+
+
+def mtime(store, base):
+    return os.stat(os.path.join(store.partition, kafkalog.file_name(
+        base, 'log'))).st_mtime_ns
+
+
+def data_records(segments):
+    return [r for s in segments for b in s.batches if not b.control
+            for r in b.records()]
+
+
+def require_readable(store, plan):
+    """Three other decoders read the same, and verify is content."""
+    lines = []
+    for base in kafkalog.bases(store.partition):
+        read_batches(kafkalog.file_bytes(store.partition, base, 'log'))
+        found, code = refdec.refdec(os.path.join(
+            store.partition, kafkalog.file_name(base, 'log')))
+        require(code == 0, 'refdec refuses', base)
+        lines += found
+    got = [(r.offset, r.ts, r.key, r.value) for r in map(parse_line, lines)]
+    want = [(r.offset, r.ts, r.key, r.value)
+            for r in data_records(store.log().segments)]
+    require(got == want, 'refdec reads other records')
+    done = strm(store.path, 'verify', 'topic', code=None)
+    require(done.code == 0, 'verify: exit', done.code, done.out.decode(),
+            done.err)
+    require(max(plan.end, 0) <= store.log().end, 'clean point past the end')
+
+
+def table(store):
+    """What a consumer of committed records builds from 0 on."""
+    found = {}
+    # A topic of ours has no transactions, and is read as if so.
+    with store.as_foreign():
+        records, _ = consume('-i', 'committed', store.partition + '/')
+    for r in records:
+        if r.key is None:
+            continue
+        if r.value is None:
+            found.pop(r.key, None)
+        else:
+            found[r.key] = (r.offset, r.ts, r.value, r.headers)
+    return found
+
+
+def compact_and_judge(store, now, *options):
+    """One forced run, compared with the judge in every respect."""
+    log, before, old = store.log(), store.files(), table(store)
+    plan = store.plan(now)
+    mtimes = {s.base: mtime(store, s.base) for s in log.segments}
+    store.compact(now, '--force', *options)
+    require_plan(store, plan, log, before, mtimes)
+    require_readable(store, plan)
+    new = table(store)
+    require(new == old, 'the table changed:', sorted(
+        k for k in old.keys() | new.keys() if old.get(k) != new.get(k))[:9])
+    return plan
+
+
+def copy_golden(golden, name, path):
+    """A writable copy of a golden store, with an unfinished swap undone."""
+    shutil.copytree(os.path.join(golden, name), path)
+    for top, directories, files in os.walk(path):
+        for entry in directories + files:
+            os.chmod(os.path.join(top, entry), 0o755)
+        for entry in files:
+            old = os.path.join(top, entry)
+            if entry.endswith('.swap'):
+                os.remove(old)
+            elif entry.endswith('.deleted'):
+                os.rename(old, old[:-len('.deleted')])
+    return Store(path)
