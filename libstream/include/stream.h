@@ -5,6 +5,7 @@
 #define STREAM_H
 
 #include <stream/address.h>
+#include <stream/compact.h>
 #include <stream/error.h>
 #include <stream/files.h>
 #include <stream/format.h>
@@ -18,6 +19,7 @@
 #include <stream/reader.h>
 #include <stream/record.h>
 #include <stream/repair.h>
+#include <stream/retain.h>
 #include <stream/store.h>
 #include <stream/topic.h>
 #include <stream/topic_config.h>

@@ -129,3 +129,23 @@ stream_epochs_pull_back(
 	free(entries);
 	return status;
 }
+
+int
+stream_epochs_cut_front(int dirfd, int64_t start, struct stream_error *err)
+{
+	struct stream_epoch *entries;
+	size_t count, before = 0;
+	int status = stream_epochs_load(dirfd, &entries, &count, err);
+
+	if (status != STREAM_OK)
+		return status;
+	while (before < count && entries[before].start_offset <= start)
+		before++;
+	if (before > 1 || (before == 1 && entries[0].start_offset < start)) {
+		entries[before - 1].start_offset = start;
+		status = stream_epochs_save(
+		    dirfd, entries + before - 1, count - before + 1, err);
+	}
+	free(entries);
+	return status;
+}

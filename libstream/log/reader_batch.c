@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -30,16 +31,16 @@ stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
 }
 
 static void
-put_log_name(struct stream_reader *reader, size_t index)
+put_log_name(const struct stream_view *view, size_t index, char *text)
 {
 	struct stream_name name = {
-	    .base_offset = reader->view.segments[index].base_offset,
+	    .base_offset = view->segments[index].base_offset,
 	    .kind = STREAM_NAME_LOG,
-	    .state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
-						       : STREAM_NAME_PLAIN,
+	    .state = view->segments[index].swap ? STREAM_NAME_SWAP
+						: STREAM_NAME_PLAIN,
 	};
 
-	stream_name_put(&name, reader->log_name);
+	stream_name_put(&name, text);
 }
 
 /* A file that nobody can open, not for want of descriptors and such, is as good
@@ -64,7 +65,7 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	int fd;
 	int status;
 
-	put_log_name(reader, index);
+	put_log_name(&reader->view, index, reader->log_name);
 	file = reader->only != NULL ? reader->only : reader->log_name;
 	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);
 	reader->is_unreadable = may_pass_unopened(reader, status, &why);
@@ -266,6 +267,27 @@ stream_reader_open_next(struct stream_reader *reader, struct stream_error *err)
 	return go_on_elsewhere(reader, err);
 }
 
+/*
+ * Was the segment compacted after it was opened?  The file that has its name
+ * now may also hold what followed in the next ones, which have gone with it.
+ */
+static bool
+was_replaced(const struct stream_reader *reader)
+{
+	const struct stream_view *view = &reader->view;
+	size_t index = stream_view_find(view, reader->base);
+	struct stat opened, named;
+	char name[STREAM_NAME_SIZE];
+
+	if (reader->only != NULL || reader->is_unreadable)
+		return false;
+	put_log_name(view, index, name);
+	return view->segments[index].base_offset != reader->base ||
+	       fstat(reader->fd, &opened) != 0 ||
+	       fstatat(reader->dirfd, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       opened.st_ino != named.st_ino || opened.st_dev != named.st_dev;
+}
+
 /* The segment is read to its end and a newer one exists. */
 static int
 advance(struct stream_reader *reader, struct stream_error *err)
@@ -285,6 +307,8 @@ advance(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	}
+	if (reader->expected != next_base && was_replaced(reader))
+		return go_on_elsewhere(reader, err); /* by compaction */
 	status = stream_reader_open_next(reader, err);
 	if (status == STREAM_OK && reader->dense && reader->base == next_base)
 		reader->expected = next_base;

@@ -461,7 +461,7 @@ check_swaps(struct salvaging *s, struct stream_error *err)
 	const struct stream_repair_step *step;
 	bool stays;
 	int status = stream_leftovers_settle(
-	    s->source->dirfd, false, s->repair, &stays, err);
+	    s->source->dirfd, STREAM_LEFTOVERS_LOOK, s->repair, &stays, err);
 
 	if (status == STREAM_OK && stays) {
 		step = stream_repair_step(s->repair, 0);

@@ -264,17 +264,24 @@ remove_all(const struct stream_change *change,
 
 /*
  * A topic that is made later under the same name must not begin where this
- * one did.  A checkpoint file that is malformed counts as none, for readers
- * and here.
+ * one did, nor count as clean up to where this one was.  A checkpoint file that
+ * is malformed counts as none, for readers and here.
  */
 static int
-forget_log_start(const struct stream_change *change,
+forget_offsets(const struct stream_change *change,
     const struct stream_intent *intent, struct stream_error *err)
 {
-	int status = stream_checkpoint_drop_topic(
-	    change->store->dirfd, STREAM_LOG_START_FILE, intent->topic, err);
+	static const char *const files[] = {
+	    STREAM_LOG_START_FILE, STREAM_CLEANER_FILE};
+	int status = STREAM_OK;
 
-	return status == STREAM_ECORRUPT ? STREAM_OK : status;
+	for (size_t i = 0; i < 2 && status == STREAM_OK; i++) {
+		status = stream_checkpoint_drop_topic(
+		    change->store->dirfd, files[i], intent->topic, err);
+		if (status == STREAM_ECORRUPT)
+			status = STREAM_OK;
+	}
+	return status;
 }
 
 static int
@@ -288,7 +295,7 @@ finish_deletion(const struct stream_change *change,
 	if (status == STREAM_OK)
 		status = remove_all(change, intent, err);
 	if (status == STREAM_OK)
-		status = forget_log_start(change, intent, err);
+		status = forget_offsets(change, intent, err);
 	if (status == STREAM_OK)
 		status =
 		    stream_change_drop_settings(change, intent->topic, err);

@@ -275,8 +275,8 @@ stream_store_log_start(const struct stream_store *store, const char *topic,
 	return STREAM_OK;
 }
 
-int
-stream_store_set_log_start(struct stream_store *store, const char *topic,
+static int
+set_offset(struct stream_store *store, const char *file, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err)
 {
 	int lock;
@@ -286,7 +286,23 @@ stream_store_set_log_start(struct stream_store *store, const char *topic,
 	if (status != STREAM_OK)
 		return status;
 	status = stream_checkpoint_set(
-	    store->dirfd, STREAM_LOG_START_FILE, topic, partition, offset, err);
+	    store->dirfd, file, topic, partition, offset, err);
 	stream_store_unlock(lock);
 	return status;
+}
+
+int
+stream_store_set_log_start(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err)
+{
+	return set_offset(
+	    store, STREAM_LOG_START_FILE, topic, partition, offset, err);
+}
+
+int
+stream_store_set_clean_point(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err)
+{
+	return set_offset(
+	    store, STREAM_CLEANER_FILE, topic, partition, offset, err);
 }

@@ -68,6 +68,10 @@ int stream_store_log_start(const struct stream_store *store, const char *topic,
 int stream_store_set_log_start(struct stream_store *store, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err);
 
+/* The same of the clean point, up to which the partition was compacted. */
+int stream_store_set_clean_point(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err);
+
 /*
  * Take the structure lock; makes .strm when it is missing.  Waits timeout_ms.
  * Give it back with stream_store_unlock(lock_fd).

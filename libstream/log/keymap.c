@@ -1,0 +1,180 @@
+/*
+ * Open addressing, one slot after the other.  At nine tenths full, where
+ * Kafka stops as well, a key that is not there takes some fifty slots of
+ * looking, but they lie side by side.
+ */
+#include "log/keymap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/hash.h"
+#include "file/pages.h"
+#include "file/random.h"
+
+enum {
+	FULL_TENTHS = 9,
+	MIN_SLOTS = 2 /* one of them stays free: it ends every search */
+};
+
+/* An empty slot is all zeros, as memory comes from the kernel: hence one more
+ * than the offset. */
+struct slot {
+	struct stream_key key;
+	uint64_t next_offset;
+};
+
+_Static_assert(sizeof(struct slot) == STREAM_KEYMAP_SLOT, "no padding");
+
+struct stream_keymap {
+	struct slot *slots;
+	size_t slot_count;
+	size_t count;
+	size_t room;
+	uint64_t seed;
+};
+
+/* A slot is found from 32 bits of a hash. */
+#define MAX_SLOTS ((uint64_t)UINT32_MAX)
+
+static size_t
+room_of(size_t slots)
+{
+	size_t room = slots * FULL_TENTHS / 10;
+
+	return room ? room : 1;
+}
+
+size_t
+stream_keymap_size(uint64_t keys)
+{
+	uint64_t slots = keys >= MAX_SLOTS * FULL_TENTHS / 10
+			     ? MAX_SLOTS
+			     : (keys * 10 + FULL_TENTHS - 1) / FULL_TENTHS;
+
+	if (slots < MIN_SLOTS)
+		slots = MIN_SLOTS;
+	return (size_t)slots * sizeof(struct slot);
+}
+
+int
+stream_keymap_new(
+    size_t bytes, struct stream_keymap **map, struct stream_error *err)
+{
+	struct stream_keymap *made = calloc(1, sizeof(*made));
+	size_t slots = bytes / sizeof(struct slot);
+	void *pages;
+	int status;
+
+	if (!made)
+		return stream_fail_memory(err);
+	if (slots < MIN_SLOTS)
+		slots = MIN_SLOTS;
+	if (slots > MAX_SLOTS)
+		slots = MAX_SLOTS;
+	status = stream_random((uint8_t *)&made->seed, sizeof(made->seed), err);
+	if (status == STREAM_OK)
+		status =
+		    stream_pages_new(slots * sizeof(struct slot), &pages, err);
+	if (status != STREAM_OK) {
+		free(made);
+		return status;
+	}
+	made->slots = pages;
+	made->slot_count = slots;
+	made->room = room_of(slots);
+	*map = made;
+	return STREAM_OK;
+}
+
+void
+stream_keymap_free(struct stream_keymap *map)
+{
+	if (!map)
+		return;
+	stream_pages_free(map->slots, map->slot_count * sizeof(struct slot));
+	free(map);
+}
+
+void
+stream_keymap_clear(struct stream_keymap *map)
+{
+	if (map->count)
+		memset(map->slots, 0, map->slot_count * sizeof(struct slot));
+	map->count = 0;
+}
+
+struct stream_key
+stream_keymap_hash(const struct stream_keymap *map, struct stream_bytes key)
+{
+	struct stream_hash_wide hash =
+	    stream_hash_wide(key.data, key.size, map->seed);
+
+	return (struct stream_key){hash.high, hash.low};
+}
+
+static size_t
+first_slot(const struct stream_keymap *map, struct stream_key key)
+{
+	return (size_t)(((key.high >> 32) * map->slot_count) >> 32);
+}
+
+void
+stream_keymap_prefetch(const struct stream_keymap *map, struct stream_key key)
+{
+	__builtin_prefetch(&map->slots[first_slot(map, key)]);
+}
+
+/* The slot that holds key, or the empty one where it would go. */
+static struct slot *
+look(const struct stream_keymap *map, struct stream_key key)
+{
+	size_t at = first_slot(map, key);
+
+	for (;;) {
+		struct slot *slot = &map->slots[at];
+
+		if (!slot->next_offset ||
+		    (slot->key.high == key.high && slot->key.low == key.low))
+			return slot;
+		if (++at == map->slot_count)
+			at = 0;
+	}
+}
+
+bool
+stream_keymap_put(
+    struct stream_keymap *map, struct stream_key key, int64_t offset)
+{
+	struct slot *slot = look(map, key);
+	uint64_t next_offset = (uint64_t)offset + 1;
+
+	if (!slot->next_offset) {
+		if (map->count == map->room)
+			return false;
+		map->count++;
+		slot->key = key;
+	}
+	if (next_offset > slot->next_offset)
+		slot->next_offset = next_offset;
+	return true;
+}
+
+int64_t
+stream_keymap_find(const struct stream_keymap *map, struct stream_key key)
+{
+	return (int64_t)look(map, key)->next_offset - 1;
+}
+
+size_t
+stream_keymap_count(const struct stream_keymap *map)
+{
+	return map->count;
+}
+
+size_t
+stream_keymap_room(const struct stream_keymap *map)
+{
+	return map->room;
+}
