@@ -175,6 +175,7 @@ def markers():
     aborted = kafkalog.ABORTED.pack(0, 2, 1, 4, 5)
     with tempfile.TemporaryDirectory() as path:
         store = Store(path)
+        write_epochs(store, '0 0')
         segments = {
             0: [txn(0, 1, b'a', 0), txn(1, 2, b'b', 0), end(2, 1, COMMIT),
                 one(3, b'a', b'new')],
@@ -225,10 +226,14 @@ def rounds():
 
 # --- leader epochs -------------------------------------------------------
 
-def verify_epochs(store, *lines):
+def write_epochs(store, *lines):
     path = os.path.join(store.partition, 'leader-epoch-checkpoint')
     with open(path, 'w', encoding='ascii') as file:
         file.write('\n'.join(('0', str(len(lines))) + lines) + '\n')
+
+
+def verify_epochs(store, *lines):
+    write_epochs(store, *lines)
     return strm(store.path, 'verify', 'topic', code=None).code
 
 

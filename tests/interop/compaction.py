@@ -14,7 +14,10 @@ import shutil
 import cleaner
 import kafkalog
 import refdec
-from check_partition import read_batches
+import producers
+from check_partition import HEADER, read_batches
+from kafka.record.memory_records import MemoryRecords
+from kafkalog import ABORTED
 from randomlog import index_files
 from strmtest import STRM, consume, parse_line, require, run, strm
 
@@ -96,10 +99,13 @@ class Store:
 
 
 def at(now, command):
-    """Run a command whose clock stands still at a time in milliseconds."""
-    stamp = datetime.datetime.utcfromtimestamp(now / 1000)
+    """Run a command whose clock stands still at a time in milliseconds.
+
+    In their middle: faketime reckons with a double.
+    """
+    seconds = datetime.datetime.utcfromtimestamp(now // 1000)
     return run(['faketime', '-m', '-f', '--exclude-monotonic',
-                stamp.strftime('%Y-%m-%d %H:%M:%S.%f')[:-3], *command],
+                f'{seconds:%Y-%m-%d %H:%M:%S}.{now % 1000:03}5', *command],
                env=dict(os.environ, TZ='UTC', NO_FAKE_STAT='1'))
 
 
@@ -128,6 +134,24 @@ def require_copied(got, before, where):
                 where, ': batch at offset', batch.base, 'was packed again')
 
 
+def unmerged(plan, log):
+    """The plan, less what strm does not do though Kafka would: clean segments
+    from which nothing goes are not merged, or each run would change files."""
+    found, by_base = [], {s.base: s for s in log.segments}
+    following = [s.base for s in plan.segments[1:]] + [plan.end]
+    for segment, after in zip(plan.segments, following):
+        sources = [by_base[base] for base in segment.sources]
+        whole = [b.raw for s in sources for b in s.batches]
+        if after <= plan.dirty and whole == [b.raw for b in segment.batches]:
+            ends = [s.base for s in sources[1:]] + [after]
+            found += [cleaner.NewSegment(s.base, [s.base], s.batches, [
+                e for e in segment.aborted if s.base <= e[3] < end])
+                for s, end in zip(sources, ends)]
+        else:
+            found.append(segment)
+    return cleaner.Plan(plan.dirty, plan.end, found)
+
+
 def expected_names(before, plan):
     """The files of a partition after a round, from those before it."""
     replaced = {base for s in plan.segments for base in s.sources}
@@ -152,14 +176,13 @@ def require_plan(store, plan, log, before, mtimes):
     names = expected_names(before, plan)
     require(set(after) == names, 'files', sorted(set(after) ^ names),
             'are there and should not be, or the other way round')
-    replaced = set()
+    replaced, walk = set(), aborted_by_walk(log)
     for segment in plan.segments:
         where = f'{segment.base:020}.log'
         got = kafkalog.read_batches(after[where])
         require_batches(got, segment.batches, where)
         require_copied(got, log, where)
-        aborted = after.get(kafkalog.file_name(segment.base, 'txnindex'), b'')
-        require(aborted == segment.txnindex(), where, ': txnindex')
+        require_aborted(before, after, segment, walk)
         require_indexes(store, after, segment.base, got)
         require(mtime(store, segment.base) == mtimes[segment.sources[-1]],
                 where, ': time of modification')
@@ -167,8 +190,34 @@ def require_plan(store, plan, log, before, mtimes):
     for name, data in after.items():
         if re.match(r'\d{20}\.', name) and int(name[:20]) not in replaced:
             require(data == before[name], name, 'changed')
-    require(store.checkpoint() == plan.end, 'clean point', store.checkpoint(),
-            'instead of', plan.end)
+    point = store.checkpoint()
+    require((log.log_start if point is None else point) ==
+            max(plan.dirty, plan.end), 'clean point', point, 'instead of',
+            plan.end)
+
+
+def aborted_by_walk(log):
+    """{marker: .txnindex entry} as recovery rebuilds them.  Kafka's cleaner
+    copies entries instead: the first offset then is that of a batch which an
+    earlier round may have taken."""
+    state, found = producers.State(), {}
+    for batch in (b for s in log.segments for b in s.batches):
+        entry = state.pass_batch(HEADER.unpack_from(batch.raw),
+                                 MemoryRecords(batch.raw).next_batch())
+        if entry:
+            found[batch.base] = entry
+    return found
+
+
+def require_aborted(before, after, segment, walk):
+    name = kafkalog.file_name(segment.base, 'txnindex')
+    got = after.get(name, b'')
+    want = b''.join(walk[marker] for _, _, _, marker, _ in segment.aborted)
+    if segment.log() == before[kafkalog.file_name(segment.base, 'log')]:
+        want = before.get(name, b'')    # the segment was left alone
+    require(got == want, segment.base, ': .txnindex',
+            list(ABORTED.iter_unpack(got)), 'instead of',
+            list(ABORTED.iter_unpack(want)))
 
 
 def require_indexes(store, files, base, batches):
@@ -189,7 +238,7 @@ def data_records(segments):
             for r in b.records()]
 
 
-def require_readable(store, plan):
+def require_readable(store):
     """Three other decoders read the same, and verify is content."""
     lines = []
     for base in kafkalog.bases(store.partition):
@@ -205,7 +254,6 @@ def require_readable(store, plan):
     done = strm(store.path, 'verify', 'topic', code=None)
     require(done.code == 0, 'verify: exit', done.code, done.out.decode(),
             done.err)
-    require(max(plan.end, 0) <= store.log().end, 'clean point past the end')
 
 
 def table(store):
@@ -227,11 +275,11 @@ def table(store):
 def compact_and_judge(store, now, *options):
     """One forced run, compared with the judge in every respect."""
     log, before, old = store.log(), store.files(), table(store)
-    plan = store.plan(now)
+    plan = unmerged(store.plan(now), log)
     mtimes = {s.base: mtime(store, s.base) for s in log.segments}
     store.compact(now, '--force', *options)
     require_plan(store, plan, log, before, mtimes)
-    require_readable(store, plan)
+    require_readable(store)
     new = table(store)
     require(new == old, 'the table changed:', sorted(
         k for k in old.keys() | new.keys() if old.get(k) != new.get(k))[:9])
