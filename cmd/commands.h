@@ -16,6 +16,7 @@ extern const struct cli_command repair_command;
 extern const struct cli_command roll_command;
 extern const struct cli_command retain_command;
 extern const struct cli_command trim_command;
+extern const struct cli_command compact_command;
 extern const struct cli_command diff_command;
 
 #endif

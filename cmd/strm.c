@@ -23,6 +23,7 @@ static const struct cli_command *const commands[] = {
     &roll_command,
     &retain_command,
     &trim_command,
+    &compact_command,
     &diff_command,
     &help_command,
     NULL,

@@ -158,23 +158,26 @@ upkeep_find(struct upkeep *upkeep, int count, char *words[])
 
 /* ---- working ------------------------------------------------------------ */
 
-void
-upkeep_run(struct upkeep *upkeep, upkeep_work *work,
-    void (*last)(struct upkeep *upkeep))
+bool
+upkeep_begin(struct upkeep *upkeep)
 {
 	struct stream_error err;
 
-	if (cli_out_open(&upkeep->out, 1, false, &err) != STREAM_OK) {
-		upkeep_fail(upkeep, &err);
-		return;
-	}
-	for (size_t i = 0;
-	     i < upkeep->places.count && cli_signals_pending() == 0 &&
-	     !cli_out_failed(&upkeep->out);
-	     i++) {
-		upkeep->place = &upkeep->places.items[i];
-		work(upkeep, i);
-	}
+	if (cli_out_open(&upkeep->out, 1, false, &err) == STREAM_OK)
+		return true;
+	upkeep_fail(upkeep, &err);
+	return false;
+}
+
+bool
+upkeep_goes_on(const struct upkeep *upkeep)
+{
+	return cli_signals_pending() == 0 && !cli_out_failed(&upkeep->out);
+}
+
+void
+upkeep_finish(struct upkeep *upkeep, void (*last)(struct upkeep *upkeep))
+{
 	upkeep->place = NULL;
 	if (last != NULL && cli_signals_pending() == 0)
 		last(upkeep);
@@ -182,6 +185,20 @@ upkeep_run(struct upkeep *upkeep, upkeep_work *work,
 	if (upkeep->failed > 0 && upkeep->done > 0)
 		upkeep->code = CLI_PARTLY;
 	upkeep->code = topic_close_out(&upkeep->out, upkeep->code);
+}
+
+void
+upkeep_run(struct upkeep *upkeep, upkeep_work *work,
+    void (*last)(struct upkeep *upkeep))
+{
+	if (!upkeep_begin(upkeep))
+		return;
+	for (size_t i = 0; i < upkeep->places.count && upkeep_goes_on(upkeep);
+	     i++) {
+		upkeep->place = &upkeep->places.items[i];
+		work(upkeep, i);
+	}
+	upkeep_finish(upkeep, last);
 }
 
 enum cli_exit

@@ -54,6 +54,13 @@ typedef void upkeep_work(struct upkeep *upkeep, size_t i);
 void upkeep_run(struct upkeep *upkeep, upkeep_work *work,
     void (*last)(struct upkeep *upkeep));
 
+/* The same in parts, for who works on several places at once: open the output
+ * (false: that failed, and was reported); is there more to be done; say what
+ * there is to say, and close. */
+bool upkeep_begin(struct upkeep *upkeep);
+bool upkeep_goes_on(const struct upkeep *upkeep);
+void upkeep_finish(struct upkeep *upkeep, void (*last)(struct upkeep *upkeep));
+
 /* Report why the place, or an address, failed. */
 void upkeep_fail(struct upkeep *upkeep, const struct stream_error *err);
 

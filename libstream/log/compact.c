@@ -20,14 +20,14 @@ enum {
 /* ---- beginning ---------------------------------------------------------- */
 
 int
-stream_compact_new(
-    bool locked, struct stream_compact **compact, struct stream_error *err)
+stream_compact_new(enum stream_compact_verdict verdict,
+    struct stream_compact **compact, struct stream_error *err)
 {
 	struct stream_compact *new = calloc(1, sizeof(*new));
 
 	if (new == NULL)
 		return stream_fail_memory(err);
-	new->sum.locked = locked;
+	new->sum.verdict = verdict;
 	*compact = new;
 	return STREAM_OK;
 }

@@ -32,10 +32,10 @@ struct stream_compact_source {
 	int (*declare_gaps)(void *store, struct stream_error *err);
 };
 
-/* Nothing is known, but for whether another is at work there.  Gives *compact;
- * stream_compact_free.  STREAM_ENOMEM. */
-int stream_compact_new(
-    bool locked, struct stream_compact **compact, struct stream_error *err);
+/* No segments, and a verdict.  Gives *compact; stream_compact_free.
+ * STREAM_ENOMEM. */
+int stream_compact_new(enum stream_compact_verdict verdict,
+    struct stream_compact **compact, struct stream_error *err);
 
 /*
  * As stream_compact_plan, stream_compact_run and stream_compact_why.  compact

@@ -17,6 +17,9 @@ stream_compact_verdict_name(enum stream_compact_verdict verdict)
 	    [STREAM_COMPACT_BELOW] = "below",
 	    [STREAM_COMPACT_CLEAN] = "clean",
 	    [STREAM_COMPACT_ACTIVE] = "active",
+	    [STREAM_COMPACT_POLICY] = "policy",
+	    [STREAM_COMPACT_FOREIGN] = "foreign",
+	    [STREAM_COMPACT_LOCKED] = "locked",
 	};
 
 	return names[verdict];

@@ -60,23 +60,43 @@ declare_gaps(void *context, struct stream_error *err)
 
 /* ---- opening ------------------------------------------------------------ */
 
-static int
-check_policy(const struct stream_upkeep *upkeep,
-    const struct stream_compact_options *options, struct stream_error *err)
+static enum stream_compact_verdict
+judge_policy(const struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options)
 {
-	const struct stream_place *place = upkeep->place;
+	if (!upkeep->place->is_ours)
+		return options->force && !options->lenient
+			   ? STREAM_COMPACT_FORCED
+			   : STREAM_COMPACT_FOREIGN;
+	return (upkeep->topic.cleanup_policy & STREAM_CLEANUP_COMPACT) != 0
+		   ? STREAM_COMPACT_RATIO
+		   : STREAM_COMPACT_POLICY;
+}
 
-	if (!place->is_ours && !options->force)
+static int
+refuse(const struct stream_upkeep *upkeep, enum stream_compact_verdict verdict,
+    struct stream_error *err)
+{
+	if (verdict == STREAM_COMPACT_FOREIGN)
 		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
 		    "a topic that strm did not make: its settings are not "
 		    "known (--force compacts it by Kafka's defaults)");
-	if (place->is_ours &&
-	    (upkeep->topic.cleanup_policy & STREAM_CLEANUP_COMPACT) == 0)
-		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-		    "cleanup.policy has no \"compact\" (strm topic alter %s "
-		    "cleanup.policy=compact)",
-		    place->topic);
-	return STREAM_OK;
+	return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+	    "cleanup.policy has no \"compact\" (strm topic alter %s --set "
+	    "cleanup.policy=compact)",
+	    upkeep->place->topic);
+}
+
+/* *verdict: may it be cleaned at all? */
+static int
+check_policy(const struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options,
+    enum stream_compact_verdict *verdict, struct stream_error *err)
+{
+	*verdict = judge_policy(upkeep, options);
+	if (stream_compact_verdict_cleans(*verdict) || options->lenient)
+		return STREAM_OK;
+	return refuse(upkeep, *verdict, err);
 }
 
 static struct stream_compact_source
@@ -98,34 +118,57 @@ make_source(
 	};
 }
 
-static int
-open_place(const struct stream_place *place,
-    const struct stream_compact_options *options, unsigned flags,
-    struct stream_upkeep *upkeep, struct stream_error *err)
-{
-	int status = stream_upkeep_open(
-	    place, flags, options->lock_timeout_ms, upkeep, err);
+typedef int work(struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options,
+    struct stream_compact **compact, struct stream_error *err);
 
-	if (status != STREAM_OK)
-		return status;
-	status = check_policy(upkeep, options, err);
-	return status == STREAM_OK ? status
-				   : stream_upkeep_fail(place, status, err);
+static int
+work_on(struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options, work *do_it,
+    struct stream_compact **compact, struct stream_error *err)
+{
+	enum stream_compact_verdict verdict;
+	int status = check_policy(upkeep, options, &verdict, err);
+
+	if (status == STREAM_OK)
+		status = stream_compact_verdict_cleans(verdict)
+			     ? do_it(upkeep, options, compact, err)
+			     : stream_compact_new(verdict, compact, err);
+	return status == STREAM_OK
+		   ? status
+		   : stream_upkeep_fail(upkeep->place, status, err);
+}
+
+static int
+open_and_work(const struct stream_place *place,
+    const struct stream_compact_options *options, unsigned flags, work *do_it,
+    struct stream_compact **compact, struct stream_error *err)
+{
+	struct stream_upkeep upkeep;
+	int status = stream_upkeep_open(
+	    place, flags, options->lock_timeout_ms, &upkeep, err);
+
+	if (status == STREAM_OK)
+		status = work_on(&upkeep, options, do_it, compact, err);
+	stream_upkeep_close(&upkeep);
+	return status;
 }
 
 /* ---- the three calls ---------------------------------------------------- */
 
 static int
-compact_in(const struct stream_compact_source *source, bool writes,
+compact_in(struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options, bool writes,
     struct stream_compact **compact, struct stream_error *err)
 {
+	struct stream_compact_source source = make_source(upkeep, options);
 	struct stream_compact *new;
-	int status = stream_compact_new(false, &new, err);
+	int status = stream_compact_new(STREAM_COMPACT_CLEAN, &new, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = writes ? stream_log_compact_run(source, new, err)
-			: stream_log_compact_plan(source, new, err);
+	status = writes ? stream_log_compact_run(&source, new, err)
+			: stream_log_compact_plan(&source, new, err);
 	if (status == STREAM_OK)
 		*compact = new;
 	else
@@ -133,31 +176,25 @@ compact_in(const struct stream_compact_source *source, bool writes,
 	return status;
 }
 
+static int
+plan(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
+    struct stream_compact **compact, struct stream_error *err)
+{
+	return compact_in(upkeep, options, false, compact, err);
+}
+
 int
 stream_compact_plan(const struct stream_place *place,
     const struct stream_compact_options *options,
     struct stream_compact **compact, struct stream_error *err)
 {
-	struct stream_upkeep upkeep;
-	int status = open_place(place, options, 0, &upkeep, err);
-
-	if (status == STREAM_OK) {
-		struct stream_compact_source source =
-		    make_source(&upkeep, options);
-
-		status = compact_in(&source, false, compact, err);
-		if (status != STREAM_OK)
-			stream_upkeep_fail(place, status, err);
-	}
-	stream_upkeep_close(&upkeep);
-	return status;
+	return open_and_work(place, options, 0, plan, compact, err);
 }
 
 static int
 run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
     struct stream_compact **compact, struct stream_error *err)
 {
-	struct stream_compact_source source;
 	int status;
 
 	upkeep->log.structure_at_once = options->if_unlocked;
@@ -165,11 +202,10 @@ run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
 	upkeep->log.note_context = options->context;
 	status = stream_upkeep_lock(upkeep, err);
 	if (status == STREAM_EBUSY && options->if_unlocked)
-		return stream_compact_new(true, compact, err);
-	if (status != STREAM_OK)
-		return status;
-	source = make_source(upkeep, options);
-	return compact_in(&source, true, compact, err);
+		return stream_compact_new(STREAM_COMPACT_LOCKED, compact, err);
+	return status == STREAM_OK
+		   ? compact_in(upkeep, options, true, compact, err)
+		   : status;
 }
 
 int
@@ -178,19 +214,30 @@ stream_compact_run(const struct stream_place *place,
     struct stream_compact **compact, struct stream_error *err)
 {
 	unsigned flags = STREAM_STORE_WRITE;
-	struct stream_upkeep upkeep;
-	int status;
 
 	if (options->network)
 		flags |= STREAM_STORE_NETWORK;
-	status = open_place(place, options, flags, &upkeep, err);
-	if (status == STREAM_OK) {
-		status = run(&upkeep, options, compact, err);
-		if (status != STREAM_OK)
-			stream_upkeep_fail(place, status, err);
-	}
-	stream_upkeep_close(&upkeep);
-	return status;
+	return open_and_work(place, options, flags, run, compact, err);
+}
+
+static int
+why(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
+    struct stream_bytes key,
+    void (*found)(void *context, const struct stream_compact_fate *fate),
+    struct stream_compacted *compacted, struct stream_error *err)
+{
+	struct stream_compact_source source = make_source(upkeep, options);
+	enum stream_compact_verdict verdict;
+	int status = check_policy(upkeep, options, &verdict, err);
+
+	if (status == STREAM_OK && stream_compact_verdict_cleans(verdict))
+		status =
+		    stream_log_compact_why(&source, key, found, compacted, err);
+	else if (status == STREAM_OK)
+		*compacted = (struct stream_compacted){.verdict = verdict};
+	return status == STREAM_OK
+		   ? status
+		   : stream_upkeep_fail(upkeep->place, status, err);
 }
 
 int
@@ -200,17 +247,11 @@ stream_compact_why(const struct stream_place *place,
     struct stream_compacted *compacted, struct stream_error *err)
 {
 	struct stream_upkeep upkeep;
-	int status = open_place(place, options, 0, &upkeep, err);
+	int status = stream_upkeep_open(
+	    place, 0, options->lock_timeout_ms, &upkeep, err);
 
-	if (status == STREAM_OK) {
-		struct stream_compact_source source =
-		    make_source(&upkeep, options);
-
-		status =
-		    stream_log_compact_why(&source, key, found, compacted, err);
-		if (status != STREAM_OK)
-			stream_upkeep_fail(place, status, err);
-	}
+	if (status == STREAM_OK)
+		status = why(&upkeep, options, key, found, compacted, err);
 	stream_upkeep_close(&upkeep);
 	return status;
 }

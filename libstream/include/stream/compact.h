@@ -35,7 +35,10 @@ struct stream_compact_options {
 	int64_t now_ms; /* the clock */
 	size_t memory;  /* 0: STREAM_COMPACT_MEMORY */
 	bool force;     /* below the dirty ratio too, and a topic of a broker */
-	bool network;   /* write to NFS, SMB and 9p as well */
+	/* A topic that is not to be compacted, or not one of ours, is a verdict
+	 * and no failure, whatever force says. */
+	bool lenient;
+	bool network;     /* write to NFS, SMB and 9p as well */
 	bool if_unlocked; /* do not wait for another that is at work there */
 	int lock_timeout_ms;
 	size_t max_batch_bytes; /* 0: 64 MiB */
@@ -57,8 +60,12 @@ enum stream_compact_verdict {
 	STREAM_COMPACT_FORCED, /* yes: that was asked for */
 	STREAM_COMPACT_BELOW,  /* no: too little of it is dirty */
 	STREAM_COMPACT_CLEAN,  /* no: nothing dirty that may be cleaned */
-	STREAM_COMPACT_ACTIVE  /* no, whatever is asked for: there is no closed
+	STREAM_COMPACT_ACTIVE, /* no, whatever is asked for: there is no closed
 				  segment */
+	/* No, and nothing else was found out: */
+	STREAM_COMPACT_POLICY,  /* its cleanup.policy has no "compact" */
+	STREAM_COMPACT_FOREIGN, /* it is not a topic of ours */
+	STREAM_COMPACT_LOCKED   /* another is at work there; if_unlocked */
 };
 
 /* What keeps the rest of the log from being cleaned. */
@@ -117,9 +124,6 @@ struct stream_compacted {
 	double ratio;               /* of the dirty bytes to both */
 	double min_ratio;           /* that makes it worth it */
 	bool active_is_used; /* the active segment holds records: strm roll */
-	/* Another is at work there, and if_unlocked was said: nothing was
-	 * looked at, and nothing else here is set. */
-	bool locked;
 	/* What was done, or would be. */
 	uint32_t rounds; /* more than one when memory is short */
 	uint32_t segments_in;
@@ -176,7 +180,8 @@ const struct stream_compact_segment *stream_compact_segment(
 const struct stream_compacted *stream_compact_sum(
     const struct stream_compact *compact);
 
-/* "ratio", "lag", "forced", "below", "clean" or "active". */
+/* "ratio", "lag", "forced", "below", "clean", "active", "policy", "foreign" or
+ * "locked". */
 const char *stream_compact_verdict_name(enum stream_compact_verdict verdict);
 /* Is it one of those that clean? */
 bool stream_compact_verdict_cleans(enum stream_compact_verdict verdict);
