@@ -155,6 +155,7 @@ filter(struct round *r, size_t first, size_t *count,
 	do {
 		*stats = (struct stream_clean_stats){0};
 		r->rules.next_base = bases[*count];
+		r->rules.always = *count > 1; /* else it were no merging */
 		status = stream_clean_group(r->c->source->dirfd, bases, *count,
 		    &r->rules, outcome, stats, err);
 		if (status != STREAM_OK || *outcome != STREAM_CLEAN_TOO_LARGE)
