@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compact the benchmark's corpus, and look at every record of what is left.
 
-    compact_big.py [LINES [MEMORY]]
+    compact_big.py [LINES [MEMORY [CODEC]]]
 
 5,000,000 lines of bench/generate with 922,822 distinct keys become records at
 the offsets of their numbers.  After a compaction the log must hold exactly the
@@ -22,7 +22,6 @@ import tempfile
 import kafkalog
 from strmtest import BUILD, STRM, CheckError, require
 
-CONFIG = ('cleanup.policy=compact', 'segment.bytes=16MiB')
 # Of the program itself: batches, packed and not, of two segments at a time.
 BESIDES = 64 << 20
 UNITS = {'KiB': 10, 'MiB': 20, 'GiB': 30}
@@ -82,7 +81,8 @@ def newest(corpus, below):
 
 
 def check_records(partition, corpus, times, clean_point):
-    """Line by line: what must be there, and nothing else."""
+    """Line by line: what must be there, and nothing else.  The number of keys,
+    and of those below the clean point."""
     last = newest(corpus, clean_point)
     keys, found = set(last), refdec_lines(partition)
     with open(corpus, 'rb') as file:
@@ -122,15 +122,16 @@ def state(partition):
     return found
 
 
-def main(lines, memory):
+def main(lines, memory, codec):
     with tempfile.TemporaryDirectory(dir=os.environ.get('TMPDIR')) as top:
         store, corpus = os.path.join(top, 'store'), os.path.join(top, 'tsv')
         partition = os.path.join(store, 't-0')
         generate(lines, corpus)
-        strm(store, 'topic', 'create', 't', '--set', *CONFIG[:1], '--set',
-             *CONFIG[1:])
+        # Dozens of segments, whatever the number of lines.
+        strm(store, 'topic', 'create', 't', '--set', 'cleanup.policy=compact',
+             '--set', f'segment.bytes={lines * (3 if codec == "none" else 1)}')
         with open(corpus, 'rb') as file:
-            strm(store, 'produce', 't', '-K', r'\t', stdin=file)
+            strm(store, 'produce', 't', '-K', r'\t', '-z', codec, stdin=file)
         times = timestamps(partition, lines)
         before = state(partition)
         out, most = measured(store, 'compact', '--memory', memory, 't')
@@ -158,6 +159,7 @@ def main(lines, memory):
 if __name__ == '__main__':
     try:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000000,
-             sys.argv[2] if len(sys.argv) > 2 else '128MiB')
+             sys.argv[2] if len(sys.argv) > 2 else '128MiB',
+             sys.argv[3] if len(sys.argv) > 3 else 'none')
     except CheckError as error:
         sys.exit(str(error))
