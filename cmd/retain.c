@@ -304,6 +304,10 @@ finish(struct upkeep *upkeep)
 		    run->only_active == 1 ? " has" : "s have");
 	if (!upkeep_tells(upkeep) || upkeep->done == 0)
 		return;
+	/* One that had its line is all there is. */
+	if (upkeep->done == 1 && run->sum.segments > 0 &&
+	    !upkeep->opts->dry_run && run->rows == 0)
+		return;
 	if (run->rows > 0 && !columns_print(&run->columns, &upkeep->out))
 		upkeep->code = cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	upkeep_count(upkeep, upkeep->done, "partition: ", "partitions: ");

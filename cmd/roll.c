@@ -97,7 +97,9 @@ print_sum(struct upkeep *upkeep)
 {
 	const struct run *run = (const struct run *)upkeep;
 
-	if (!upkeep_tells(upkeep) || upkeep->done == 0)
+	/* One that had its line is all there is. */
+	if (!upkeep_tells(upkeep) || upkeep->done == 0 ||
+	    (upkeep->done == 1 && run->rolled == 1))
 		return;
 	upkeep_count(upkeep, upkeep->done, "partition, ", "partitions, ");
 	upkeep_count(upkeep, run->rolled, "segment ", "segments ");

@@ -57,6 +57,7 @@ int
 stream_clean_source_next(struct stream_clean_source *source,
     struct stream_batch *batch, const uint8_t **bytes, struct stream_error *err)
 {
+	uint64_t position = source->scan.next;
 	int status = stream_scan_next(&source->scan, batch, bytes, err);
 
 	if (status == STREAM_END)
@@ -64,8 +65,8 @@ stream_clean_source_next(struct stream_clean_source *source,
 	if (status == STREAM_OK)
 		status = check_offsets(source, batch, err);
 	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s: byte %" PRIu64,
-		    source->name, source->scan.next);
+		return stream_fail_in(
+		    err, status, "%s: byte %" PRIu64, source->name, position);
 	source->next_offset = batch->info.last_offset + 1;
 	return STREAM_OK;
 }

@@ -228,7 +228,7 @@ settle(int fd, const struct stat *like, struct stream_error *err)
 		return stream_fail_sys(err, "cannot set its mode");
 	if (futimens(fd, times) != 0)
 		return stream_fail_sys(err, "cannot set its time");
-	return stream_io_sync(fd, err);
+	return stream_io_sync_whole(fd, err);
 }
 
 static int

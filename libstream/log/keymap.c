@@ -15,7 +15,9 @@
 
 enum {
 	FULL_TENTHS = 9,
-	MIN_SLOTS = 2 /* one of them stays free: it ends every search */
+	MIN_SLOTS = 2,      /* one of them stays free: it ends every search */
+	FIRST_SLOTS = 1024, /* or more, up to GROWTH times as many */
+	GROWTH = 4
 };
 
 /* An empty slot is all zeros, as memory comes from the kernel: hence one more
@@ -28,10 +30,12 @@ struct slot {
 _Static_assert(sizeof(struct slot) == STREAM_KEYMAP_SLOT, "no padding");
 
 struct stream_keymap {
-	struct slot *slots;
+	struct slot
+	    *slots; /* slot_most of them, of which slot_count are used */
 	size_t slot_count;
+	size_t slot_most;
 	size_t count;
-	size_t room;
+	size_t room; /* in slot_count */
 	uint64_t seed;
 };
 
@@ -58,6 +62,15 @@ stream_keymap_size(uint64_t keys)
 	return (size_t)slots * sizeof(struct slot);
 }
 
+/* So that GROWTH leads from it to the most without a remainder that counts. */
+static size_t
+first_count(size_t most)
+{
+	while (most / GROWTH >= FIRST_SLOTS)
+		most /= GROWTH;
+	return most;
+}
+
 int
 stream_keymap_new(
     size_t bytes, struct stream_keymap **map, struct stream_error *err)
@@ -82,8 +95,9 @@ stream_keymap_new(
 		return status;
 	}
 	made->slots = pages;
-	made->slot_count = slots;
-	made->room = room_of(slots);
+	made->slot_most = slots;
+	made->slot_count = first_count(slots);
+	made->room = room_of(made->slot_count);
 	*map = made;
 	return STREAM_OK;
 }
@@ -93,7 +107,7 @@ stream_keymap_free(struct stream_keymap *map)
 {
 	if (!map)
 		return;
-	stream_pages_free(map->slots, map->slot_count * sizeof(struct slot));
+	stream_pages_free(map->slots, map->slot_most * sizeof(struct slot));
 	free(map);
 }
 
@@ -143,6 +157,57 @@ look(const struct stream_keymap *map, struct stream_key key)
 	}
 }
 
+/* ---- growing ------------------------------------------------------------ */
+
+static size_t
+next_count(const struct stream_keymap *map)
+{
+	/* What division left out is made up for at the end. */
+	return map->slot_count >= map->slot_most / GROWTH
+		   ? map->slot_most
+		   : map->slot_count * GROWTH;
+}
+
+/*
+ * A key's slot is its hash's place in the whole, so it grows with the table,
+ * and most keys belong behind the slots that were used so far: those move at
+ * once.  The others, one in GROWTH, are set aside until their slots are free.
+ * false, and nothing has changed: no memory for those.
+ */
+static bool
+grow(struct stream_keymap *map)
+{
+	size_t old = map->slot_count;
+	struct slot *aside = malloc(map->count * sizeof(*aside));
+	size_t count = 0;
+
+	if (!aside)
+		return false;
+	map->slot_count = next_count(map);
+	map->room = room_of(map->slot_count);
+	for (size_t i = 0; i < old; i++) {
+		const struct slot *slot = &map->slots[i];
+		struct slot *to;
+
+		if (!slot->next_offset)
+			continue;
+		/* A search can come round to the front. */
+		to = first_slot(map, slot->key) < old ? map->slots
+						      : look(map, slot->key);
+		if (to < map->slots + old)
+			aside[count++] = *slot;
+		else
+			*to = *slot;
+	}
+	memset(map->slots, 0, old * sizeof(*map->slots));
+	for (size_t i = 0; i < count; i++)
+		*look(map, aside[i].key) = aside[i];
+	free(aside);
+	return true;
+}
+
+/* ---- using it ----------------------------------------------------------- */
+
 bool
 stream_keymap_put(
     struct stream_keymap *map, struct stream_key key, int64_t offset)
@@ -151,8 +216,11 @@ stream_keymap_put(
 	uint64_t next_offset = (uint64_t)offset + 1;
 
 	if (!slot->next_offset) {
-		if (map->count == map->room)
-			return false;
+		if (map->count == map->room) {
+			if (map->slot_count == map->slot_most || !grow(map))
+				return false;
+			slot = look(map, key);
+		}
 		map->count++;
 		slot->key = key;
 	}
@@ -176,5 +244,5 @@ stream_keymap_count(const struct stream_keymap *map)
 size_t
 stream_keymap_room(const struct stream_keymap *map)
 {
-	return map->room;
+	return room_of(map->slot_most);
 }

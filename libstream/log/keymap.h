@@ -35,7 +35,9 @@ enum {
 size_t stream_keymap_size(uint64_t keys);
 
 /*
- * Make an empty map that takes at most so many bytes.  At least one key fits.
+ * Make an empty map that takes at most so many bytes; a sixteenth more while it
+ * grows.  It begins small, since memory that was never used costs more than the
+ * keys that are put there.  At least one key fits.
  * Gives *map, for stream_keymap_free.
  *
  * STREAM_ENOMEM, STREAM_EIO   (no randomness)

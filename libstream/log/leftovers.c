@@ -101,15 +101,30 @@ is_finished_by(const struct settling *s, const struct stream_name *name)
 		   has_segment(s, name->base_offset, false));
 }
 
+/* A snapshot goes with its segment.  One that stays is as true as before, and a
+ * repair keeps it; Kafka removes it. */
+static bool
+is_of_replaced(const struct settling *s, const struct stream_name *snapshot)
+{
+	char log[STREAM_NAME_SIZE];
+	bool has;
+
+	stream_name_put_plain(snapshot->base_offset, STREAM_NAME_LOG, log);
+	return s->how == STREAM_LEFTOVERS_REMOVE &&
+	       !has_segment(s, snapshot->base_offset, true) &&
+	       stream_dir_has(s->dirfd, log, &has, NULL) == STREAM_OK && has;
+}
+
 static bool
 is_plain_leftover(
     const struct settling *s, const struct stream_name *name, enum stage *stage)
 {
-	if (name->kind == STREAM_NAME_SNAPSHOT ||
-	    has_segment(s, name->base_offset, false))
+	if (has_segment(s, name->base_offset, false) ||
+	    (name->kind == STREAM_NAME_SNAPSHOT && !is_of_replaced(s, name)))
 		return false;
 	/* What a swap of the same base replaces, or any log in its range. */
 	*stage = name->kind == STREAM_NAME_LOG ||
+			 name->kind == STREAM_NAME_SNAPSHOT ||
 			 has_segment(s, name->base_offset, true)
 		     ? REPLACED
 		     : ORPHAN;

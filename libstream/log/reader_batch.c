@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -31,16 +30,16 @@ stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
 }
 
 static void
-put_log_name(const struct stream_view *view, size_t index, char *text)
+put_log_name(struct stream_reader *reader, size_t index)
 {
 	struct stream_name name = {
-	    .base_offset = view->segments[index].base_offset,
+	    .base_offset = reader->view.segments[index].base_offset,
 	    .kind = STREAM_NAME_LOG,
-	    .state = view->segments[index].swap ? STREAM_NAME_SWAP
-						: STREAM_NAME_PLAIN,
+	    .state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
+						       : STREAM_NAME_PLAIN,
 	};
 
-	stream_name_put(&name, text);
+	stream_name_put(&name, reader->log_name);
 }
 
 /* A file that nobody can open, not for want of descriptors and such, is as good
@@ -65,7 +64,7 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	int fd;
 	int status;
 
-	put_log_name(&reader->view, index, reader->log_name);
+	put_log_name(reader, index);
 	file = reader->only != NULL ? reader->only : reader->log_name;
 	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);
 	reader->is_unreadable = may_pass_unopened(reader, status, &why);
@@ -139,7 +138,7 @@ stream_reader_go_to(
 		uint64_t position;
 
 		status = stream_reader_open_segment(reader, index, 0, err);
-		if (status == STREAM_ENOENT && tries < 10) {
+		if (status == STREAM_ENOENT && tries < STREAM_VIEW_TRIES) {
 			status = find_again(reader, reader->next, err);
 			if (status != STREAM_OK)
 				return status;
@@ -267,27 +266,6 @@ stream_reader_open_next(struct stream_reader *reader, struct stream_error *err)
 	return go_on_elsewhere(reader, err);
 }
 
-/*
- * Was the segment compacted after it was opened?  The file that has its name
- * now may also hold what followed in the next ones, which have gone with it.
- */
-static bool
-was_replaced(const struct stream_reader *reader)
-{
-	const struct stream_view *view = &reader->view;
-	size_t index = stream_view_find(view, reader->base);
-	struct stat opened, named;
-	char name[STREAM_NAME_SIZE];
-
-	if (reader->only != NULL || reader->is_unreadable)
-		return false;
-	put_log_name(view, index, name);
-	return view->segments[index].base_offset != reader->base ||
-	       fstat(reader->fd, &opened) != 0 ||
-	       fstatat(reader->dirfd, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-	       opened.st_ino != named.st_ino || opened.st_dev != named.st_dev;
-}
-
 /* The segment is read to its end and a newer one exists. */
 static int
 advance(struct stream_reader *reader, struct stream_error *err)
@@ -307,7 +285,10 @@ advance(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	}
-	if (reader->expected != next_base && was_replaced(reader))
+	if (reader->expected != next_base && reader->only == NULL &&
+	    !reader->is_unreadable &&
+	    stream_view_is_replaced(
+		view, reader->base, reader->dirfd, reader->fd))
 		return go_on_elsewhere(reader, err); /* by compaction */
 	status = stream_reader_open_next(reader, err);
 	if (status == STREAM_OK && reader->dense && reader->base == next_base)

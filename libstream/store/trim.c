@@ -43,6 +43,10 @@ find_point(const struct stream_place *place, const struct stream_point *point,
 		*offset = point->value;
 		return STREAM_OK;
 	}
+	if (point->kind == STREAM_POINT_NONE ||
+	    point->kind == STREAM_POINT_AFTER)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "this point says no place to start at");
 	status = stream_reader_open(place, &how, &reader, err);
 	if (status != STREAM_OK)
 		return status;

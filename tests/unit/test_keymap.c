@@ -139,6 +139,39 @@ many_keys_are_all_found_and_forgotten_by_clear(void **state)
 	stream_keymap_free(map);
 }
 
+/* Of all sizes from one that never grows to one that does so four times: every
+ * key that was put is found after each growth, with the table full to its
+ * limit. */
+static void
+a_map_that_grows_loses_nothing(void **state)
+{
+	static const int slots[] = {
+	    1000, 4095, 4096, 4099, 20000, 70001, 300000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+		struct stream_keymap *map =
+		    map_of((size_t)slots[i] * STREAM_KEYMAP_SLOT);
+		int room = (int)stream_keymap_room(map);
+
+		assert_int_equal(room, slots[i] * 9 / 10);
+		for (int n = 0; n < room; n++) {
+			assert_true(
+			    stream_keymap_put(map, key_of(map, n), 2 * n + 1));
+			if (n % 4096 == 0)
+				assert_int_equal(
+				    stream_keymap_find(map, key_of(map, n / 2)),
+				    n / 2 * 2 + 1);
+		}
+		assert_false(stream_keymap_put(map, key_of(map, room), 0));
+		assert_int_equal(stream_keymap_count(map), room);
+		for (int n = 0; n < room; n++)
+			assert_int_equal(
+			    stream_keymap_find(map, key_of(map, n)), 2 * n + 1);
+		stream_keymap_free(map);
+	}
+}
+
 static void
 an_empty_key_is_a_key_and_maps_have_seeds_of_their_own(void **state)
 {
@@ -167,6 +200,7 @@ main(void)
 	    cmocka_unit_test(a_full_map_refuses_new_keys_and_takes_known_ones),
 	    cmocka_unit_test(a_map_of_the_size_for_so_many_keys_holds_them),
 	    cmocka_unit_test(many_keys_are_all_found_and_forgotten_by_clear),
+	    cmocka_unit_test(a_map_that_grows_loses_nothing),
 	    cmocka_unit_test(
 		an_empty_key_is_a_key_and_maps_have_seeds_of_their_own),
 	};

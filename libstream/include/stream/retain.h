@@ -159,8 +159,9 @@ struct stream_trimmed {
  * is locked or changed.
  *
  * STREAM_EOFFSET  the point is an offset past the log end
- * STREAM_EUSAGE   the place is a single file; or the topic's cleanup.policy
- *                 has no "delete", and options->force is not set
+ * STREAM_EUSAGE   the place is a single file, or its directory is not named
+ *                 TOPIC-P; the point is of kind NONE or AFTER; or the topic's
+ *                 cleanup.policy has no "delete", and options->force is not set
  * STREAM_EBUSY, STREAM_ENOENT, STREAM_ECORRUPT, STREAM_ENEWER, STREAM_EIO,
  * STREAM_ENOMEM
  */
