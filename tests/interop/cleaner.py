@@ -13,6 +13,7 @@ clean point on; then all segments from the first are written anew in groups.
 Transactions that were aborted are taken from .txnindex, as a broker does.
 """
 
+import collections
 import dataclasses
 import os
 import struct
@@ -30,6 +31,8 @@ class Settings:
     segment_index_bytes: int = 10 << 20
     delete_retention_ms: int = 86400000
     min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = 2**63 - 1
+    min_dirty_ratio: float = .5
     producer_expiration_ms: int = 86400000
 
 
@@ -153,6 +156,27 @@ def first_uncleanable(log, settings, dirty, now):
     return log.base_at(min(active, max(dirty, min(limits))))
 
 
+def bytes_of(log, dirty, end):
+    """(clean, dirty) bytes; a segment that dirty divides is in both."""
+    first = log.base_at(min(dirty, end))
+    return (sum(s.size for s in log.segments if s.base < dirty),
+            sum(s.size for s in log.segments if first <= s.base < end)
+            if dirty < end else 0)
+
+
+def is_due(log, settings, checkpoint, now):
+    """Would a broker clean it now?"""
+    dirty = first_dirty(log, checkpoint)
+    end = first_uncleanable(log, settings, dirty, now)
+    clean_bytes, dirty_bytes = bytes_of(log, dirty, end)
+    firsts = [s.batches[0].max_ts for s in log.segments[:-1]
+              if s.base >= log.base_at(dirty) and s.batches]
+    waited = now - min((t for t in firsts if t > 0), default=now)
+    return dirty_bytes > 0 and (
+        waited > settings.max_compaction_lag_ms or
+        dirty_bytes / (clean_bytes + dirty_bytes) > settings.min_dirty_ratio)
+
+
 # --- transactions --------------------------------------------------------
 
 class Transactions:
@@ -222,6 +246,7 @@ class Plan:
     dirty: int
     end: int                # the next round begins here
     segments: list
+    counts: dict            # what was read, what is left, and why not more
 
 
 class Cleaner:
@@ -231,6 +256,7 @@ class Cleaner:
         self.end = first_uncleanable(log, settings, dirty, now)
         self.transactions = Transactions()
         self.newest = self._newest()
+        self.counts = collections.Counter(keys=len(self.newest))
 
     def _newest(self):
         """The newest offset of each key in the dirty part."""
@@ -279,14 +305,18 @@ class Cleaner:
             return batch.last == producer.last
         return batch.control and batch.producer_epoch == producer.epoch
 
-    def stays(self, batch, record):
+    def reason(self, batch, record):
+        """Why a record of what was not aborted goes; None if it stays."""
         if record.offset >= self.end:
-            return True
-        if record.key is None or record.offset < self.newest.get(record.key,
-                                                                 -1):
-            return False
-        return (record.value is not None or batch.horizon is None or
-                self.now < batch.horizon)
+            return None
+        if record.key is None:
+            return 'without_key'
+        if record.offset < self.newest.get(record.key, -1):
+            return 'superseded'
+        if record.value is None and batch.horizon is not None and \
+                self.now >= batch.horizon:
+            return 'expired_tombstones'
+        return None
 
     def filter(self, batch):
         """The batch as it is from now on, or None."""
@@ -297,13 +327,27 @@ class Cleaner:
         else:
             orphan, drop = False, self.transactions.data(batch)
         records = batch.records()
-        left = [] if drop else records if batch.control else [
-            r for r in records if self.stays(batch, r)]
+        reasons = [None] * len(records)
+        if drop:
+            reasons = ['aborted'] * len(records)
+        elif not batch.control:
+            reasons = [self.reason(batch, r) for r in records]
+        left = [r for r, reason in zip(records, reasons) if reason is None]
+        self._count(batch, reasons, left)
         if left:
             return self._keep(batch, records, left, orphan)
         if self.is_last(batch) or batch.last + 1 == self.end:
             return emptied(batch)
         return None
+
+    def _count(self, batch, reasons, left):
+        if batch.control:
+            self.counts['markers'] += len(reasons) - len(left)
+            return
+        self.counts.update(r for r in reasons if r is not None)
+        self.counts['records_in'] += len(reasons)
+        self.counts['records_out'] += len(left)
+        self.counts['tombstones_out'] += sum(r.value is None for r in left)
 
     def _keep(self, batch, records, left, orphan):
         set_horizon = batch.horizon is None and (
@@ -327,8 +371,13 @@ class Cleaner:
                           self.transactions.entries)
 
     def run(self):
-        return Plan(self.dirty, self.end, [self.group(g)
-                                           for g in self.groups()])
+        segments = [self.group(g) for g in self.groups()]
+        sources = [s for s in self.log.segments if s.base < self.end]
+        self.counts.update(
+            batches_in=sum(len(s.batches) for s in sources),
+            batches_out=sum(len(s.batches) for s in segments),
+            bytes_in=sum(s.size for s in sources))
+        return Plan(self.dirty, self.end, segments, self.counts)
 
 
 def emptied(batch):

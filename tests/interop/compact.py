@@ -109,27 +109,28 @@ def require_nothing_left(store, now):
 def random_store(rng, path):
     store = Store(path)
     maker = Maker(rng, store.partition)
-    foreign = rng.random() < .3
-    if not foreign:
+    if rng.random() < .7:
         store.settings = cleaner.Settings(
             segment_bytes=rng.choice((3000, 10000, 1 << 30)),
             segment_index_bytes=rng.choice((48, 10 << 20)),
             delete_retention_ms=rng.choice((0, HOUR, DAY)),
-            min_compaction_lag_ms=rng.choice((0, 0, 20000)))
+            min_compaction_lag_ms=rng.choice((0, 0, 20000)),
+            max_compaction_lag_ms=rng.choice((2**63 - 1, HOUR, DAY)),
+            min_dirty_ratio=rng.choice((0, .2, .5, 1)))
         store.interval = maker.interval = rng.choice((64, 4096))
         store.ours()
-    return store, maker, foreign
+    return store, maker
 
 
 def check_random(seed, path):
     rng = random.Random(seed)
-    store, maker, foreign = random_store(rng, path)
+    store, maker = random_store(rng, path)
     now = START
     for round_number in range(3):
         maker.extend(rng.randrange(10, 50))
         now = max(now, maker.now) + rng.choice((1000, 5 * HOUR))
         compact_and_judge(store, now)
-        if not foreign:
+        if store.is_ours:
             require_nothing_left(store, now)
         compact_and_judge(store, now)
         now += rng.choice((DAY - 1, DAY, DAY + 1000))

@@ -5,6 +5,7 @@ and `strm verify` look at the files; a table built from 0 must not change.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -36,16 +37,20 @@ class Store:
         self.partition = os.path.join(path, 'topic-0')
         self.settings = settings or cleaner.Settings()
         self.interval = 4096
+        self.is_ours = False
         os.makedirs(self.partition, exist_ok=True)
 
     def ours(self, **config):
         """A topic of ours that was compacted before, with these settings."""
+        self.is_ours = True
         names = {n: str(v) for n, v in (
             ('cleanup.policy', 'compact'),
             ('segment.bytes', self.settings.segment_bytes),
             ('segment.index.bytes', self.settings.segment_index_bytes),
             ('delete.retention.ms', self.settings.delete_retention_ms),
             ('min.compaction.lag.ms', self.settings.min_compaction_lag_ms),
+            ('max.compaction.lag.ms', self.settings.max_compaction_lag_ms),
+            ('min.cleanable.dirty.ratio', self.settings.min_dirty_ratio),
             ('index.interval.bytes', self.interval))}
         names.update(config)
         topics = os.path.join(self.path, '.strm/topics')
@@ -149,7 +154,7 @@ def unmerged(plan, log):
                 for s, end in zip(sources, ends)]
         else:
             found.append(segment)
-    return cleaner.Plan(plan.dirty, plan.end, found)
+    return dataclasses.replace(plan, segments=found)
 
 
 def expected_names(before, plan):
@@ -276,12 +281,51 @@ def table(store):
     return found
 
 
+COUNTED = ('keys', 'batches_in', 'batches_out', 'records_in', 'records_out',
+           'bytes_in', 'superseded', 'expired_tombstones', 'aborted',
+           'without_key', 'markers', 'tombstones_out')
+
+
+def require_verdict(store, log, now):
+    """Not forced, it is cleaned if a broker would."""
+    if not store.is_ours:
+        store.compact(now, '-N', code=2)
+        return
+    told = summary(store.compact(now, '-N', '-J'))
+    require(told['cleans'] == cleaner.is_due(log, store.settings,
+                                             store.checkpoint(), now),
+            'cleans or not:', told)
+
+
+def summary(done):
+    return json.loads(done.out.splitlines()[-1])
+
+
+def require_told(told, plan, log, what):
+    """The report says what the judge counted."""
+    if not told['cleans']:
+        require(len(log.segments) == 1, what, ': not cleaned:', told)
+        return
+    want = {name: plan.counts[name] for name in COUNTED}
+    want['clean_bytes'], want['dirty_bytes'] = cleaner.bytes_of(
+        log, plan.dirty, plan.end)
+    want['from_offset'], want['uncleanable_offset'] = plan.dirty, plan.end
+    differs = {n: (told.get(n), w) for n, w in want.items()
+               if told.get(n) != w}
+    require(not differs, what, ': told, and counted:', differs)
+
+
 def compact_and_judge(store, now, *options):
     """One forced run, compared with the judge in every respect."""
     log, before, old = store.log(), store.files(), table(store)
     plan = unmerged(store.plan(now), log)
     mtimes = {s.base: mtime(store, s.base) for s in log.segments}
-    store.compact(now, '--force', *options)
+    require_verdict(store, log, now)
+    dry = summary(store.compact(now, '--force', '-N', '-J', *options))
+    require(store.files() == before, 'a dry run changed files')
+    require_told(dry, plan, log, 'dry run')
+    told = summary(store.compact(now, '--force', '-J', *options))
+    require_told(told, plan, log, 'run')
     require_plan(store, plan, log, before, mtimes)
     require_readable(store)
     new = table(store)
