@@ -121,14 +121,18 @@ class Log:
                    default=self.segments[0].base)
 
     def aborted(self, base, upper):
-        """Entries of .txnindex files for what lies from base to upper."""
+        """Entries of .txnindex files for what lies from base to upper.
+
+        A broker leaves out those that ended below the log start, and takes
+        their records for committed ones.  Nobody sees them; strm drops them.
+        """
         found = []
         for segment in self.segments:
             if segment.base < base:
                 continue
             for entry in segment.aborted:
-                _, _, first, last, stable = entry
-                if last >= self.log_start and first < upper:
+                _, _, first, _, stable = entry
+                if first < upper:
                     found.append(entry)
                 if stable >= upper:
                     return found

@@ -5,6 +5,8 @@
     compact.py golden GOLDEN NAME...  copies of golden directories
     compact.py random FIRST COUNT     random logs, by their seeds
     compact.py markers                transactions, pass by pass
+    compact.py producers              who is forgotten, and when
+    compact.py oddities               what random logs do not hold
     compact.py rounds                 more keys than the memory holds
     compact.py epochs                 a leader of whose time nothing is left
 
@@ -20,7 +22,7 @@ import tempfile
 import cleaner
 import kafkalog
 from compaction import (DAY, HOUR, Store, compact_and_judge, copy_golden,
-                        data_records, table)
+                        data_records, summary, table)
 from kafkalog import (ABORT, COMMIT, CONTROL, TRANSACTIONAL, Record,
                       encode_record, make_batch)
 from randomlog import START, Maker, write_segment
@@ -128,6 +130,9 @@ def check_random(seed, path):
     now = START
     for round_number in range(3):
         maker.extend(rng.randrange(10, 50))
+        if rng.random() < .15:
+            store.raise_log_start(rng.choice(
+                [b.base for s in store.log().segments for b in s.batches]))
         now = max(now, maker.now) + rng.choice((1000, 5 * HOUR))
         compact_and_judge(store, now)
         if store.is_ours:
@@ -212,6 +217,58 @@ def markers():
         require(table(store)[b'b'][0] == 9, 'the aborted record is back')
 
 
+# --- producers, and other things -----------------------------------------
+
+def producers():
+    """The last batch of a producer stays until a day has gone by."""
+    time = START + 1
+    for late, left in ((DAY - 1, [1, 2, 3]), (DAY, [2, 3])):
+        with tempfile.TemporaryDirectory() as path:
+            store = Store(path)
+            write_epochs(store, '0 0')
+            write_segment(store.partition, 0, [
+                one(0, b'k', b'v', producer=7, epoch=0, seq=0),
+                one(1, b'k', b'v', producer=7, epoch=0, seq=1),
+                one(2, b'k', b'new')], b'', store.interval)
+            write_segment(store.partition, 3, [one(3, b'z', b'z')], b'',
+                          store.interval, False)
+            compact_and_judge(store, time + late)
+            require(offsets(store) == left, 'after', late, ':', offsets(store))
+            require(left[0] == 2 or
+                    store.log().segments[0].batches[0].count == 0, 'not empty')
+
+
+def oddities():
+    """No .txnindex though there are aborts; control batches that end nothing;
+    times before 1970; attributes that nobody uses; a name that repeats."""
+    with tempfile.TemporaryDirectory() as path:
+        store = Store(path)
+        write_epochs(store, '0 0')
+        early = Record(6, -5000, b'e', b'v', ((b'h', None), (b'h', b'')))
+        old = [Record(5, -7000, b'a', b'v'), early]
+        odd = one(7, b'o', b'v', attributes=128)
+        write_segment(store.partition, 0, [
+            txn(0, 2, b'b', 0), one(1, b'b', b'new'), end(2, 2, ABORT),
+            one(3, b'\0\0\0\2', b'', attributes=CONTROL),
+            one(4, b'\0\0\0\7', b'', attributes=CONTROL),
+            make_batch(b''.join(encode_record(r, 5, -7000) for r in old),
+                       base=5, last_delta=1, base_ts=-7000, max_ts=-5000,
+                       count=2), odd, one(8, b'a', b'new')], b'',
+                      store.interval)
+        write_segment(store.partition, 9, [txn(9, 2, b'z', 1)], b'',
+                      store.interval, False)
+        before = store.log().segments[0].batches
+        store.compact(START + HOUR, '--force')
+        require(offsets(store) == [1, 2, 3, 4, 5, 7, 8, 9], offsets(store))
+        after = {b.base: b for b in store.log().segments[0].batches}
+        require(after[5].records() == [early], 'before 1970:', after[5])
+        for i in (1, 2, 3, 4, 6, 7):
+            require(after[before[i].base].raw == before[i].raw, 'batch', i,
+                    'is not the same')
+        require(kafkalog.file_bytes(store.partition, 0, 'txnindex') ==
+                kafkalog.ABORTED.pack(0, 2, 0, 2, 3), 'no .txnindex')
+
+
 # --- rounds --------------------------------------------------------------
 
 def rounds():
@@ -225,7 +282,10 @@ def rounds():
             maker.keys = [b'%d' % n for n in range(2000)]
             maker.extend(900)
             before = table(store)
-            store.compact(maker.now + HOUR, '--force', '--memory', memory)
+            told = summary(store.compact(maker.now + HOUR, '--force', '-J',
+                                         '--memory', memory))
+            require((told['rounds'] > 1) == (memory == '16KiB'), memory, ':',
+                    told['rounds'], 'rounds')
             require(table(store) == before, memory, ': the table changed')
             found.append(data_records(store.log().segments))
         require(found[0] == found[1], 'other records with less memory')
@@ -280,7 +340,8 @@ def main(argv):
         elif argv[0] == 'random':
             check_seeds(int(argv[1]), int(argv[2]))
         else:
-            {'markers': markers, 'rounds': rounds, 'epochs': epochs}[argv[0]]()
+            {'markers': markers, 'producers': producers, 'oddities': oddities,
+             'rounds': rounds, 'epochs': epochs}[argv[0]]()
     except CheckError as error:
         print(' '.join(argv), ':', error)
         return 1

@@ -24,6 +24,7 @@ from strmtest import STRM, consume, parse_line, require, run, strm
 
 TOPIC_ID = 'TkB0k2C_TpOxQ0dJq1sYyw'
 CHECKPOINT = 'cleaner-offset-checkpoint'
+LOG_START = 'log-start-offset-checkpoint'
 HOUR = 3600 * 1000
 DAY = 24 * HOUR
 
@@ -80,9 +81,14 @@ class Store:
         found = kafkalog.read_checkpoint(os.path.join(self.path, name))
         return found.get(('topic', 0))
 
+    def raise_log_start(self, offset):
+        with open(os.path.join(self.path, LOG_START), 'w',
+                  encoding='ascii') as file:
+            file.write(f'0\n1\ntopic 0 {offset}\n')
+
     def log(self):
         return cleaner.Log(self.partition,
-                           self.checkpoint('log-start-offset-checkpoint') or 0)
+                           self.checkpoint(LOG_START) or 0)
 
     def plan(self, now):
         return cleaner.clean(self.log(), self.settings, self.checkpoint(), now)

@@ -89,6 +89,9 @@ class Maker:
             self._begin_segment()
             self.write_segment(True)
             self.next += self.rng.randrange(1, 4)
+        if not self.dense and self.rng.random() < .03:
+            # Not all can be one segment: an index says 2^31 - 1 at most.
+            self.next += 2**31 - self.rng.randrange(200)
         self._begin_segment()
 
     def _append(self, batch):
