@@ -42,6 +42,18 @@ need_golden() {
     compact markers
 }
 
+@test "a snapshot does not keep a transaction open of which nothing is left" {
+    compact snapshot
+}
+
+@test "a producer's last batch stays as long as the producer is known" {
+    compact producers
+}
+
+@test "odd batches are kept as they are" {
+    compact oddities
+}
+
 @test "with little memory there are more rounds and the same records" {
     compact rounds
 }

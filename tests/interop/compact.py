@@ -5,6 +5,7 @@
     compact.py golden GOLDEN NAME...  copies of golden directories
     compact.py random FIRST COUNT     random logs, by their seeds
     compact.py markers                transactions, pass by pass
+    compact.py snapshot               one that compaction made wrong
     compact.py producers              who is forgotten, and when
     compact.py oddities               what random logs do not hold
     compact.py rounds                 more keys than the memory holds
@@ -19,14 +20,18 @@ import shutil
 import sys
 import tempfile
 
+from kafka.record.memory_records import MemoryRecords
+
 import cleaner
 import kafkalog
 from compaction import (DAY, HOUR, Store, compact_and_judge, copy_golden,
                         data_records, summary, table)
+from check_partition import HEADER
 from kafkalog import (ABORT, COMMIT, CONTROL, TRANSACTIONAL, Record,
                       encode_record, make_batch)
+from producers import State
 from randomlog import START, Maker, write_segment
-from strmtest import CheckError, require, strm
+from strmtest import CheckError, consume, require, strm
 
 
 # --- the judge -----------------------------------------------------------
@@ -217,6 +222,42 @@ def markers():
         require(table(store)[b'b'][0] == 9, 'the aborted record is back')
 
 
+def consumed(store, start):
+    with store.as_foreign():
+        records, _ = consume('-i', 'committed', f'{store.partition}/@{start}')
+    return [r.offset for r in records]
+
+
+def snapshot():
+    """A snapshot says that a transaction is open; all of it is gone since."""
+    with tempfile.TemporaryDirectory() as path:
+        store, state = Store(path), State()
+        store.settings.segment_bytes = 200      # else its snapshot goes too
+        store.ours()
+        write_epochs(store, '0 0')
+        for base, batches in (
+                (0, [txn(0, 1, b'a', 0), one(1, b'x', b'v')]),
+                (2, [end(2, 1, COMMIT), one(3, b'a', b'new')]),
+                (4, [one(4, b'z', b'z'), txn(5, 2, b'c', 0)])):
+            if base:
+                kafkalog.write_file(store.partition, base, 'snapshot',
+                                    state.snapshot())
+            for batch in batches:
+                state.pass_batch(HEADER.unpack_from(batch.raw),
+                                 MemoryRecords(batch.raw).next_batch())
+            write_segment(store.partition, base, batches, b'', store.interval,
+                          base != 4)
+        # The producer is forgotten; passes A, B and C.
+        for now in (START + 26 * HOUR, START + 27 * HOUR, START + 3 * DAY):
+            compact_and_judge(store, now)
+        require(offsets(store) == [1, 3, 4, 5], offsets(store))
+        # What is open, and where it began, still ends what is read.
+        for start in (1, 2, 3, 4):
+            require(consumed(store, start) == [o for o in (1, 3, 4)
+                                               if o >= start],
+                    'from', start, ':', consumed(store, start))
+
+
 # --- producers, and other things -----------------------------------------
 
 def producers():
@@ -340,7 +381,8 @@ def main(argv):
         elif argv[0] == 'random':
             check_seeds(int(argv[1]), int(argv[2]))
         else:
-            {'markers': markers, 'producers': producers, 'oddities': oddities,
+            {'markers': markers, 'snapshot': snapshot,
+             'producers': producers, 'oddities': oddities,
              'rounds': rounds, 'epochs': epochs}[argv[0]]()
     except CheckError as error:
         print(' '.join(argv), ':', error)
