@@ -112,8 +112,10 @@ class Log:
         return 0, {}
 
     def last_stable(self):
-        return min((p.first for p in self.producers.values() if p.first >= 0),
-                   default=self.end)
+        """What is open below the log start holds up nobody."""
+        return max(self.log_start, min(
+            (p.first for p in self.producers.values() if p.first >= 0),
+            default=self.end))
 
     def base_at(self, offset):
         """The base of the segment that holds an offset, or of the newest."""

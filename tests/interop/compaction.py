@@ -205,10 +205,9 @@ def require_plan(store, plan, log, before, mtimes):
             require(data == before[name] or name in (
                 kafkalog.file_name(active, 'index'),
                 kafkalog.file_name(active, 'timeindex')), name, 'changed')
-    point = store.checkpoint()
-    require((log.log_start if point is None else point) ==
-            max(plan.dirty, plan.end), 'clean point', point, 'instead of',
-            plan.end)
+    point, want = store.checkpoint(), max(plan.dirty, plan.end)
+    require(cleaner.first_dirty(log, point) == want, 'clean point', point,
+            'instead of', want)
 
 
 def aborted_by_walk(log):
