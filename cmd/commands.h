@@ -17,6 +17,7 @@ extern const struct cli_command roll_command;
 extern const struct cli_command retain_command;
 extern const struct cli_command trim_command;
 extern const struct cli_command compact_command;
+extern const struct cli_command maintain_command;
 extern const struct cli_command diff_command;
 
 #endif

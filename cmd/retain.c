@@ -55,7 +55,7 @@ const struct cli_command retain_command = {
     .most = CLI_MANY,
     .options = options,
     .groups = groups,
-    .text = "A segment goes if all of it is below the log start offset, or by "
+    .text = "A segment goes if all of it is below the log start offset, by "
 	    "retention.bytes,\nor by retention.ms.  The active segment never "
 	    "goes; see strm roll.\n",
     .run = run_retain,

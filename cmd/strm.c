@@ -24,6 +24,7 @@ static const struct cli_command *const commands[] = {
     &retain_command,
     &trim_command,
     &compact_command,
+    &maintain_command,
     &diff_command,
     &help_command,
     NULL,

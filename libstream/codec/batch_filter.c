@@ -297,10 +297,11 @@ put_records(struct stream_batch_filter *filter,
     const struct stream_batch *batch, const struct stream_batch *new,
     const struct choice *choice, struct stream_error *err)
 {
-	bool same_base = new->base_timestamp_ms == batch->base_timestamp_ms &&
-			 !is_set(batch, STREAM_BATCH_APPEND_TIME);
+	bool recode = (new->base_timestamp_ms != batch->base_timestamp_ms ||
+			  is_set(batch, STREAM_BATCH_APPEND_TIME)) &&
+		      reaches(new->base_timestamp_ms, choice);
 	/* A longer delta, and what that makes of the record's length. */
-	size_t more = same_base ? 0 : STREAM_VARLONG_MAX + STREAM_VARINT_MAX;
+	size_t more = recode ? STREAM_VARLONG_MAX + STREAM_VARINT_MAX : 0;
 	uint8_t *to;
 	int status = stream_buf_reserve(
 	    &filter->made, choice->bytes + (size_t)choice->kept * more, err);
@@ -308,8 +309,8 @@ put_records(struct stream_batch_filter *filter,
 	if (status != STREAM_OK)
 		return status;
 	to = filter->made.data + filter->made.size;
-	to = same_base ? copy_runs(filter, to)
-		       : recode_runs(filter, batch, new->base_timestamp_ms, to);
+	to = recode ? recode_runs(filter, batch, new->base_timestamp_ms, to)
+		    : copy_runs(filter, to);
 	filter->made.size = (size_t)(to - filter->made.data);
 	return STREAM_OK;
 }

@@ -12,6 +12,7 @@
 #include <stream/inspect.h>
 #include <stream/json.h>
 #include <stream/jsonl.h>
+#include <stream/maintain.h>
 #include <stream/message.h>
 #include <stream/parse.h>
 #include <stream/producer.h>

@@ -202,24 +202,26 @@ look_at_all(struct looking *l, struct stream_error *err)
 static int
 start_producers(struct looking *l, struct stream_error *err)
 {
+	int64_t active = l->look->bases[l->look->count - 1];
 	struct stream_snapshot_entry *entries;
+	struct stream_error why;
 	size_t count;
 	int status = stream_producers_new(&l->look->producers, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status =
-	    stream_snapshot_find(l->dirfd, l->look->bases[l->look->count - 1],
-		&l->known, &entries, &count, err);
-	if (status == STREAM_ENOENT) {
-		l->known = 0;
-		return STREAM_OK;
-	}
-	if (status != STREAM_OK)
+	status = stream_snapshot_find(
+	    l->dirfd, active, &l->known, &entries, &count, &why);
+	if (status == STREAM_OK) {
+		status = stream_producers_load(
+		    l->look->producers, entries, count, err);
+		free(entries);
 		return status;
-	status = stream_producers_load(l->look->producers, entries, count, err);
-	free(entries);
-	return status;
+	}
+	l->known = 0;
+	if (status != STREAM_ENOENT && err != NULL)
+		*err = why;
+	return status == STREAM_ENOENT ? STREAM_OK : status;
 }
 
 bool

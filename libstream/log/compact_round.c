@@ -108,12 +108,6 @@ set_rules(struct round *r)
 
 /* ---- its groups --------------------------------------------------------- */
 
-static bool
-changes(const struct stream_clean_stats *stats)
-{
-	return stats->remade + stats->emptied + stats->gone > 0;
-}
-
 /* Before the first swap, so that a reader who sees it knows of gaps. */
 static int
 swap(struct round *r, size_t first, size_t count, struct stream_error *err)
@@ -155,7 +149,7 @@ filter(struct round *r, size_t first, size_t *count,
 	do {
 		*stats = (struct stream_clean_stats){0};
 		r->rules.next_base = bases[*count];
-		r->rules.always = *count > 1; /* else it were no merging */
+		r->rules.always = is_due(r, first, *count);
 		status = stream_clean_group(r->c->source->dirfd, bases, *count,
 		    &r->rules, outcome, stats, err);
 		if (status != STREAM_OK || *outcome != STREAM_CLEAN_TOO_LARGE)
@@ -178,48 +172,17 @@ count_group(struct round *r, size_t count, bool written)
 	sum->segments_same += written ? 0 : (uint32_t)count;
 }
 
-/* Several clean segments are read once more, rather than written in vain.
- * *same: nothing goes from them. */
-static int
-try_group(struct round *r, size_t first, size_t *count, bool *same,
-    struct stream_error *err)
-{
-	enum stream_clean_outcome outcome;
-	struct stream_clean_stats stats;
-	int status;
-
-	*same = false;
-	if (*count == 1 || is_due(r, first, *count))
-		return STREAM_OK;
-	will_read(r, sum_bytes(r->c, first, first + *count));
-	r->rules.dry_run = true;
-	status = filter(r, first, count, &outcome, &stats, err);
-	r->rules.dry_run = false;
-	if (status != STREAM_OK)
-		return status;
-	*same = !changes(&stats);
-	if (!*same)
-		return stream_clean_txn_undo_group(r->c->look.txn, err);
-	stream_clean_stats_add(&r->stats, &stats);
-	return STREAM_OK;
-}
-
 static int
 clean_group(
     struct round *r, size_t first, size_t *count, struct stream_error *err)
 {
-	enum stream_clean_outcome outcome = STREAM_CLEAN_SAME;
+	enum stream_clean_outcome outcome;
 	struct stream_clean_stats stats;
-	bool same;
-	int status = try_group(r, first, count, &same, err);
+	int status = filter(r, first, count, &outcome, &stats, err);
 
-	if (status == STREAM_OK && !same) {
-		status = filter(r, first, count, &outcome, &stats, err);
-		if (status == STREAM_OK)
-			stream_clean_stats_add(&r->stats, &stats);
-	}
 	if (status != STREAM_OK)
 		return status;
+	stream_clean_stats_add(&r->stats, &stats);
 	count_group(r, *count, outcome == STREAM_CLEAN_WRITTEN);
 	return outcome == STREAM_CLEAN_WRITTEN ? swap(r, first, *count, err)
 					       : STREAM_OK;
@@ -264,7 +227,7 @@ judge_segment(
 	stream_clean_stats_add(&r->stats, &stats);
 	set_counts(&stats, &segment->counts);
 	segment->is_judged = true;
-	*changed |= changes(&stats);
+	*changed |= outcome == STREAM_CLEAN_WRITTEN;
 	return STREAM_OK;
 }
 

@@ -112,10 +112,10 @@ explain_stay(const struct stream_retain_reason *reason, struct parts *parts)
 		add_size(reason, parts);
 	if (rules->keep_records >= 0)
 		add_records(reason, parts);
+	if (rules->older_ms >= 0)
+		add_age(reason, parts);
 	if (reason->clock_refused)
 		add(parts, "the clock looks wrong");
-	else if (rules->older_ms >= 0)
-		add_age(reason, parts);
 	if (parts->used == 0)
 		add(parts, "not below the log start offset %lld",
 		    (long long)rules->log_start_offset);

@@ -191,6 +191,24 @@ stream_compact_plan(const struct stream_place *place,
 	return open_and_work(place, options, 0, plan, compact, err);
 }
 
+/* For those who watch the store; that it was done does not hang on it. */
+static void
+note_time(const struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options,
+    const struct stream_compact *compact)
+{
+	const struct stream_place *place = upkeep->place;
+	struct stream_error err;
+
+	if (!upkeep->is_named || !stream_compact_verdict_cleans(
+				     stream_compact_sum(compact)->verdict))
+		return;
+	if (stream_store_set_compaction_time(upkeep->store, place->topic,
+		place->partition, options->now_ms, &err) != STREAM_OK &&
+	    options->note != NULL)
+		options->note(options->context, err.text);
+}
+
 static int
 run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
     struct stream_compact **compact, struct stream_error *err)
@@ -203,9 +221,11 @@ run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
 	status = stream_upkeep_lock(upkeep, err);
 	if (status == STREAM_EBUSY && options->if_unlocked)
 		return stream_compact_new(STREAM_COMPACT_LOCKED, compact, err);
-	return status == STREAM_OK
-		   ? compact_in(upkeep, options, true, compact, err)
-		   : status;
+	if (status == STREAM_OK)
+		status = compact_in(upkeep, options, true, compact, err);
+	if (status == STREAM_OK)
+		note_time(upkeep, options, *compact);
+	return status;
 }
 
 int

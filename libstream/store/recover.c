@@ -262,6 +262,16 @@ remove_all(const struct stream_change *change,
 	return status;
 }
 
+static int
+forget(int dirfd, const char *file, const struct stream_intent *intent,
+    struct stream_error *err)
+{
+	int status =
+	    stream_checkpoint_drop_topic(dirfd, file, intent->topic, err);
+
+	return status == STREAM_ECORRUPT ? STREAM_OK : status;
+}
+
 /*
  * A topic that is made later under the same name must not begin where this
  * one did, nor count as clean up to where this one was.  A checkpoint file that
@@ -271,16 +281,18 @@ static int
 forget_offsets(const struct stream_change *change,
     const struct stream_intent *intent, struct stream_error *err)
 {
-	static const char *const files[] = {
-	    STREAM_LOG_START_FILE, STREAM_CLEANER_FILE};
-	int status = STREAM_OK;
+	int store = change->store->dirfd;
+	int own;
+	int status = forget(store, STREAM_LOG_START_FILE, intent, err);
 
-	for (size_t i = 0; i < 2 && status == STREAM_OK; i++) {
-		status = stream_checkpoint_drop_topic(
-		    change->store->dirfd, files[i], intent->topic, err);
-		if (status == STREAM_ECORRUPT)
-			status = STREAM_OK;
-	}
+	if (status == STREAM_OK)
+		status = forget(store, STREAM_CLEANER_FILE, intent, err);
+	if (status == STREAM_OK)
+		status = stream_dir_open(store, STREAM_OWN_DIR, &own, err);
+	if (status != STREAM_OK)
+		return status;
+	status = forget(own, STREAM_COMPACTION_TIMES, intent, err);
+	close(own);
 	return status;
 }
 

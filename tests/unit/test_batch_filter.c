@@ -151,7 +151,7 @@ batches_are_made_as_the_vectors_say(void **state)
 		check_row(rows, (struct stream_bytes){bytes, size}, &result);
 		free(bytes);
 	}
-	vectors_close(rows, 30);
+	vectors_close(rows, 31);
 	stream_batch_filter_free(filter);
 }
 

@@ -2,7 +2,7 @@
  * sources; what stays and goes; and what happens when something is wrong. */
 #include "faults.h"
 #include "fixture.h"
-#include "codec/control.h"
+#include "log_text.h"
 #include "codec/records.h"
 #include "codec/records_check.h"
 #include "log/clean.h"
@@ -15,211 +15,6 @@ enum {
 	CAP = 1 << 20,
 	ONE = 70 /* bytes of a batch of one record "a=1" */
 };
-
-/* ---- logs as text ---- */
-
-/*
- * A log is batches with '|' between them, a batch is its base offset, its marks
- * and its records: "0 a=1 b~ =2 _" are key a, a tombstone of b, a record
- * without a key, and an offset that is not there any more.  Marks are p7, of
- * producer 7; T, transactional; A and C, a marker that aborts or commits; H,
- * with a delete horizon.  A batch of no records is "0 ()", or "0 (2)" with
- * two more offsets.
- */
-enum { TXN = STREAM_BATCH_TRANSACTIONAL };
-
-/* Add one batch; text is changed. */
-static void
-add_batch(struct stream_buf *log, char *text)
-{
-	struct fx_batch make = {.base = strtoll(strtok(text, " "), NULL, 10)};
-	struct stream_batch_build build = {0};
-	uint8_t *batch;
-	int32_t delta = 0;
-	size_t size;
-
-	assert_int_equal(stream_buf_reserve(log, 4096, NULL), STREAM_OK);
-	batch = log->data + log->size;
-	stream_batch_build_start(&build, batch);
-	for (char *word; (word = strtok(NULL, " ")) != NULL;) {
-		char *sign = strpbrk(word, "=~");
-		struct stream_record record = {0};
-
-		if (word[0] == 'p' && sign == NULL) {
-			make.producer_id = atoi(word + 1);
-			continue;
-		}
-		if (strcmp(word, "T") == 0) {
-			make.attributes = TXN;
-			continue;
-		}
-		if (strcmp(word, "A") == 0 || strcmp(word, "C") == 0) {
-			fx_add_marker(log, make.base, make.producer_id,
-			    word[0] == 'C', T0);
-			return;
-		}
-		delta++;
-		if (word[0] == '(')
-			delta = atoi(word + 1) + 1;
-		if (sign == NULL)
-			continue;
-		if (sign > word)
-			record.key = (struct stream_bytes){
-			    (uint8_t *)word, (size_t)(sign - word)};
-		if (*sign == '=')
-			record.value = (struct stream_bytes){
-			    (uint8_t *)sign + 1, strlen(sign + 1)};
-		build.at = stream_record_put(
-		    build.at, &record, make.base + delta, delta - 1);
-		build.count++;
-	}
-	build.base_timestamp_ms = T0;
-	build.max_timestamp_ms = T0 + make.base + delta;
-	size = stream_batch_build_size(&build);
-	stream_batch_build_header(&build, STREAM_CODEC_NONE, batch, size);
-	stream_batch_place(batch, make.base, 0);
-	stream_store32(batch + 23, (uint32_t)(delta - 1));
-	stream_store16(batch + 21, make.attributes);
-	if (make.producer_id != 0) {
-		stream_store64(batch + 43, (uint64_t)make.producer_id);
-		stream_store16(batch + 51, 0);
-		stream_store32(batch + 53, 0);
-	}
-	fx_fix_crc(batch, size);
-	log->size += size;
-}
-
-static void
-put_log(const struct temp_dir *dir, int64_t base, const char *text)
-{
-	char name[STREAM_NAME_SIZE], batch[256];
-	struct stream_buf log;
-
-	stream_buf_init(&log);
-	while (*text != '\0') {
-		size_t n = strcspn(text, "|");
-
-		snprintf(batch, sizeof(batch), "%.*s", (int)n, text);
-		add_batch(&log, batch);
-		text += n + (text[n] == '|');
-	}
-	fx_put(dir, fx_log_name(base, name), log.data, log.size);
-	stream_buf_release(&log);
-}
-
-static void
-say(char **to, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	*to += vsprintf(*to, format, args);
-	va_end(args);
-}
-
-static void
-say_records(
-    char **to, const struct stream_batch *batch, struct stream_bytes section)
-{
-	struct stream_records walk;
-	struct stream_record record;
-	int64_t next = batch->info.base_offset;
-	size_t n = 1;
-
-	assert_int_equal(
-	    stream_records_start(&walk, batch, section, NULL), STREAM_OK);
-	while (stream_records_take(&walk, &record, 1, &n, NULL) == STREAM_OK &&
-	       n > 0) {
-		for (; next < record.offset; next++)
-			say(to, " _");
-		next++;
-		say(to, " %.*s", (int)record.key.size,
-		    (const char *)record.key.data);
-		if (record.value.data == NULL)
-			say(to, "~");
-		else
-			say(to, "=%.*s", (int)record.value.size,
-			    (const char *)record.value.data);
-	}
-	for (; next <= batch->info.last_offset; next++)
-		say(to, " _");
-}
-
-static bool
-is_commit(const uint8_t *bytes, size_t size)
-{
-	enum stream_control_type type;
-
-	assert_int_equal(
-	    stream_control_type(bytes, size, &type, NULL), STREAM_OK);
-	return type == STREAM_CONTROL_COMMIT;
-}
-
-static void
-say_batch(char **to, const struct stream_batch *batch, const uint8_t *bytes)
-{
-	const struct stream_batch_info *info = &batch->info;
-	struct stream_bytes section = {
-	    bytes + STREAM_BATCH_HEADER, info->size - STREAM_BATCH_HEADER};
-	bool control = stream_batch_is_control(info);
-
-	say(to, "%lld", (long long)info->base_offset);
-	if (info->producer_id >= 0)
-		say(to, " p%lld", (long long)info->producer_id);
-	if (!control && stream_batch_is_transactional(info))
-		say(to, " T");
-	if (info->attributes & STREAM_BATCH_HORIZON)
-		say(to, " H");
-	if (info->record_count == 0)
-		say(to, batch->last_offset_delta > 0 ? " (%d)" : " ()",
-		    batch->last_offset_delta);
-	else if (control)
-		say(to, is_commit(bytes, info->size) ? " C" : " A");
-	else
-		say_records(to, batch, section);
-}
-
-/* A log as text; "none" when there is no such file. */
-static const char *
-read_log(const struct temp_dir *dir, int64_t base, enum stream_name_state state)
-{
-	static char text[16384];
-	struct stream_name parts = {base, STREAM_NAME_LOG, state};
-	char name[STREAM_NAME_SIZE], *to = text;
-	struct stream_buf log;
-
-	stream_name_put(&parts, name);
-	if (fx_get(dir, name, &log) < 0)
-		return "none";
-	text[0] = '\0';
-	for (size_t at = 0; at < log.size;) {
-		struct stream_batch batch;
-		uint64_t size;
-
-		assert_int_equal(stream_batch_measure(log.data + at,
-				     log.size - at, CAP, &size, NULL),
-		    STREAM_OK);
-		assert_int_equal(
-		    stream_batch_check(log.data + at, size, &batch, NULL),
-		    STREAM_OK);
-		if (at > 0)
-			say(&to, "|");
-		say_batch(&to, &batch, log.data + at);
-		at += size;
-	}
-	stream_buf_release(&log);
-	return text;
-}
-
-static void
-expect_log(const struct temp_dir *dir, int64_t base,
-    enum stream_name_state state, const char *want, const char *what)
-{
-	const char *got = read_log(dir, base, state);
-
-	if (strcmp(got, want) != 0)
-		fail_msg("%s: \"%s\", not \"%s\"", what, got, want);
-}
 
 /* ---- what a compaction is ---- */
 
@@ -529,16 +324,16 @@ what_kafka_compacted_stays(void **state)
 		skip();
 	start(&round, dir, bases, COUNT(bases), T0);
 	assert_int_equal(clean_group(&round, 0, 3), STREAM_CLEAN_SAME);
-	expect_log(dir, 0, STREAM_NAME_CLEANED, "none", __func__);
+	lt_expect_log(dir, 0, STREAM_NAME_CLEANED, "none", __func__);
 	round.rules.always = true;
 	assert_int_equal(clean_group(&round, 0, 3), STREAM_CLEAN_WRITTEN);
-	expect_log(dir, 0, STREAM_NAME_CLEANED, "", __func__);
+	lt_expect_log(dir, 0, STREAM_NAME_CLEANED, "", __func__);
 	snprintf(
-	    want, sizeof(want), "%s", read_log(dir, 322, STREAM_NAME_PLAIN));
+	    want, sizeof(want), "%s", lt_read_log(dir, 322, STREAM_NAME_PLAIN));
 	round.rules.always = false;
 	/* No producer is known any more: their places go. */
 	assert_int_equal(clean_group(&round, 3, 2), STREAM_CLEAN_WRITTEN);
-	expect_log(dir, 242, STREAM_NAME_CLEANED, want, __func__);
+	lt_expect_log(dir, 242, STREAM_NAME_CLEANED, want, __func__);
 	stats = round.stats;
 	assert_int_equal(stats.gone, 4);
 	assert_int_equal(stats.in.records, stats.out.records);
@@ -617,8 +412,8 @@ each_record_meets_its_fate(void **state)
 		struct round round;
 		int64_t last = cases[i].last_of;
 
-		put_log(dir, 0, cases[i].log);
-		put_log(dir, 100, "100 z=1");
+		lt_put_log(dir, 0, cases[i].log);
+		lt_put_log(dir, 100, "100 z=1");
 		start(&round, dir, bases, COUNT(bases), T0);
 		if (cases[i].mapped_end != 0)
 			round.rules.mapped_end = cases[i].mapped_end;
@@ -628,7 +423,8 @@ each_record_meets_its_fate(void **state)
 		round.rules.dry_run = true;
 		outcome = clean_group(&round, 0, 1);
 		planned = round.stats;
-		expect_log(dir, 0, STREAM_NAME_CLEANED, "none", cases[i].what);
+		lt_expect_log(
+		    dir, 0, STREAM_NAME_CLEANED, "none", cases[i].what);
 		round.rules.dry_run = false;
 		round.stats = (struct stream_clean_stats){0};
 		expect(stream_clean_txn_begin(round.txn, NULL), STREAM_OK,
@@ -637,7 +433,7 @@ each_record_meets_its_fate(void **state)
 		assert_memory_equal(&planned, &round.stats, sizeof(planned));
 		if (want == NULL)
 			assert_int_equal(outcome, STREAM_CLEAN_SAME);
-		expect_log(dir, 0, STREAM_NAME_CLEANED,
+		lt_expect_log(dir, 0, STREAM_NAME_CLEANED,
 		    want != NULL ? want : "none", cases[i].what);
 		put_in_place(&round, 0, 1);
 		end(&round);
@@ -668,14 +464,14 @@ several_segments_become_one(void **state)
 	struct temp_dir *dir = *state;
 	struct round round;
 
-	put_log(dir, 0, "0 a=1 b=1|2 c=1");
-	put_log(dir, 10, "10 d=1|12 e=1");
-	put_log(dir, 20, "21 f=1 d=2|23 g=1");
-	put_log(dir, 30, "");
+	lt_put_log(dir, 0, "0 a=1 b=1|2 c=1");
+	lt_put_log(dir, 10, "10 d=1|12 e=1");
+	lt_put_log(dir, 20, "21 f=1 d=2|23 g=1");
+	lt_put_log(dir, 30, "");
 	start(&round, dir, bases, COUNT(bases), T0);
 	assert_int_equal(clean_group(&round, 0, 3), STREAM_CLEAN_WRITTEN);
 	/* What came before the first that goes was copied afterwards. */
-	expect_log(dir, 0, STREAM_NAME_CLEANED,
+	lt_expect_log(dir, 0, STREAM_NAME_CLEANED,
 	    "0 a=1 b=1|2 c=1|12 e=1|21 f=1 d=2|23 g=1", __func__);
 	assert_int_equal(round.stats.copied, 5);
 	assert_int_equal(round.stats.gone, 1);
@@ -689,15 +485,15 @@ a_transaction_is_known_in_the_next_segment(void **state)
 	struct temp_dir *dir = *state;
 	struct round round;
 
-	put_log(dir, 0, "0 p7 T a=1|1 p8 T b=1|2 p9 T c=1");
-	put_log(dir, 10, "10 p7 A|11 p8 C");
-	put_log(dir, 20, "20 d=1");
+	lt_put_log(dir, 0, "0 p7 T a=1|1 p8 T b=1|2 p9 T c=1");
+	lt_put_log(dir, 10, "10 p7 A|11 p8 C");
+	lt_put_log(dir, 20, "20 d=1");
 	/* Beyond what is compacted stands what becomes of the third. */
-	put_log(dir, 30, "30 p9 A");
+	lt_put_log(dir, 30, "30 p9 A");
 	start(&round, dir, bases, COUNT(bases), T0);
 	assert_int_equal(stream_clean_txn_stable(round.txn), 31);
 	assert_int_equal(clean_group(&round, 0, 1), STREAM_CLEAN_WRITTEN);
-	expect_log(dir, 0, STREAM_NAME_CLEANED, "1 p8 T b=1", __func__);
+	lt_expect_log(dir, 0, STREAM_NAME_CLEANED, "1 p8 T b=1", __func__);
 	assert_int_equal(clean_group(&round, 1, 1), STREAM_CLEAN_SAME);
 	assert_int_equal(clean_group(&round, 2, 1), STREAM_CLEAN_SAME);
 	end(&round);
@@ -710,8 +506,8 @@ an_open_transaction_bounds_what_is_stable(void **state)
 	struct temp_dir *dir = *state;
 	struct round round;
 
-	put_log(dir, 0, "0 a=1|1 p7 T a=2|2 p8 T b=1|3 p8 C");
-	put_log(dir, 10, "10 z=1");
+	lt_put_log(dir, 0, "0 a=1|1 p7 T a=2|2 p8 T b=1|3 p8 C");
+	lt_put_log(dir, 10, "10 z=1");
 	start(&round, dir, bases, COUNT(bases), T0);
 	assert_int_equal(stream_clean_txn_stable(round.txn), 1);
 	end(&round);
@@ -728,10 +524,10 @@ what_does_not_fit_is_given_back(void **state)
 	struct stream_clean_stats none = {0};
 	struct round round;
 
-	put_log(dir, 0, "0 p7 T a=1|1 b=1");
-	put_log(dir, 10, "10 p7 C|11 b=2");
-	put_log(dir, bases[2], "3000000000 c=1");
-	put_log(dir, bases[3], "");
+	lt_put_log(dir, 0, "0 p7 T a=1|1 b=1");
+	lt_put_log(dir, 10, "10 p7 C|11 b=2");
+	lt_put_log(dir, bases[2], "3000000000 c=1");
+	lt_put_log(dir, bases[3], "");
 	start(&round, dir, bases, COUNT(bases), T0);
 	assert_int_equal(clean_group(&round, 0, 3), STREAM_CLEAN_TOO_LARGE);
 	assert_memory_equal(&round.stats, &none, sizeof(none));
@@ -756,8 +552,8 @@ files_are_as_the_sources_were(void **state)
 	struct temp_dir *dir = *state;
 	struct round round;
 
-	put_log(dir, 0, "0 a=1|1 a=2");
-	put_log(dir, 100, "");
+	lt_put_log(dir, 0, "0 a=1|1 a=2");
+	lt_put_log(dir, 100, "");
 	assert_int_equal(fchmodat(dir->fd, LOG_0, 0600, 0), 0);
 	assert_int_equal(utimensat(dir->fd, LOG_0, times, 0), 0);
 	if (geteuid() == 0)
@@ -799,7 +595,7 @@ indexes_are_those_of_a_recovery(void **state)
 				 .value_size = 50});
 	fx_add(&log, (struct fx_batch){.base = 1000, .letter = 'z'});
 	fx_put(dir, LOG_0, log.data, log.size);
-	put_log(dir, 100000, "");
+	lt_put_log(dir, 100000, "");
 	start(&round, dir, bases, COUNT(bases), T0);
 	for (int64_t offset = 0; offset < 900; offset += 2) {
 		char key[24];
@@ -882,9 +678,9 @@ damage_in_a_source_is_named(void **state)
 		struct round round;
 		off_t size;
 
-		put_log(dir, 0, "0 a=1|1 a=2");
-		put_log(dir, 10, "10 b=1|11 c=1|12 b=2");
-		put_log(dir, 20, "");
+		lt_put_log(dir, 0, "0 a=1|1 a=2");
+		lt_put_log(dir, 10, "10 b=1|11 c=1|12 b=2");
+		lt_put_log(dir, 20, "");
 		start(&round, dir, bases, COUNT(bases), T0);
 		size = fx_size(dir, "00000000000000000010.log");
 		assert_int_equal(size, 3 * ONE);
@@ -915,10 +711,10 @@ a_record_that_cannot_be_read_is_damage(void **state)
 	struct stream_buf log;
 	struct round round;
 
-	put_log(dir, 0, "");
-	put_log(dir, 10, "");
+	lt_put_log(dir, 0, "");
+	lt_put_log(dir, 10, "");
 	start(&round, dir, bases, COUNT(bases), T0);
-	put_log(dir, 0, "0 a=1|1 a=2");
+	lt_put_log(dir, 0, "0 a=1|1 a=2");
 	fx_get(dir, LOG_0, &log);
 	log.data[ONE + STREAM_BATCH_HEADER] += 2; /* the record's length */
 	fx_fix_crc(log.data + ONE, ONE);
@@ -950,8 +746,8 @@ a_failed_call_leaves_nothing(void **state)
 	struct temp_dir *dir = *state;
 	int failed[COUNT(calls)] = {0};
 
-	put_log(dir, 0, "0 p7 T a=1|1 a=2 b=1|3 a=3|5 p7 A");
-	put_log(dir, 10, "");
+	lt_put_log(dir, 0, "0 p7 T a=1|1 a=2 b=1|3 a=3|5 p7 A");
+	lt_put_log(dir, 10, "");
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		int status = STREAM_EIO;
 
@@ -1004,8 +800,8 @@ what_was_written_is_read_again(void **state)
 	struct stream_error err = {.text = ""};
 	struct round round;
 
-	put_log(dir, 0, "0 a=1|1 a=2 b=1");
-	put_log(dir, 10, "");
+	lt_put_log(dir, 0, "0 a=1|1 a=2 b=1");
+	lt_put_log(dir, 10, "");
 	start(&round, dir, bases, COUNT(bases), T0);
 	fault_plan(FAULT_FSYNC,
 	    (struct fault){
@@ -1030,8 +826,8 @@ a_file_of_another_is_left_alone(void **state)
 		struct stream_error err = {.text = ""};
 		struct round round;
 
-		put_log(dir, 0, "0 a=1|1 a=2");
-		put_log(dir, 10, "");
+		lt_put_log(dir, 0, "0 a=1|1 a=2");
+		lt_put_log(dir, 10, "");
 		temp_dir_put(dir, names[i], "mine");
 		start(&round, dir, bases, COUNT(bases), T0);
 		expect(try_group(&round, 0, 1, &outcome, &err), STREAM_EEXIST,
@@ -1062,8 +858,8 @@ who_says_stop_is_heard(void **state)
 	struct round round;
 	uint64_t told = 0;
 
-	put_log(dir, 0, "0 a=1|1 a=2");
-	put_log(dir, 10, "");
+	lt_put_log(dir, 0, "0 a=1|1 a=2");
+	lt_put_log(dir, 10, "");
 	start(&round, dir, bases, COUNT(bases), T0);
 	round.rules.go_on = stop_after;
 	round.rules.go_on_context = &told;

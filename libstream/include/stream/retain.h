@@ -86,8 +86,8 @@ struct stream_retained {
 	int64_t log_end_offset;
 	bool locked; /* another holds the structure lock: nothing was done */
 	bool limits_left_out; /* those of options, being lenient */
-	bool only_active;    /* there was no closed segment */
-	bool active_is_used; /* the active one holds records: strm roll */
+	bool only_active;     /* there was no closed segment */
+	bool active_is_used;  /* the active one holds records: strm roll */
 	/* By age all closed segments would have gone, and the clock is far
 	 * ahead of the newest record: the rule by age was left out. */
 	bool clock_refused;
