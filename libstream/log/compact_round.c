@@ -260,8 +260,10 @@ static int
 clean_all_groups(struct round *r, struct stream_error *err)
 {
 	struct stream_compacting *c = r->c;
-	size_t reach = stream_compacting_reach(c, r->rules.mapped_end);
 	int64_t bound = c->compact->sum.uncleanable_offset;
+	int64_t end = r->rules.mapped_end;
+	/* The clean point can be above the bound, after a trim. */
+	size_t reach = stream_compacting_reach(c, end < bound ? end : bound);
 	int status;
 
 	will_read(r, sum_bytes(c, 0, reach));
