@@ -167,24 +167,6 @@ pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
 	return status;
 }
 
-/* Is segment i of the view the file that is walked? */
-static bool
-is_walked(const struct stream_isolation *isolation,
-    const struct stream_view *view, size_t i)
-{
-	struct stat open, named;
-	int fd;
-	bool is = false;
-
-	if (view->segments[i].base_offset != isolation->base ||
-	    stream_view_open(view, i, isolation->dirfd, &fd, NULL) != STREAM_OK)
-		return false;
-	is = fstat(fd, &named) == 0 && fstat(isolation->fd, &open) == 0 &&
-	     open.st_dev == named.st_dev && open.st_ino == named.st_ino;
-	close(fd);
-	return is;
-}
-
 /*
  * The segment that the walk goes on in: the one after that which was walked;
  * but where compaction put another file in the place of that, the one that
@@ -204,10 +186,9 @@ find_next(const struct stream_isolation *isolation,
 	if (isolation->base < 0 ||
 	    view->segments[i].base_offset > isolation->base)
 		return i;
-	if (is_walked(isolation, view, i))
-		return i + 1;
-	*replaced = true;
-	return i;
+	*replaced = stream_view_is_replaced(
+	    view, isolation->base, isolation->dirfd, isolation->fd);
+	return *replaced ? i : i + 1;
 }
 
 static int
@@ -402,9 +383,14 @@ walk_to(struct stream_isolation *isolation, int64_t offset,
 	return status;
 }
 
-/* What was open at offset begins with the newest snapshot at or below it. */
+/*
+ * What was open at offset is found by a walk from the newest snapshot at or
+ * below it, or from the first offset of what was open there.  The snapshot alone
+ * is not believed: compaction takes markers away whose transaction has no batch
+ * left, and such a transaction would seem open for ever.
+ */
 static int
-load_snapshot(struct stream_isolation *isolation, int64_t offset,
+find_start(struct stream_isolation *isolation, int64_t offset,
     struct stream_error *err)
 {
 	struct stream_snapshot_entry *entries;
@@ -417,23 +403,13 @@ load_snapshot(struct stream_isolation *isolation, int64_t offset,
 		return STREAM_OK;
 	if (status != STREAM_OK)
 		return status;
-	for (size_t i = 0; i < count && status == STREAM_OK; i++)
-		if (entries[i].transaction_first_offset >= 0)
-			status = begin(isolation, entries[i].producer_id,
-			    entries[i].transaction_first_offset, err);
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].transaction_first_offset >= 0 &&
+		    entries[i].transaction_first_offset < at)
+			at = entries[i].transaction_first_offset;
 	free(entries);
 	isolation->next = at;
-	return status;
-}
-
-/* Earlier transactions stand first, whatever the snapshot's order. */
-static int
-by_first_offset(const void *a, const void *b)
-{
-	const struct transaction *x = a, *y = b;
-
-	return (x->first_offset > y->first_offset) -
-	       (x->first_offset < y->first_offset);
+	return STREAM_OK;
 }
 
 int
@@ -454,10 +430,7 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
 	    STREAM_SCAN_SMALL_BLOCK);
 	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, cap,
 	    STREAM_SCAN_SMALL_BLOCK);
-	status = load_snapshot(new, offset, err);
-	if (new->count > 1)
-		qsort(new->transactions, new->count, sizeof(*new->transactions),
-		    by_first_offset);
+	status = find_start(new, offset, err);
 	if (status == STREAM_OK)
 		status = walk_to(new, offset, err);
 	if (status != STREAM_OK && status != STREAM_END) {

@@ -19,10 +19,6 @@
 #include "file/io.h"
 #include "log/reader_private.h"
 
-/* Each listing finds a moment's names, and a file can go before it is opened.
- * Nothing replaces segments so often. */
-enum { LISTINGS = 100 };
-
 /* ---- the end of the range, when its segment is replaced ----------------- */
 
 static bool
@@ -196,7 +192,7 @@ stream_reader_open_at(
 		int status = stream_reader_open_segment(reader, index, 0, err);
 
 		if (status != STREAM_ENOENT || reader->only != NULL ||
-		    listings == LISTINGS)
+		    listings == STREAM_VIEW_TRIES)
 			return status;
 		status = stream_reader_list_again(reader, err);
 		if (status != STREAM_OK)
@@ -204,29 +200,12 @@ stream_reader_open_at(
 	}
 }
 
-/* Is the open file still the one of its name, in the view? */
-static bool
-is_in_view(const struct stream_reader *reader)
-{
-	const struct stream_view *view = &reader->view;
-	size_t index = stream_view_find(view, reader->base);
-	char name[STREAM_NAME_SIZE];
-	struct stat open, named;
-
-	if (view->segments[index].base_offset != reader->base)
-		return false;
-	if (reader->is_unreadable)
-		return true;
-	put_log_name(reader, index, name);
-	return fstatat(reader->dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstat(reader->fd, &open) == 0 && open.st_dev == named.st_dev &&
-	       open.st_ino == named.st_ino;
-}
-
 bool
 stream_reader_is_replaced(const struct stream_reader *reader)
 {
-	return reader->relisted && !is_in_view(reader);
+	return reader->relisted && !reader->is_unreadable &&
+	       stream_view_is_replaced(
+		   &reader->view, reader->base, reader->dirfd, reader->fd);
 }
 
 /* ---- overtaken ---------------------------------------------------------- */
@@ -374,7 +353,7 @@ stream_reader_go_to(
 		int status = stream_reader_open_segment(reader, index, 0, err);
 
 		if (status == STREAM_ENOENT && reader->only == NULL &&
-		    listings < LISTINGS) {
+		    listings < STREAM_VIEW_TRIES) {
 			status = find_again(reader, reader->next, err);
 			if (status != STREAM_OK)
 				return status;

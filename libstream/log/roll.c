@@ -10,17 +10,24 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/partition_private.h"
+#include "log/structure.h"
 
 /* The final entry of the time index; then both indexes are as Kafka's
- * recovery would rebuild them. */
+ * recovery would rebuild them.  They are synced since nobody rebuilds those of
+ * a closed segment, and a size may reach the disk without its data.  A failure
+ * costs readers time, no more. */
 static int
 finish_indexes(struct stream_partition *partition, struct stream_error *err)
 {
-	int status = stream_indexer_finish(&partition->segment.indexer, err);
+	struct stream_segment *segment = &partition->segment;
+	int status = stream_indexer_finish(&segment->indexer, err);
 
-	if (status == STREAM_OK)
-		stream_segment_flush_indexes(&partition->segment);
-	return status;
+	if (status != STREAM_OK)
+		return status;
+	stream_segment_flush_indexes(segment);
+	stream_io_sync(segment->index, NULL);
+	stream_io_sync(segment->timeindex, NULL);
+	return STREAM_OK;
 }
 
 static void
@@ -66,4 +73,27 @@ stream_partition_roll(
 		return status;
 	begin_state(&partition->state);
 	return stream_partition_publish(partition, err);
+}
+
+int
+stream_partition_roll_used(
+    struct stream_partition *partition, bool *rolled, struct stream_error *err)
+{
+	bool used = false;
+	int status = stream_partition_lock_sync(partition, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_lock(partition, err);
+	if (status == STREAM_OK) {
+		used = partition->state.end > 0;
+		status = stream_partition_check_takeback(partition, err);
+		if (status == STREAM_OK && used)
+			status = stream_partition_roll(partition, err);
+		stream_partition_unlock(partition);
+	}
+	stream_partition_unlock_sync(partition);
+	if (status == STREAM_OK)
+		*rolled = used;
+	return status;
 }

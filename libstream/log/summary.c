@@ -8,9 +8,6 @@
 #include "file/scan.h"
 #include "log/view.h"
 
-/* Nothing replaces segments so often. */
-enum { LISTINGS = 100 };
-
 struct summing {
 	int dirfd;
 	const struct stream_view *view;
@@ -77,7 +74,7 @@ add_segment(const struct summing *s, size_t index, struct stream_error *err)
 }
 
 static int
-summarize_once(int dirfd, int64_t log_start_offset,
+summarize(int dirfd, int64_t log_start_offset,
     struct stream_log_summary *summary, struct stream_error *err)
 {
 	struct stream_view view;
@@ -110,8 +107,8 @@ stream_log_summarize(int dirfd, int64_t log_start_offset,
 {
 	int status = STREAM_ENOENT;
 
-	/* Segments that were listed can be replaced before they are opened. */
-	for (int i = 0; status == STREAM_ENOENT && i < LISTINGS; i++)
-		status = summarize_once(dirfd, log_start_offset, summary, err);
+	/* What was listed may have been compacted or removed since. */
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++)
+		status = summarize(dirfd, log_start_offset, summary, err);
 	return status;
 }
