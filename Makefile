@@ -169,6 +169,16 @@ check-interop: all tools ## python3-kafka and golden directories
 check-fault-short: all tools
 	$(Q)STRM_FAULT=short tests/run-bats tests/fault
 
+COMPACT_SEEDS ?= 1000
+
+check-compact: all ## compaction of COMPACT_SEEDS random logs (long)
+	$(Q)$(PYTHON) tests/interop/compact.py random 1000 $(COMPACT_SEEDS)
+	$(Q)$(PYTHON) tests/interop/compact.py rounds 1000 $(COMPACT_SEEDS)
+
+check-compact-big: all tools ## compaction of 5,000,000 records (long)
+	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 128MiB none
+	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 8MiB zstd
+
 check-fault: all tools ## every fault, in full (long)
 	$(Q)STRM_FAULT=long tests/run-bats tests/fault
 
@@ -282,6 +292,6 @@ clean: ## remove everything that was built
 	rm -rf $(O)
 
 .PHONY: all help tools check check-all check-unit check-cli check-interop \
-	check-fault-short check-fault check-fuzz fuzz sanitize bench lint format \
+	check-fault-short check-fault check-compact check-compact-big check-fuzz fuzz sanitize bench lint format \
 	deps demo install uninstall dist clean
 .DELETE_ON_ERROR:

@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic inspect verify repair roll retain trim compact diff help'
+        commands='produce consume tail topic inspect verify repair roll retain trim compact maintain diff help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -89,6 +89,11 @@ _strm_describe() {
     'strm compact')
         commands=''
         options='--force --why -j --jobs --memory --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
+        ;;
+    'strm maintain')
+        commands=''
+        options='--textfile --memory --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='[ADDRESS...]'
         ;;
     'strm diff')
@@ -179,6 +184,10 @@ _strm_argument() {
     'strm compact --memory') argument='SIZE' ;;
     'strm compact --lock-timeout') argument='DURATION' ;;
     'strm compact -C' | 'strm compact --store') argument='STORE' ;;
+    'strm maintain --textfile') argument='FILE' ;;
+    'strm maintain --memory') argument='SIZE' ;;
+    'strm maintain --lock-timeout') argument='DURATION' ;;
+    'strm maintain -C' | 'strm maintain --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;

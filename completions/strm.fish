@@ -4,7 +4,7 @@ function __strm_commands -d 'The sub-commands of a command'
     set -l commands
     switch "$argv"
         case 'strm'
-            set commands produce consume tail topic inspect verify repair roll retain trim compact diff help
+            set commands produce consume tail topic inspect verify repair roll retain trim compact maintain diff help
         case 'strm topic'
             set commands create ls describe alter rm
     end
@@ -55,6 +55,7 @@ complete -c strm -n '__strm_is strm' -a roll -d 'Close the active segments of pa
 complete -c strm -n '__strm_is strm' -a retain -d 'Delete old segments, by the rules of Kafka.'
 complete -c strm -n '__strm_is strm' -a trim -d 'Raise the offset at which partitions start.'
 complete -c strm -n '__strm_is strm' -a compact -d 'Keep the newest record of each key.'
+complete -c strm -n '__strm_is strm' -a maintain -d 'Roll, delete and compact, each topic by its settings.'
 complete -c strm -n '__strm_is strm' -a diff -d 'Compare two topics, partitions, ranges, stores or log files.'
 complete -c strm -n '__strm_is strm' -a help -d 'Print how a command is used.'
 complete -c strm -n '__strm_is strm' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
@@ -275,6 +276,21 @@ complete -c strm -n '__strm_is strm compact' -s q -l quiet -d 'no notes and no p
 complete -c strm -n '__strm_is strm compact' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm compact' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm compact' -l version -d 'print the version'
+complete -c strm -n '__strm_is strm maintain' -a '(__strm_topics)'
+complete -c strm -n '__strm_is strm maintain' -l textfile -r -F -d 'write metrics for Prometheus to FILE'
+complete -c strm -n '__strm_is strm maintain' -l memory -x -d 'for the keys of a compaction (default 128MiB)'
+complete -c strm -n '__strm_is strm maintain' -l force-clock -d 'delete by age also if the clock looks wrong'
+complete -c strm -n '__strm_is strm maintain' -l if-unlocked -d 'leave out partitions that another run works on'
+complete -c strm -n '__strm_is strm maintain' -l all -d 'all topics of the store'
+complete -c strm -n '__strm_is strm maintain' -s N -l dry-run -d 'only say what would be done'
+complete -c strm -n '__strm_is strm maintain' -s J -l json -d 'print JSON lines'
+complete -c strm -n '__strm_is strm maintain' -l lock-timeout -x -d 'wait this long for a lock (default 10s)'
+complete -c strm -n '__strm_is strm maintain' -l allow-network-fs -d 'write to a file system on the network'
+complete -c strm -n '__strm_is strm maintain' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
+complete -c strm -n '__strm_is strm maintain' -s q -l quiet -d 'no notes and no progress on standard error'
+complete -c strm -n '__strm_is strm maintain' -s v -l verbose -d 'say what is done'
+complete -c strm -n '__strm_is strm maintain' -s h -l help -d 'print this help'
+complete -c strm -n '__strm_is strm maintain' -l version -d 'print the version'
 complete -c strm -n '__strm_is strm diff' -l by -x -a 'offset key' -d 'pair records by offset, or compare the newest of each key'
 complete -c strm -n '__strm_is strm diff' -l ignore -x -d 'of timestamp, headers and offset, or none: what does not count'
 complete -c strm -n '__strm_is strm diff' -s J -l json -d 'print JSON lines'
@@ -288,7 +304,7 @@ complete -c strm -n '__strm_is strm diff' -s q -l quiet -d 'no notes and no prog
 complete -c strm -n '__strm_is strm diff' -s v -l verbose -d 'say what is done'
 complete -c strm -n '__strm_is strm diff' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm diff' -l version -d 'print the version'
-complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic inspect verify repair roll retain trim compact diff help'
+complete -c strm -n '__strm_is strm help' -a 'produce consume tail topic inspect verify repair roll retain trim compact maintain diff help'
 complete -c strm -n '__strm_is strm help' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm help' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm help' -s v -l verbose -d 'say what is done'
