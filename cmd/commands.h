@@ -13,6 +13,11 @@ extern const struct cli_command topic_command;
 extern const struct cli_command inspect_command;
 extern const struct cli_command verify_command;
 extern const struct cli_command repair_command;
+extern const struct cli_command roll_command;
+extern const struct cli_command retain_command;
+extern const struct cli_command trim_command;
+extern const struct cli_command compact_command;
+extern const struct cli_command maintain_command;
 extern const struct cli_command diff_command;
 
 #endif

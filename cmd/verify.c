@@ -6,12 +6,9 @@
  * flushes.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <stream.h>
@@ -20,13 +17,9 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "commands.h"
+#include "jobs.h"
 #include "json_line.h"
 #include "opening.h"
-
-enum {
-	JOBS_MOST = 64, /* a handful of descriptors each */
-	TICK_MS = 100   /* between two looks of the main thread */
-};
 
 struct verify_opts {
 	bool json;
@@ -75,10 +68,8 @@ struct run {
 	struct stream_store *store; /* NULL: only paths so far */
 	_Atomic uint64_t bytes;     /* checked */
 
-	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t ended; /* one worker has */
-	size_t next;          /* the place that is taken next */
-	size_t working;       /* threads */
+	struct jobs
+	    jobs; /* one for each place; its lock is that of all below */
 	struct cli_out out;
 	struct cli_progress progress;
 	struct stream_verify_summary total;
@@ -247,13 +238,13 @@ found(void *context, const struct stream_verify_finding *finding)
 	const struct job *job = context;
 	struct run *run = job->run;
 
-	pthread_mutex_lock(&run->lock);
+	jobs_lock(&run->jobs);
 	cli_progress_clear(&run->progress);
 	if (run->opts->json)
 		print_json(&run->out, job->place, finding);
 	else
 		print_text(&run->out, job->place, finding);
-	pthread_mutex_unlock(&run->lock);
+	jobs_unlock(&run->jobs);
 }
 
 /* Nobody reads on, or a signal came: then this is the end. */
@@ -264,9 +255,9 @@ go_on(void *context, uint64_t bytes)
 	bool failed;
 
 	atomic_fetch_add_explicit(&run->bytes, bytes, memory_order_relaxed);
-	pthread_mutex_lock(&run->lock);
+	jobs_lock(&run->jobs);
 	failed = cli_out_failed(&run->out);
-	pthread_mutex_unlock(&run->lock);
+	jobs_unlock(&run->jobs);
 	return !failed && cli_signals_pending() == 0;
 }
 
@@ -283,8 +274,10 @@ add_up(struct run *run, const struct stream_verify_summary *sum)
 }
 
 static void
-check(struct run *run, const struct stream_place *place)
+check(void *context, size_t i)
 {
+	struct run *run = context;
+	const struct stream_place *place = &run->places[i];
 	struct job job = {run, place};
 	struct stream_verify_options how = {
 	    .found = found,
@@ -297,7 +290,7 @@ check(struct run *run, const struct stream_place *place)
 	struct stream_error err;
 	int status = stream_verify(place, &how, &sum, &err);
 
-	pthread_mutex_lock(&run->lock);
+	jobs_lock(&run->jobs);
 	if (status == STREAM_OK) {
 		add_up(run, &sum);
 		print_summary(run, place, &sum);
@@ -305,111 +298,46 @@ check(struct run *run, const struct stream_place *place)
 		cli_progress_clear(&run->progress);
 		run->code = cli_first(run->code, cli_report(NULL, &err));
 	}
-	pthread_mutex_unlock(&run->lock);
+	jobs_unlock(&run->jobs);
 }
 
-/* The next place, or NULL when there is none or a signal came. */
-static const struct stream_place *
-take_place(struct run *run)
+static bool
+is_wanted(void *context)
 {
-	const struct stream_place *place = NULL;
+	const struct run *run = context;
 
-	pthread_mutex_lock(&run->lock);
-	if (run->next < run->count && cli_signals_pending() == 0 &&
-	    !cli_out_failed(&run->out))
-		place = &run->places[run->next++];
-	pthread_mutex_unlock(&run->lock);
-	return place;
+	return cli_signals_pending() == 0 && !cli_out_failed(&run->out);
 }
 
-static void *
-work(void *context)
+/* Draw, and let out what was found. */
+static void
+tick(void *context)
 {
 	struct run *run = context;
-	const struct stream_place *place;
+	struct stream_error ignored;
 
-	while ((place = take_place(run)) != NULL)
-		check(run, place);
-	pthread_mutex_lock(&run->lock);
-	run->working--;
-	pthread_cond_signal(&run->ended);
-	pthread_mutex_unlock(&run->lock);
-	return NULL;
+	/* A failure is kept, and told at the end. */
+	cli_out_flush(&run->out, &ignored);
+	cli_progress_update(&run->progress, atomic_load(&run->bytes));
 }
 
-/* Signals are for the main thread. */
-static bool
-start_thread(struct run *run)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	bool started;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	started = pthread_create(&thread, NULL, work, run) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (started)
-		pthread_detach(thread);
-	return started;
-}
-
-static size_t
-count_jobs(const struct run *run)
-{
-	uint64_t jobs = run->opts->jobs;
-
-	if (jobs > run->count)
-		jobs = run->count;
-	if (jobs > JOBS_MOST)
-		jobs = JOBS_MOST;
-	return jobs == 0 ? 1 : (size_t)jobs;
-}
-
-/* Draw, and let out what was found, until all threads have ended.  The lock is
- * held but while this waits. */
-static void
-watch(struct run *run)
-{
-	while (run->working > 0) {
-		struct stream_error ignored;
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += (long)TICK_MS * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&run->ended, &run->lock, &until);
-		/* A failure is kept, and told at the end. */
-		cli_out_flush(&run->out, &ignored);
-		cli_progress_update(&run->progress, atomic_load(&run->bytes));
-	}
-	cli_progress_clear(&run->progress);
-}
-
-/* Where no thread can be started, this one works. */
 static void
 check_all(struct run *run)
 {
-	size_t jobs = count_jobs(run);
+	struct jobs *jobs = &run->jobs;
 	uint64_t bytes = 0;
 
+	jobs->count = run->count;
+	jobs->context = run;
+	jobs->work = check;
+	jobs->go_on = is_wanted;
+	jobs->tick = tick;
 	if (cli_progress_is_seen(run->context))
 		for (size_t i = 0; i < run->count; i++)
 			bytes += stream_verify_size(&run->places[i]);
 	cli_progress_begin(&run->progress, run->context, bytes);
-	pthread_mutex_lock(&run->lock);
-	while (run->working < jobs && start_thread(run))
-		run->working++;
-	if (run->working > 0) {
-		watch(run);
-	} else {
-		run->working = 1;
-		pthread_mutex_unlock(&run->lock);
-		work(run);
-		pthread_mutex_lock(&run->lock);
-	}
-	pthread_mutex_unlock(&run->lock);
+	jobs_run(jobs, jobs_threads(jobs, run->opts->jobs));
+	cli_progress_clear(&run->progress);
 }
 
 /* ---- what to check ------------------------------------------------------ */
@@ -479,8 +407,7 @@ release(struct run *run)
 	free(run->lists);
 	free(run->places);
 	stream_store_close(run->store);
-	pthread_mutex_destroy(&run->lock);
-	pthread_cond_destroy(&run->ended);
+	jobs_release(&run->jobs);
 }
 
 /* Damage is worth more than what could not be looked at. */
@@ -550,8 +477,7 @@ run_verify(struct cli_context *context, int argc, char *argv[])
 	struct run run = {
 	    .context = context,
 	    .opts = &opts,
-	    .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .ended = PTHREAD_COND_INITIALIZER,
+	    .jobs = JOBS_DEFAULTS,
 	};
 	int first = cli_parse(context, &verify_command, &opts, argc, argv);
 	enum cli_exit code = check_jobs(&opts);

@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic inspect verify repair diff help'
+        commands='produce consume tail topic inspect verify repair roll retain trim compact maintain diff help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -70,6 +70,31 @@ _strm_describe() {
         commands=''
         options='-y --yes --salvage -J --json --max-batch-bytes --index-interval --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS|PATH...'
+        ;;
+    'strm roll')
+        commands=''
+        options='--all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
+        ;;
+    'strm retain')
+        commands=''
+        options='--older --keep-bytes --keep-records --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
+        ;;
+    'strm trim')
+        commands=''
+        options='--force -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS@POINT...'
+        ;;
+    'strm compact')
+        commands=''
+        options='--force --why -j --jobs --memory --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
+        ;;
+    'strm maintain')
+        commands=''
+        options='--textfile --memory --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='[ADDRESS...]'
         ;;
     'strm diff')
         commands=''
@@ -145,6 +170,24 @@ _strm_argument() {
     'strm repair --index-interval') argument='SIZE' ;;
     'strm repair --lock-timeout') argument='DURATION' ;;
     'strm repair -C' | 'strm repair --store') argument='STORE' ;;
+    'strm roll --lock-timeout') argument='DURATION' ;;
+    'strm roll -C' | 'strm roll --store') argument='STORE' ;;
+    'strm retain --older') argument='DURATION' ;;
+    'strm retain --keep-bytes') argument='SIZE' ;;
+    'strm retain --keep-records') argument='N' ;;
+    'strm retain --lock-timeout') argument='DURATION' ;;
+    'strm retain -C' | 'strm retain --store') argument='STORE' ;;
+    'strm trim --lock-timeout') argument='DURATION' ;;
+    'strm trim -C' | 'strm trim --store') argument='STORE' ;;
+    'strm compact --why') argument='KEY' ;;
+    'strm compact -j' | 'strm compact --jobs') argument='N' ;;
+    'strm compact --memory') argument='SIZE' ;;
+    'strm compact --lock-timeout') argument='DURATION' ;;
+    'strm compact -C' | 'strm compact --store') argument='STORE' ;;
+    'strm maintain --textfile') argument='FILE' ;;
+    'strm maintain --memory') argument='SIZE' ;;
+    'strm maintain --lock-timeout') argument='DURATION' ;;
+    'strm maintain -C' | 'strm maintain --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;

@@ -13,4 +13,14 @@
  * were chosen to meet in one place do not. */
 uint64_t stream_hash(const void *bytes, size_t n, uint64_t seed);
 
+/* The same of 128 bits, wide enough to stand for the bytes: among 2^40 of
+ * them, two meet by chance once in 2^49 tries. */
+struct stream_hash_wide {
+	uint64_t high;
+	uint64_t low;
+};
+
+struct stream_hash_wide stream_hash_wide(
+    const void *bytes, size_t n, uint64_t seed);
+
 #endif

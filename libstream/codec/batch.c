@@ -171,3 +171,19 @@ stream_batch_stamp(uint8_t *bytes, size_t size, int64_t now_ms)
 	stream_store64(bytes + AT_MAX_TIME, (uint64_t)now_ms);
 	stream_batch_seal(bytes, size);
 }
+
+void
+stream_batch_alter(uint8_t *bytes, size_t size, struct stream_batch *batch)
+{
+	stream_store32(
+	    bytes + AT_LENGTH, (uint32_t)(size - STREAM_BATCH_PREFIX));
+	stream_store16(bytes + AT_ATTRIBUTES, batch->info.attributes);
+	stream_store64(
+	    bytes + AT_BASE_TIME, (uint64_t)batch->base_timestamp_ms);
+	stream_store64(
+	    bytes + AT_MAX_TIME, (uint64_t)batch->info.max_timestamp_ms);
+	stream_store32(bytes + AT_COUNT, (uint32_t)batch->info.record_count);
+	stream_batch_seal(bytes, size);
+	batch->info.size = (uint32_t)size;
+	batch->crc = stream_load32(bytes + STREAM_BATCH_CRC_AT);
+}

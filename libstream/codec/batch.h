@@ -87,6 +87,14 @@ void stream_batch_place(
 /* Make a finished batch LogAppendTime: its records' time is now_ms. */
 void stream_batch_stamp(uint8_t *bytes, size_t size, int64_t now_ms);
 
+/*
+ * Change what compaction changes of a header, whose batch now has size bytes,
+ * and seal it: attributes, both times and the count are those of *batch.  The
+ * rest stays.  batch's size and CRC are set.
+ */
+void stream_batch_alter(
+    uint8_t *bytes, size_t size, struct stream_batch *batch);
+
 static inline enum stream_codec
 stream_batch_codec(const struct stream_batch_info *info)
 {

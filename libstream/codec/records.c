@@ -56,31 +56,12 @@ skip_headers(const uint8_t **at, const uint8_t *end, int32_t count)
 	return true;
 }
 
-/* A sum that stays at the end of the range instead of going round. */
-static inline int64_t
-add_saturating(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return b < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
-static inline int64_t
-time_of(const struct stream_batch *batch, int64_t delta)
-{
-	if (batch->info.attributes & STREAM_BATCH_APPEND_TIME)
-		return batch->info.max_timestamp_ms;
-	return add_saturating(batch->base_timestamp_ms, delta);
-}
-
 static inline void
 fill(struct stream_records *walk, struct stream_record *record, int32_t delta,
     int64_t time_delta)
 {
 	record->offset = walk->batch->info.base_offset + delta;
-	record->timestamp_ms = time_of(walk->batch, time_delta);
+	record->timestamp_ms = stream_record_time(walk->batch, time_delta);
 	record->batch = &walk->batch->info;
 	walk->last_delta = delta;
 }

@@ -18,6 +18,20 @@ struct stream_records {
 	int32_t last_delta; /* offset delta of the last one, -1 before */
 };
 
+/* The time of a record of batch with this timestamp delta: a sum that stays at
+ * the end of the range instead of going round. */
+static inline int64_t
+stream_record_time(const struct stream_batch *batch, int64_t delta)
+{
+	int64_t sum;
+
+	if (batch->info.attributes & STREAM_BATCH_APPEND_TIME)
+		return batch->info.max_timestamp_ms;
+	if (__builtin_add_overflow(batch->base_timestamp_ms, delta, &sum))
+		return delta < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
 /*
  * Begin to walk.  Keeps batch and the bytes until the walk is over.
  * STREAM_ECORRUPT when the batch claims more records than bytes can hold.

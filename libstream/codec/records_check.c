@@ -134,20 +134,31 @@ unpack(struct stream_unpacker *unpacker, enum stream_codec codec,
 }
 
 int
+stream_unpacker_open(struct stream_unpacker *unpacker,
+    const struct stream_batch *batch, const uint8_t *bytes,
+    struct stream_bytes *section, struct stream_error *err)
+{
+	enum stream_codec codec = stream_batch_codec(&batch->info);
+
+	*section = (struct stream_bytes){bytes + STREAM_BATCH_HEADER,
+	    batch->info.size - STREAM_BATCH_HEADER};
+	if (codec == STREAM_CODEC_NONE)
+		return STREAM_OK;
+	return unpack(unpacker, codec, section, err);
+}
+
+int
 stream_records_check_packed(struct stream_unpacker *unpacker,
     const struct stream_batch *batch, const uint8_t *bytes,
     struct stream_error *err)
 {
-	enum stream_codec codec = stream_batch_codec(&batch->info);
-	struct stream_bytes section = {bytes + STREAM_BATCH_HEADER,
-	    batch->info.size - STREAM_BATCH_HEADER};
-	int status = STREAM_OK;
+	struct stream_bytes section;
+	int status;
 
 	/* The codec's bits mean nothing then. */
 	if (batch->info.record_count == 0)
 		return STREAM_OK;
-	if (codec != STREAM_CODEC_NONE)
-		status = unpack(unpacker, codec, &section, err);
+	status = stream_unpacker_open(unpacker, batch, bytes, &section, err);
 	return status == STREAM_OK ? stream_records_check(batch, section, err)
 				   : status;
 }

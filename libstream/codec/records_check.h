@@ -33,6 +33,17 @@ void stream_unpacker_init(struct stream_unpacker *unpacker, size_t cap);
 void stream_unpacker_release(struct stream_unpacker *unpacker);
 
 /*
+ * The records section of a whole batch (borrowed), whose header batch is, as it
+ * is without compression.  *section is lent by the batch or by the unpacker,
+ * until its next call.  Not for a batch without records.
+ * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_ETOOBIG, STREAM_ENOMEM as
+ * stream_decompress.
+ */
+int stream_unpacker_open(struct stream_unpacker *unpacker,
+    const struct stream_batch *batch, const uint8_t *bytes,
+    struct stream_bytes *section, struct stream_error *err);
+
+/*
  * The same of a whole batch: bytes (borrowed) has its header and its records as
  * they stand in the log.  A batch without records, which compaction leaves, has
  * none that could be wrong.

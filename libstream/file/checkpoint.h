@@ -21,6 +21,8 @@
 
 /* In the store: "TOPIC PARTITION OFFSET", the log start offsets. */
 #define STREAM_LOG_START_FILE "log-start-offset-checkpoint"
+/* The same, up to where the logs were cleaned. */
+#define STREAM_CLEANER_FILE "cleaner-offset-checkpoint"
 /* In a partition: "EPOCH START_OFFSET", both growing from line to line. */
 #define STREAM_EPOCHS_FILE "leader-epoch-checkpoint"
 

@@ -172,6 +172,13 @@ sync_whole(int fd)
 }
 
 int
+stream_io_sync_whole(int fd, struct stream_error *err)
+{
+	return sync_whole(fd) == 0 ? STREAM_OK
+				   : stream_fail_sys(err, "sync failed");
+}
+
+int
 stream_io_sync_dir(int dirfd, struct stream_error *err)
 {
 	return sync_whole(dirfd) == 0

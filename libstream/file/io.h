@@ -48,8 +48,10 @@ int stream_io_read_some_at(int fd, void *to, size_t least, size_t most,
 int stream_io_write_at(int fd, const void *bytes, size_t n, uint64_t pos,
     size_t *done, struct stream_error *err);
 
-/* fdatasync and ftruncate, again on EINTR. */
+/* fdatasync, fsync and ftruncate, again on EINTR.  What is not needed to read
+ * the bytes, such as mode and times, is durable after the second only. */
 int stream_io_sync(int fd, struct stream_error *err);
+int stream_io_sync_whole(int fd, struct stream_error *err);
 int stream_io_truncate(int fd, uint64_t size, struct stream_error *err);
 
 /* The size of the open file. */

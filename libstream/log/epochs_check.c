@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 int
-stream_epochs_check_init(
-    struct stream_epochs_check *check, int dirfd, struct stream_error *err)
+stream_epochs_check_init(struct stream_epochs_check *check, int dirfd,
+    int64_t log_start_offset, struct stream_error *err)
 {
 	struct stream_error why = {.text = ""};
 
-	*check = (struct stream_epochs_check){.there = NULL};
+	*check =
+	    (struct stream_epochs_check){.log_start_offset = log_start_offset};
 	stream_epochs_noter_init(&check->noter);
 	stream_buf_init(&check->runs);
 	check->loaded =
@@ -69,12 +70,17 @@ stream_epochs_check_add(struct stream_epochs_check *check,
 	    .segment = segment,
 	    .position = info->position,
 	};
-	bool begins = pass_entries(check, info->base_offset);
+	bool begins;
 	int status = stream_epochs_note(&check->noter, info, err);
 
-	/* -1 is not known: it says nothing. */
-	if (status != STREAM_OK || info->leader_epoch < 0)
+	/* -1 is not known: it says nothing.  Nor does what is below the log
+	 * start, which the entries do not reach. */
+	if (status != STREAM_OK || info->leader_epoch < 0 ||
+	    info->last_offset < check->log_start_offset)
 		return status;
+	if (new.first_offset < check->log_start_offset)
+		new.first_offset = check->log_start_offset;
+	begins = pass_entries(check, new.first_offset);
 	if (begins || last == NULL || last->epoch != info->leader_epoch)
 		return stream_buf_add(&check->runs, &new, sizeof(new), err);
 	last->last_offset = info->last_offset;

@@ -26,6 +26,7 @@ struct stream_epochs_check {
 	size_t count;
 	size_t next; /* entry that no batch has come to */
 	int loaded;  /* STREAM_OK, STREAM_ENOENT or STREAM_ECORRUPT */
+	int64_t log_start_offset; /* the list begins there, if it is cut */
 	struct stream_epochs_noter noter;
 	struct stream_buf runs; /* of struct stream_epochs_run */
 	/* After stream_epochs_check_end: */
@@ -33,10 +34,10 @@ struct stream_epochs_check {
 	char why[80];
 };
 
-/* Load the checkpoint of the partition dirfd (borrowed).  Release in any case.
- * STREAM_EIO, STREAM_ENOMEM. */
-int stream_epochs_check_init(
-    struct stream_epochs_check *check, int dirfd, struct stream_error *err);
+/* Load the checkpoint of the partition dirfd (borrowed), whose log starts at
+ * log_start_offset.  Release in any case.  STREAM_EIO, STREAM_ENOMEM. */
+int stream_epochs_check_init(struct stream_epochs_check *check, int dirfd,
+    int64_t log_start_offset, struct stream_error *err);
 void stream_epochs_check_release(struct stream_epochs_check *check);
 
 /* The next batch, in segment (a number of the caller's).  STREAM_ENOMEM. */

@@ -79,33 +79,47 @@ walk_segment(
 							       : STREAM_OK;
 }
 
-int
-stream_epochs_rebuild(int dirfd, struct stream_error *err)
+static int
+walk_all(int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
 {
 	struct stream_view view;
-	struct stream_epochs_noter noter;
 	int status = stream_view_load(dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
-	stream_epochs_noter_init(&noter);
 	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
 		int fd;
 
 		status = stream_view_open(&view, i, dirfd, &fd, err);
 		if (status != STREAM_OK)
 			break;
-		status = walk_segment(fd, &noter, err);
+		status = walk_segment(fd, noter, err);
 		close(fd);
 	}
 	if (status == STREAM_OK)
-		status = stream_epochs_noted(&noter, err);
+		status = stream_epochs_noted(noter, err);
+	stream_view_release(&view);
+	return status;
+}
+
+int
+stream_epochs_rebuild(int dirfd, struct stream_error *err)
+{
+	struct stream_epochs_noter noter;
+	int status = STREAM_ENOENT;
+
+	stream_epochs_noter_init(&noter);
+	/* Closed segments may be compacted or removed meanwhile. */
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
+		stream_epochs_noter_release(&noter);
+		stream_epochs_noter_init(&noter);
+		status = walk_all(dirfd, &noter, err);
+	}
 	if (status == STREAM_OK && noter.entries.size > 0)
 		status =
 		    stream_epochs_save(dirfd, (const void *)noter.entries.data,
 			noter.entries.size / sizeof(struct stream_epoch), err);
 	stream_epochs_noter_release(&noter);
-	stream_view_release(&view);
 	return status;
 }
 
@@ -125,6 +139,26 @@ stream_epochs_pull_back(
 		entries[kept] = (struct stream_epoch){
 		    entries[count - 1].epoch, next_offset};
 		status = stream_epochs_save(dirfd, entries, kept + 1, err);
+	}
+	free(entries);
+	return status;
+}
+
+int
+stream_epochs_cut_front(int dirfd, int64_t start, struct stream_error *err)
+{
+	struct stream_epoch *entries;
+	size_t count, before = 0;
+	int status = stream_epochs_load(dirfd, &entries, &count, err);
+
+	if (status != STREAM_OK)
+		return status;
+	while (before < count && entries[before].start_offset <= start)
+		before++;
+	if (before > 1 || (before == 1 && entries[0].start_offset < start)) {
+		entries[before - 1].start_offset = start;
+		status = stream_epochs_save(
+		    dirfd, entries + before - 1, count - before + 1, err);
 	}
 	free(entries);
 	return status;

@@ -55,4 +55,11 @@ int stream_epochs_rebuild(int dirfd, struct stream_error *err);
 int stream_epochs_pull_back(
     int dirfd, int64_t next_offset, struct stream_error *err);
 
+/*
+ * The log begins at start now: entries of epochs that ended before go, and the
+ * one in which it begins, begins there.  As Kafka does it.  Errors as above;
+ * STREAM_ENOENT when there is no file.
+ */
+int stream_epochs_cut_front(int dirfd, int64_t start, struct stream_error *err);
+
 #endif

@@ -439,8 +439,8 @@ collect(struct stream_collecting *c, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = check_newest(c, err);
 	if (status == STREAM_OK)
-		status = stream_epochs_check_init(
-		    &c->findings->epochs, c->source->dirfd, err);
+		status = stream_epochs_check_init(&c->findings->epochs,
+		    c->source->dirfd, c->source->config.log_start_offset, err);
 	if (status == STREAM_OK)
 		status = walk_segments(c, err);
 	if (status == STREAM_OK)

@@ -167,7 +167,8 @@ pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
 }
 
 /* The segment after the one that was walked, or the one that holds the walk's
- * offset; view->count when there is none after it. */
+ * offset, also when the one that was walked was compacted with others since;
+ * view->count when there is none after it. */
 static size_t
 find_next(
     const struct stream_isolation *isolation, const struct stream_view *view)
@@ -179,6 +180,11 @@ find_next(
 	while (
 	    i < view->count && view->segments[i].base_offset <= isolation->base)
 		i++;
+	if (i < view->count &&
+	    view->segments[i].base_offset != isolation->next &&
+	    stream_view_is_replaced(
+		view, isolation->base, isolation->dirfd, isolation->fd))
+		return stream_view_find(view, isolation->next);
 	return i;
 }
 

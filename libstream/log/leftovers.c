@@ -52,7 +52,7 @@ struct leftover {
 
 struct settling {
 	int dirfd;
-	bool carry_out;
+	enum stream_leftovers how;
 	struct stream_repair *repair;
 	struct stream_view view;
 	int64_t cleaned;         /* lowest base offset of a .cleaned file */
@@ -101,15 +101,30 @@ is_finished_by(const struct settling *s, const struct stream_name *name)
 		   has_segment(s, name->base_offset, false));
 }
 
+/* A snapshot goes with its segment.  One that stays is as true as before, and a
+ * repair keeps it; Kafka removes it. */
+static bool
+is_of_replaced(const struct settling *s, const struct stream_name *snapshot)
+{
+	char log[STREAM_NAME_SIZE];
+	bool has;
+
+	stream_name_put_plain(snapshot->base_offset, STREAM_NAME_LOG, log);
+	return s->how == STREAM_LEFTOVERS_REMOVE &&
+	       !has_segment(s, snapshot->base_offset, true) &&
+	       stream_dir_has(s->dirfd, log, &has, NULL) == STREAM_OK && has;
+}
+
 static bool
 is_plain_leftover(
     const struct settling *s, const struct stream_name *name, enum stage *stage)
 {
-	if (name->kind == STREAM_NAME_SNAPSHOT ||
-	    has_segment(s, name->base_offset, false))
+	if (has_segment(s, name->base_offset, false) ||
+	    (name->kind == STREAM_NAME_SNAPSHOT && !is_of_replaced(s, name)))
 		return false;
 	/* What a swap of the same base replaces, or any log in its range. */
 	*stage = name->kind == STREAM_NAME_LOG ||
+			 name->kind == STREAM_NAME_SNAPSHOT ||
 			 has_segment(s, name->base_offset, true)
 		     ? REPLACED
 		     : ORPHAN;
@@ -169,7 +184,7 @@ is_writer_at_work(const struct settling *s)
 static bool
 is_left(const struct settling *s, const char *text)
 {
-	bool free = s->carry_out || !is_writer_at_work(s);
+	bool free = s->how == STREAM_LEFTOVERS_KEEP || !is_writer_at_work(s);
 	struct stat st;
 
 	if (fstatat(s->dirfd, text, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -239,15 +254,36 @@ finish(
     struct settling *s, const struct leftover *left, struct stream_error *err)
 {
 	char plain[STREAM_NAME_SIZE];
-	int status;
+	int status = STREAM_OK;
 
 	stream_name_put_plain(left->name.base_offset, left->name.kind, plain);
-	status = stream_set_aside_file(s->dirfd, plain, err);
+	if (s->how == STREAM_LEFTOVERS_KEEP)
+		status = stream_set_aside_file(s->dirfd, plain, err);
 	if (status != STREAM_OK)
 		return status;
 	if (renameat(s->dirfd, left->text, s->dirfd, plain) != 0)
 		return stream_fail_sys(err, "%s: cannot rename", left->text);
 	return STREAM_OK;
+}
+
+/* A log that a swap of its own name replaces has its name until the swap is
+ * renamed over it, so that no listing misses both. */
+static bool
+is_renamed_over(const struct settling *s, const struct leftover *left)
+{
+	return left->stage == REPLACED && left->name.kind == STREAM_NAME_LOG &&
+	       has_segment(s, left->name.base_offset, true);
+}
+
+static int
+take_away(
+    struct settling *s, const struct leftover *left, struct stream_error *err)
+{
+	if (s->how == STREAM_LEFTOVERS_KEEP)
+		return stream_set_aside_file(s->dirfd, left->text, err);
+	return is_renamed_over(s, left)
+		   ? STREAM_OK
+		   : stream_dir_remove_file(s->dirfd, left->text, err);
 }
 
 static bool
@@ -275,10 +311,9 @@ settle_one(
 	if (step.action == STREAM_REPAIR_ASIDE &&
 	    fstatat(s->dirfd, left->text, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		step.bytes = (uint64_t)st.st_size;
-	if (s->carry_out)
-		status = is_finish(left->stage)
-			     ? finish(s, left, err)
-			     : stream_set_aside_file(s->dirfd, left->text, err);
+	if (s->how != STREAM_LEFTOVERS_LOOK)
+		status = is_finish(left->stage) ? finish(s, left, err)
+						: take_away(s, left, err);
 	return status == STREAM_OK ? stream_repair_add(s->repair, &step, err)
 				   : status;
 }
@@ -293,7 +328,7 @@ settle_all(struct settling *s, struct stream_error *err)
 
 	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
 		status = settle_one(s, &found[i], err);
-		if (status == STREAM_OK && s->carry_out &&
+		if (status == STREAM_OK && s->how != STREAM_LEFTOVERS_LOOK &&
 		    (i + 1 == count || found[i + 1].stage != found[i].stage))
 			status = stream_io_sync_dir(s->dirfd, err);
 	}
@@ -371,11 +406,10 @@ look(struct settling *s, bool *moved, struct stream_error *err)
 }
 
 int
-stream_leftovers_settle(int dirfd, bool carry_out, struct stream_repair *repair,
-    bool *stays, struct stream_error *err)
+stream_leftovers_settle(int dirfd, enum stream_leftovers how,
+    struct stream_repair *repair, bool *stays, struct stream_error *err)
 {
-	struct settling s = {
-	    .dirfd = dirfd, .carry_out = carry_out, .repair = repair};
+	struct settling s = {.dirfd = dirfd, .how = how, .repair = repair};
 	bool moved = true;
 	int status = STREAM_OK;
 

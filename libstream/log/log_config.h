@@ -20,6 +20,7 @@ struct stream_log_config {
 	bool dense;       /* a topic of ours, never compacted: no offset gaps */
 	int64_t log_start_offset; /* from the store's checkpoint, 0: none */
 	int lock_timeout_ms;      /* longest wait for a lock, 10 s */
+	bool structure_at_once;   /* do not wait for the structure lock */
 	/* Told what a writer cut or set aside; may be NULL.  Kept. */
 	void (*note)(void *context, const char *text);
 	void *note_context;

@@ -116,6 +116,10 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 		if (status == STREAM_OK)
 			status = check_directory(partition, err);
 		stream_lock_drop(partition->statefd, byte, 1);
+		if (status == STREAM_OK && partition->holds_structure)
+			return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+			    "%s was replaced while its lock was held",
+			    STREAM_STATE_NAME);
 		if (status == STREAM_OK)
 			status = open_state(partition, err);
 		/* The lock that comes before this one went with the file. */
@@ -337,6 +341,18 @@ stream_partition_unlock_sync(struct stream_partition *partition)
 }
 
 int
+stream_partition_lock_structure(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	const struct stream_log_config *config = &partition->config;
+	int status = lock_byte(partition, STREAM_LOCK_STRUCTURE,
+	    config->structure_at_once ? 0 : config->lock_timeout_ms, err);
+
+	partition->holds_structure = status == STREAM_OK;
+	return status;
+}
+
+int
 stream_partition_publish(
     struct stream_partition *partition, struct stream_error *err)
 {
@@ -364,9 +380,8 @@ stream_partition_note(const struct stream_partition *partition,
 	partition->config.note(partition->config.note_context, text);
 }
 
-/* A handle with its state file open, and no lock taken. */
-static int
-new_handle(int dirfd, const struct stream_log_config *config,
+int
+stream_partition_new(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err)
 {
 	struct stream_partition *new = calloc(1, sizeof(*new));
@@ -392,7 +407,7 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err)
 {
 	struct stream_partition *new;
-	int status = new_handle(dirfd, config, &new, err);
+	int status = stream_partition_new(dirfd, config, &new, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -476,7 +491,7 @@ stream_partition_open_locked(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err)
 {
 	struct stream_partition *new;
-	int status = new_handle(dirfd, config, &new, err);
+	int status = stream_partition_new(dirfd, config, &new, err);
 
 	if (status != STREAM_OK)
 		return status;

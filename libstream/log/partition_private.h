@@ -42,9 +42,19 @@ struct stream_partition {
 	uint64_t dirty_end;       /* where they end in it */
 	uint64_t dirty_takebacks; /* state.takebacks when they were written */
 	bool holds_sync;          /* between lock_sync and unlock_sync */
+	bool holds_structure;     /* until it is closed (structure.h) */
 	/* A cut that failed: nothing more is appended by this handle. */
 	bool poisoned;
 };
+
+/* A handle with its state file open, and no lock taken.  As
+ * stream_partition_open. */
+int stream_partition_new(int dirfd, const struct stream_log_config *config,
+    struct stream_partition **partition, struct stream_error *err);
+
+/* Take the structure lock, which is held until the handle is closed. */
+int stream_partition_lock_structure(
+    struct stream_partition *partition, struct stream_error *err);
 
 /*
  * Take the append lock, see that the state file is still the partition's and

@@ -115,6 +115,15 @@ find_place(const struct stream_producers *producers, int64_t id)
 	return at;
 }
 
+const struct stream_snapshot_entry *
+stream_producers_find(
+    const struct stream_producers *producers, int64_t producer_id)
+{
+	uint32_t index = producers->table[find_place(producers, producer_id)];
+
+	return index == none ? NULL : &producers->items[index].entry;
+}
+
 static int
 grow_table(struct stream_producers *producers, struct stream_error *err)
 {
@@ -267,6 +276,16 @@ last_stable_offset(
 		   : producers->items[open].entry.transaction_first_offset;
 }
 
+int64_t
+stream_producers_first_open(const struct stream_producers *producers)
+{
+	uint32_t open = producers->first_open;
+
+	return open == none
+		   ? -1
+		   : producers->items[open].entry.transaction_first_offset;
+}
+
 /* ---- taking batches ----------------------------------------------------- */
 
 /* Another epoch is another life of the producer: its batches do not count. */
@@ -320,6 +339,7 @@ end_transaction(struct stream_producers *producers, uint32_t index,
 	struct stream_snapshot_entry *entry = &producer->entry;
 
 	if (entry->transaction_first_offset >= 0) {
+		abort->ended = true;
 		abort->happened = marker->type == STREAM_CONTROL_ABORT;
 		abort->has_records = producer->has_records;
 		abort->entry = (struct stream_aborted){
@@ -346,6 +366,7 @@ stream_producers_add(struct stream_producers *producers,
 	uint32_t index;
 	int status = STREAM_OK;
 
+	abort->ended = false;
 	abort->happened = false;
 	if (info->producer_id < 0)
 		return STREAM_OK;

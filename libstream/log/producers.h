@@ -19,9 +19,10 @@
 
 struct stream_producers;
 
-/* A transaction that the batch ended by an ABORT marker. */
+/* A transaction that the batch ended. */
 struct stream_producers_abort {
-	bool happened;    /* the members below are set */
+	bool ended;       /* by whatever marker */
+	bool happened;    /* by an ABORT: the members below are set */
 	bool has_records; /* compaction has left some of its records */
 	struct stream_aborted entry; /* for .txnindex */
 };
@@ -45,7 +46,7 @@ int stream_producers_load(struct stream_producers *producers,
 /*
  * Take the next batch of the log: info, and for a control batch its bytes
  * (borrowed; NULL will do for another).  *abort says whether it ended a
- * transaction by an abort.
+ * transaction, and how.
  *
  * STREAM_ECORRUPT, STREAM_ENEWER  a control batch that cannot be read
  * STREAM_ENOMEM
@@ -54,8 +55,16 @@ int stream_producers_add(struct stream_producers *producers,
     const struct stream_batch_info *info, const uint8_t *bytes,
     struct stream_producers_abort *abort, struct stream_error *err);
 
+/* Where the first transaction that is open begins; -1 when none is. */
+int64_t stream_producers_first_open(const struct stream_producers *producers);
+
 /* How many producers are known. */
 size_t stream_producers_count(const struct stream_producers *producers);
+
+/* What is known of the producer with this id.  Lent until the next call that
+ * takes something; NULL when it is not known. */
+const struct stream_snapshot_entry *stream_producers_find(
+    const struct stream_producers *producers, int64_t producer_id);
 
 /* The whole snapshot file as of the last batch, added to the end of out.
  * STREAM_ENOMEM. */

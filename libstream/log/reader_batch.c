@@ -138,7 +138,7 @@ stream_reader_go_to(
 		uint64_t position;
 
 		status = stream_reader_open_segment(reader, index, 0, err);
-		if (status == STREAM_ENOENT && tries < 10) {
+		if (status == STREAM_ENOENT && tries < STREAM_VIEW_TRIES) {
 			status = find_again(reader, reader->next, err);
 			if (status != STREAM_OK)
 				return status;
@@ -285,6 +285,11 @@ advance(struct stream_reader *reader, struct stream_error *err)
 		return stream_reader_fail_at(
 		    reader, status, reader->scan.next, err);
 	}
+	if (reader->expected != next_base && reader->only == NULL &&
+	    !reader->is_unreadable &&
+	    stream_view_is_replaced(
+		view, reader->base, reader->dirfd, reader->fd))
+		return go_on_elsewhere(reader, err); /* by compaction */
 	status = stream_reader_open_next(reader, err);
 	if (status == STREAM_OK && reader->dense && reader->base == next_base)
 		reader->expected = next_base;

@@ -602,8 +602,8 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
-int
-stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
+static int
+seek(struct stream_reader *reader, struct stream_error *err)
 {
 	int64_t from;
 	int status = STREAM_OK;
@@ -617,5 +617,20 @@ stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
 		status = resolve_end(reader, err);
 	if (status == STREAM_OK)
 		status = stream_reader_go_to(reader, from, err);
+	return status;
+}
+
+/* A point may take long to find, and compaction or retention may take segments
+ * away meanwhile: then with what is there now. */
+int
+stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
+{
+	int status = seek(reader, err);
+
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
+		status = stream_reader_load_view(reader, err);
+		if (status == STREAM_OK)
+			status = seek(reader, err);
+	}
 	return status;
 }

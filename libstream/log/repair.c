@@ -35,8 +35,8 @@ look(const struct stream_repair_source *source, struct stream_repair *repair,
 
 	*findings = (struct stream_findings){.segments = NULL};
 	stream_repair_clear(repair);
-	status =
-	    stream_leftovers_settle(source->dirfd, false, repair, &stays, err);
+	status = stream_leftovers_settle(
+	    source->dirfd, STREAM_LEFTOVERS_LOOK, repair, &stays, err);
 	if (status == STREAM_OK && !stays)
 		status = stream_findings_collect(source, findings, repair, err);
 	return status;
@@ -197,8 +197,8 @@ carry_out(const struct stream_repair_source *source,
 	int status;
 
 	stream_repair_clear(repair);
-	status =
-	    stream_leftovers_settle(source->dirfd, true, repair, &stays, err);
+	status = stream_leftovers_settle(
+	    source->dirfd, STREAM_LEFTOVERS_KEEP, repair, &stays, err);
 	settled = stream_repair_count(repair);
 	if (status != STREAM_OK || stays)
 		return status;

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/partition_private.h"
+#include "log/structure.h"
 
 /* The final entry of the time index; then both indexes are as Kafka's
  * recovery would rebuild them. */
@@ -66,4 +67,27 @@ stream_partition_roll(
 		return status;
 	begin_state(&partition->state);
 	return stream_partition_publish(partition, err);
+}
+
+int
+stream_partition_roll_used(
+    struct stream_partition *partition, bool *rolled, struct stream_error *err)
+{
+	bool used = false;
+	int status = stream_partition_lock_sync(partition, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_lock(partition, err);
+	if (status == STREAM_OK) {
+		used = partition->state.end > 0;
+		status = stream_partition_check_takeback(partition, err);
+		if (status == STREAM_OK && used)
+			status = stream_partition_roll(partition, err);
+		stream_partition_unlock(partition);
+	}
+	stream_partition_unlock_sync(partition);
+	if (status == STREAM_OK)
+		*rolled = used;
+	return status;
 }

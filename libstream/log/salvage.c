@@ -461,7 +461,7 @@ check_swaps(struct salvaging *s, struct stream_error *err)
 	const struct stream_repair_step *step;
 	bool stays;
 	int status = stream_leftovers_settle(
-	    s->source->dirfd, false, s->repair, &stays, err);
+	    s->source->dirfd, STREAM_LEFTOVERS_LOOK, s->repair, &stays, err);
 
 	if (status == STREAM_OK && stays) {
 		step = stream_repair_step(s->repair, 0);
@@ -499,8 +499,8 @@ salvage(struct salvaging *s, struct stream_error *err)
 	int status = stream_producers_new(&s->producers, err);
 
 	if (status == STREAM_OK)
-		status =
-		    stream_epochs_check_init(&s->epochs, s->source->dirfd, err);
+		status = stream_epochs_check_init(&s->epochs, s->source->dirfd,
+		    s->source->config.log_start_offset, err);
 	if (status == STREAM_OK)
 		status = check_swaps(s, err);
 	if (status == STREAM_OK)

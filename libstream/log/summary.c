@@ -73,8 +73,8 @@ add_segment(const struct summing *s, size_t index, struct stream_error *err)
 	return status;
 }
 
-int
-stream_log_summarize(int dirfd, int64_t log_start_offset,
+static int
+summarize(int dirfd, int64_t log_start_offset,
     struct stream_log_summary *summary, struct stream_error *err)
 {
 	struct stream_view view;
@@ -98,5 +98,17 @@ stream_log_summarize(int dirfd, int64_t log_start_offset,
 	stream_view_release(&view);
 	if (status == STREAM_OK)
 		*summary = sum;
+	return status;
+}
+
+int
+stream_log_summarize(int dirfd, int64_t log_start_offset,
+    struct stream_log_summary *summary, struct stream_error *err)
+{
+	int status = STREAM_ENOENT;
+
+	/* What was listed may have been compacted or removed since. */
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++)
+		status = summarize(dirfd, log_start_offset, summary, err);
 	return status;
 }

@@ -188,10 +188,14 @@ stream_verify_epochs_batch(
     struct stream_verify *verify, const struct stream_batch_info *info)
 {
 	struct stream_verify_epochs *epochs = &verify->epochs;
+	int64_t from = info->base_offset;
 
-	while (
-	    epochs->next < epochs->count &&
-	    epochs->entries[epochs->next].start_offset <= info->base_offset) {
+	/* A log start within a batch is where the first entry begins. */
+	if (from < verify->source->log_start_offset &&
+	    info->last_offset >= verify->source->log_start_offset)
+		from = verify->source->log_start_offset;
+	while (epochs->next < epochs->count &&
+	       epochs->entries[epochs->next].start_offset <= from) {
 		if (epochs->next > 0)
 			check_start(
 			    verify, &epochs->entries[epochs->next], info);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -249,9 +250,8 @@ stream_view_find(const struct stream_view *view, int64_t offset)
 	return low;
 }
 
-int
-stream_view_open(const struct stream_view *view, size_t index, int dirfd,
-    int *fd, struct stream_error *err)
+static void
+put_log_name(const struct stream_view *view, size_t index, char *text)
 {
 	struct stream_name name = {
 	    .base_offset = view->segments[index].base_offset,
@@ -259,8 +259,31 @@ stream_view_open(const struct stream_view *view, size_t index, int dirfd,
 	    .state = view->segments[index].swap ? STREAM_NAME_SWAP
 						: STREAM_NAME_PLAIN,
 	};
-	char text[STREAM_NAME_SIZE];
 
 	stream_name_put(&name, text);
+}
+
+int
+stream_view_open(const struct stream_view *view, size_t index, int dirfd,
+    int *fd, struct stream_error *err)
+{
+	char text[STREAM_NAME_SIZE];
+
+	put_log_name(view, index, text);
 	return stream_io_open(dirfd, text, O_RDONLY, fd, err);
+}
+
+bool
+stream_view_is_replaced(
+    const struct stream_view *view, int64_t base_offset, int dirfd, int fd)
+{
+	size_t index = stream_view_find(view, base_offset);
+	struct stat opened, named;
+	char text[STREAM_NAME_SIZE];
+
+	put_log_name(view, index, text);
+	return view->segments[index].base_offset != base_offset ||
+	       fstat(fd, &opened) != 0 ||
+	       fstatat(dirfd, text, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       opened.st_ino != named.st_ino || opened.st_dev != named.st_dev;
 }

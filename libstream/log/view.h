@@ -16,6 +16,10 @@
 
 #include <stream/error.h>
 
+/* How often one who finds that what was listed has gone lists again: a
+ * compaction takes longer for its next step. */
+enum { STREAM_VIEW_TRIES = 100 };
+
 struct stream_view_segment {
 	int64_t base_offset;
 	bool swap; /* its files still end in ".swap" */
@@ -55,6 +59,12 @@ size_t stream_view_find(const struct stream_view *view, int64_t offset);
  * went meanwhile: load the view again. */
 int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err);
+
+/* Has another file the name of the segment of this base offset than the one
+ * that is open as fd?  Then that was swapped or taken away meanwhile, and what
+ * followed it may now stand in the same file as its own records. */
+bool stream_view_is_replaced(
+    const struct stream_view *view, int64_t base_offset, int dirfd, int fd);
 
 /* Raise *end to the offset after the last whole batch of a log, by the headers
  * alone.  STREAM_EIO, STREAM_ENOMEM. */

@@ -7,6 +7,7 @@
  *   topics/NAME.json  settings; this file makes a topic exist
  *   intents/NAME.json what is being done to the topic NAME
  *   build/            partitions that are not yet in the store
+ *   last-compaction-checkpoint  when partitions were compacted
  */
 #ifndef STREAM_STORE_LAYOUT_H
 #define STREAM_STORE_LAYOUT_H
@@ -19,6 +20,7 @@
 #define STREAM_TOPICS_DIR "topics"
 #define STREAM_INTENTS_DIR "intents"
 #define STREAM_BUILD_DIR "build"
+#define STREAM_COMPACTION_TIMES "last-compaction-checkpoint"
 
 /* Bytes of "NAME.json" with its NUL; the longest name still fits NAME_MAX. */
 enum { STREAM_DOCUMENT_NAME_SIZE = 255 };

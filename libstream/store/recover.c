@@ -262,19 +262,38 @@ remove_all(const struct stream_change *change,
 	return status;
 }
 
-/*
- * A topic that is made later under the same name must not begin where this
- * one did.  A checkpoint file that is malformed counts as none, for readers
- * and here.
- */
 static int
-forget_log_start(const struct stream_change *change,
-    const struct stream_intent *intent, struct stream_error *err)
+forget(int dirfd, const char *file, const struct stream_intent *intent,
+    struct stream_error *err)
 {
-	int status = stream_checkpoint_drop_topic(
-	    change->store->dirfd, STREAM_LOG_START_FILE, intent->topic, err);
+	int status =
+	    stream_checkpoint_drop_topic(dirfd, file, intent->topic, err);
 
 	return status == STREAM_ECORRUPT ? STREAM_OK : status;
+}
+
+/*
+ * A topic that is made later under the same name must not begin where this
+ * one did, nor count as clean up to where this one was.  A checkpoint file that
+ * is malformed counts as none, for readers and here.
+ */
+static int
+forget_offsets(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int store = change->store->dirfd;
+	int own;
+	int status = forget(store, STREAM_LOG_START_FILE, intent, err);
+
+	if (status == STREAM_OK)
+		status = forget(store, STREAM_CLEANER_FILE, intent, err);
+	if (status == STREAM_OK)
+		status = stream_dir_open(store, STREAM_OWN_DIR, &own, err);
+	if (status != STREAM_OK)
+		return status;
+	status = forget(own, STREAM_COMPACTION_TIMES, intent, err);
+	close(own);
+	return status;
 }
 
 static int
@@ -288,7 +307,7 @@ finish_deletion(const struct stream_change *change,
 	if (status == STREAM_OK)
 		status = remove_all(change, intent, err);
 	if (status == STREAM_OK)
-		status = forget_log_start(change, intent, err);
+		status = forget_offsets(change, intent, err);
 	if (status == STREAM_OK)
 		status =
 		    stream_change_drop_settings(change, intent->topic, err);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "file/checkpoint.h"
 #include "file/io.h"
 #include "store/metadata_check.h"
 #include "store/repair_place.h"
@@ -173,6 +174,50 @@ stream_repair_plan(const struct stream_place *place,
 	return status;
 }
 
+/*
+ * What was cut and is written again is not clean: compaction must look at it,
+ * also if the log grows past the clean point before it does.
+ */
+static int
+lower_clean_point(const struct stream_place *place,
+    const struct stream_repair_options *options, int64_t end,
+    struct stream_error *err)
+{
+	struct stream_opened_place opened;
+	int64_t clean;
+	int status =
+	    stream_place_open(place, options, STREAM_STORE_WRITE, &opened, err);
+
+	if (status == STREAM_OK &&
+	    stream_checkpoint_find(opened.store->dirfd, STREAM_CLEANER_FILE,
+		place->topic, place->partition, &clean, NULL) == STREAM_OK &&
+	    clean > end)
+		status = stream_store_set_clean_point(
+		    opened.store, place->topic, place->partition, end, err);
+	stream_place_close(&opened);
+	return status;
+}
+
+static int
+tell_of_cuts(const struct stream_place *place,
+    const struct stream_repair_options *options,
+    const struct stream_repair *repair, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0;
+	     i < stream_repair_count(repair) && status == STREAM_OK; i++) {
+		const struct stream_repair_step *step =
+		    stream_repair_step(repair, i);
+
+		if (step->action == STREAM_REPAIR_CUT &&
+		    step->first_offset >= 0)
+			status = lower_clean_point(
+			    place, options, step->first_offset, err);
+	}
+	return status;
+}
+
 int
 stream_repair_run(const struct stream_place *place,
     const struct stream_repair_options *options, struct stream_repair **repair,
@@ -186,6 +231,8 @@ stream_repair_run(const struct stream_place *place,
 	if (stream_repair_has_work(new))
 		status = work_on(place, options, STREAM_STORE_WRITE,
 		    stream_log_repair_run, new, err);
+	if (status == STREAM_OK)
+		status = tell_of_cuts(place, options, new, err);
 	if (status == STREAM_OK)
 		*repair = new;
 	else

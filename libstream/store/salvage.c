@@ -22,7 +22,6 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "log/repair.h"
-#include "store/change.h"
 #include "store/layout.h"
 #include "store/repair_place.h"
 #include "store/topic.h"
@@ -200,28 +199,6 @@ close_target(struct target *target)
 	free(target->parent);
 }
 
-/* Read again under the lock: another may have changed them. */
-static int
-declare_gaps(struct target *target, struct stream_error *err)
-{
-	struct stream_topic_settings *settings = &target->settings;
-	struct stream_change change;
-	int status = stream_change_begin(
-	    target->store, target->store->lock_timeout_ms, &change, err);
-
-	if (status != STREAM_OK)
-		return status;
-	status = stream_topic_settings_load(
-	    change.topics, settings->topic, settings, err);
-	if (status == STREAM_OK && !settings->has_gaps) {
-		settings->has_gaps = true;
-		status =
-		    stream_topic_settings_save(change.topics, settings, err);
-	}
-	stream_change_end(&change);
-	return status;
-}
-
 /* rename(2) takes the place of an empty directory, and of no other. */
 static int
 put_in_place(struct target *target, struct stream_error *err)
@@ -268,7 +245,8 @@ salvage_to(struct target *target, const struct stream_place *place,
 		    &opened.source, target->fd, repair, salvaged, &gaps, err);
 	stream_place_close(&opened);
 	if (status == STREAM_OK && gaps && target->is_ours)
-		status = declare_gaps(target, err);
+		status = stream_topic_declare_gaps(
+		    target->store, target->settings.topic, err);
 	if (status == STREAM_OK)
 		status = keep_log_start(target, place, err);
 	if (status == STREAM_OK)

@@ -275,8 +275,8 @@ stream_store_log_start(const struct stream_store *store, const char *topic,
 	return STREAM_OK;
 }
 
-int
-stream_store_set_log_start(struct stream_store *store, const char *topic,
+static int
+set_offset(struct stream_store *store, const char *file, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err)
 {
 	int lock;
@@ -286,7 +286,79 @@ stream_store_set_log_start(struct stream_store *store, const char *topic,
 	if (status != STREAM_OK)
 		return status;
 	status = stream_checkpoint_set(
-	    store->dirfd, STREAM_LOG_START_FILE, topic, partition, offset, err);
+	    store->dirfd, file, topic, partition, offset, err);
+	stream_store_unlock(lock);
+	return status;
+}
+
+int
+stream_store_set_log_start(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err)
+{
+	return set_offset(
+	    store, STREAM_LOG_START_FILE, topic, partition, offset, err);
+}
+
+int
+stream_store_set_clean_point(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err)
+{
+	return set_offset(
+	    store, STREAM_CLEANER_FILE, topic, partition, offset, err);
+}
+
+int
+stream_store_compaction_time(const struct stream_store *store,
+    const char *topic, int32_t partition, int64_t *time_ms,
+    struct stream_error *err)
+{
+	int own = -1;
+	int status = stream_dir_open(store->dirfd, STREAM_OWN_DIR, &own, err);
+
+	if (status == STREAM_OK)
+		status = stream_checkpoint_find(own, STREAM_COMPACTION_TIMES,
+		    topic, partition, time_ms, err);
+	if (own >= 0)
+		close(own);
+	if (status != STREAM_ENOENT && status != STREAM_ECORRUPT)
+		return status;
+	*time_ms = -1;
+	return STREAM_OK;
+}
+
+static int
+put_compaction_time(int own, const char *topic, int32_t partition,
+    int64_t time_ms, struct stream_error *err)
+{
+	int status = stream_checkpoint_set(
+	    own, STREAM_COMPACTION_TIMES, topic, partition, time_ms, err);
+
+	if (status != STREAM_ECORRUPT)
+		return status;
+	status = stream_dir_remove_file(own, STREAM_COMPACTION_TIMES, err);
+	return status == STREAM_OK
+		   ? stream_checkpoint_set(own, STREAM_COMPACTION_TIMES, topic,
+			 partition, time_ms, err)
+		   : status;
+}
+
+int
+stream_store_set_compaction_time(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t time_ms, struct stream_error *err)
+{
+	int own = -1;
+	int lock;
+	int status =
+	    stream_store_lock(store, store->lock_timeout_ms, &lock, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_dir_open(store->dirfd, STREAM_OWN_DIR, &own, err);
+	if (status == STREAM_OK)
+		status =
+		    put_compaction_time(own, topic, partition, time_ms, err);
+	if (own >= 0)
+		close(own);
 	stream_store_unlock(lock);
 	return status;
 }

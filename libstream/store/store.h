@@ -68,6 +68,24 @@ int stream_store_log_start(const struct stream_store *store, const char *topic,
 int stream_store_set_log_start(struct stream_store *store, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err);
 
+/* The same of the clean point, up to which the partition was compacted. */
+int stream_store_set_clean_point(struct stream_store *store, const char *topic,
+    int32_t partition, int64_t offset, struct stream_error *err);
+
+/*
+ * When the partition was compacted last; -1 when that is not known, as when the
+ * file is malformed.  STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_store_compaction_time(const struct stream_store *store,
+    const char *topic, int32_t partition, int64_t *time_ms,
+    struct stream_error *err);
+
+/* Write it durably, under the structure lock, which it takes; a malformed file
+ * is begun again.  STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM. */
+int stream_store_set_compaction_time(struct stream_store *store,
+    const char *topic, int32_t partition, int64_t time_ms,
+    struct stream_error *err);
+
 /*
  * Take the structure lock; makes .strm when it is missing.  Waits timeout_ms.
  * Give it back with stream_store_unlock(lock_fd).

@@ -50,6 +50,14 @@ int stream_topic_check_visible(const struct stream_store *store,
 const char *stream_topic_list_nearest(
     const struct stream_topic_list *list, const char *name);
 
+/*
+ * Have the settings of topic, one of ours, say that offsets may be missing;
+ * durably, under the structure lock, which it takes.  STREAM_ENOENT when the
+ * topic was deleted; STREAM_EBUSY, STREAM_EIO, STREAM_ECORRUPT, STREAM_ENOMEM.
+ */
+int stream_topic_declare_gaps(
+    struct stream_store *store, const char *topic, struct stream_error *err);
+
 /* Load the settings or the intent of a topic; STREAM_ENOENT also when the
  * directory for them is missing. */
 int stream_topic_load_settings(const struct stream_store *store,

@@ -47,8 +47,28 @@ docs() {
     docs examples "$MAN/strm-repair.1"
 }
 
+@test "the examples of strm-retain(1) run and give what they say" {
+    docs examples "$MAN/strm-retain.1"
+}
+
+@test "the examples of strm-roll(1) run and give what they say" {
+    docs examples "$MAN/strm-roll.1"
+}
+
+@test "the examples of strm-trim(1) run and give what they say" {
+    docs examples "$MAN/strm-trim.1"
+}
+
+@test "the examples of strm-maintain(1) run and give what they say" {
+    docs examples "$MAN/strm-maintain.1"
+}
+
 @test "the examples of strm-topic(1) run and give what they say" {
     docs examples "$MAN/strm-topic.1"
+}
+
+@test "the examples of strm-compact(1) run and give what they say" {
+    docs examples "$MAN/strm-compact.1"
 }
 
 @test "the examples of strm-verify(1) run and give what they say" {
@@ -79,7 +99,8 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail inspect repair verify; do
+    for command in produce consume tail inspect maintain repair retain roll \
+        trim verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }

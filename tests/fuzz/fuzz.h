@@ -24,6 +24,7 @@ struct fuzz_target {
 };
 
 extern const struct fuzz_target fuzz_target_batch;
+extern const struct fuzz_target fuzz_target_cleaned;
 extern const struct fuzz_target fuzz_target_records;
 extern const struct fuzz_target fuzz_target_codec;
 extern const struct fuzz_target fuzz_target_log;

@@ -12,6 +12,7 @@
 
 static const struct fuzz_target *const targets[] = {
     &fuzz_target_batch,
+    &fuzz_target_cleaned,
     &fuzz_target_records,
     &fuzz_target_codec,
     &fuzz_target_log,

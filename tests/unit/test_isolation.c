@@ -379,6 +379,37 @@ a_follower_waits_for_the_marker(void **state)
 	(void)state;
 }
 
+/* The segment that is open was closed, and compacted with the one that has the
+ * marker. */
+static void
+a_marker_that_moved_to_the_front_is_found(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct temp_dir *after = fx_dir();
+	struct stream_reader *reader;
+	struct fx_seen seen = {.last = -1};
+	struct stream_buf log;
+
+	put_story(dir, "d0 d1 d0");
+	reader = fx_reader(dir, (struct fx_reading){.foreign = true,
+				    .options.flags = STREAM_READER_FOLLOW});
+	fx_drain(reader, &seen);
+	assert_int_equal(seen.count, 2);
+	put_story(after, "d0 d1 d0 d0 c1 | d0");
+	fx_get(after, LOG_0, &log);
+	fx_put(dir, "new", log.data, log.size);
+	stream_buf_release(&log);
+	fx_get(after, "00000000000000000009.log", &log);
+	fx_put(dir, "00000000000000000009.log", log.data, log.size);
+	stream_buf_release(&log);
+	assert_int_equal(renameat(dir->fd, "new", dir->fd, LOG_0), 0);
+	fx_drain(reader, &seen);
+	expect(seen.status, STREAM_END, seen.err);
+	assert_int_equal(seen.count, 10);
+	stream_reader_close(reader);
+	fx_drop(after);
+}
+
 /* Wherever the file ends within the marker, or within a batch before it. */
 static void
 what_is_not_yet_whole_is_waited_for(void **state)
@@ -509,6 +540,7 @@ main(void)
 	    TEST(any_story_is_seen_as_computed),
 	    TEST(a_transaction_whose_front_is_gone_is_decided_by_its_marker),
 	    TEST(a_follower_waits_for_the_marker),
+	    TEST(a_marker_that_moved_to_the_front_is_found),
 	    TEST(what_is_not_yet_whole_is_waited_for),
 	    TEST(a_marker_at_the_very_end_of_a_segment_is_not_missed),
 	    TEST(damage_before_the_marker_is_told),

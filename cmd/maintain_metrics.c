@@ -1,0 +1,305 @@
+/*
+ * maintain_metrics.c - what a run found, in Prometheus' text format
+ *
+ * For the textfile collector of node_exporter, which reads all files *.prom of
+ * a directory: so the file is written under another name and renamed.  Two
+ * files that say the same of one series make it refuse both, so each series
+ * names its store.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/output.h"
+#include "maintain.h"
+
+struct writing {
+	struct cli_out out;
+	const struct maintain_part *parts;
+	size_t count;
+};
+
+/* ---- the format ---------------------------------------------------------- */
+
+static void
+put_head(struct cli_out *out, const char *name, const char *help)
+{
+	cli_out_format(
+	    out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+}
+
+/* A name="value"; what is no printable ASCII is in no name of ours. */
+static void
+put_label(struct cli_out *out, const char *name, const char *value)
+{
+	cli_out_format(out, "%s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '\\' || *value == '"')
+			cli_out_byte(out, '\\');
+		if (*value == '\n')
+			cli_out_text(out, "\\n");
+		else if ((unsigned char)*value < ' ' || *value > '~')
+			cli_out_byte(out, '_');
+		else
+			cli_out_byte(out, (uint8_t)*value);
+	}
+	cli_out_byte(out, '"');
+}
+
+static void
+put_labels(struct cli_out *out, const struct stream_place *place)
+{
+	cli_out_byte(out, '{');
+	put_label(out, "store", place->store_path);
+	cli_out_byte(out, ',');
+	put_label(out, "topic", place->topic);
+	cli_out_format(out, ",partition=\"%d\"} ", (int)place->partition);
+}
+
+/* ---- of partitions ------------------------------------------------------- */
+
+static void
+put_int(struct cli_out *out, int64_t value)
+{
+	cli_out_format(out, "%lld\n", (long long)value);
+}
+
+static void
+put_uint(struct cli_out *out, uint64_t value)
+{
+	cli_out_format(out, "%llu\n", (unsigned long long)value);
+}
+
+static void
+put_seconds(struct cli_out *out, int64_t ms)
+{
+	cli_out_format(out, "%.3f\n", (double)ms / 1000);
+}
+
+enum metric {
+	BYTES,
+	SEGMENTS,
+	START,
+	END,
+	LAST_TIME,
+	RECLAIMABLE,
+	DIRTY_BYTES,
+	DIRTY_RATIO,
+	COMPACTION,
+	FAILED
+};
+
+static const struct {
+	const char *name, *help;
+} metrics[] = {
+    [BYTES] = {"strm_log_size_bytes", "Bytes of the logs of all segments."},
+    [SEGMENTS] = {"strm_log_segments", "Segments, with the active one."},
+    [START] = {"strm_log_start_offset", "Offset of the first record."},
+    [END] = {"strm_log_end_offset", "Offset that the next record gets."},
+    [LAST_TIME] = {"strm_log_last_timestamp_seconds",
+	"Largest timestamp of the last batch."},
+    [RECLAIMABLE] = {"strm_log_reclaimable_bytes",
+	"Bytes of logs that retention would take now."},
+    [DIRTY_BYTES] = {"strm_log_dirty_bytes",
+	"Bytes of logs that compaction has still to clean."},
+    [DIRTY_RATIO] = {"strm_log_dirty_ratio",
+	"Dirty bytes to all that compaction may clean."},
+    [COMPACTION] = {"strm_log_last_compaction_timestamp_seconds",
+	"When the partition was compacted last."},
+    [FAILED] = {"strm_log_maintenance_failed",
+	"1 if the last run failed on the partition."},
+};
+
+static bool
+has(const struct maintain_part *part, enum metric metric)
+{
+	if (metric == FAILED)
+		return true;
+	if (metric == DIRTY_BYTES || metric == DIRTY_RATIO)
+		return part->is_compacted;
+	if (!part->is_measured)
+		return false;
+	if (metric == LAST_TIME)
+		return part->measures.last_timestamp_ms != STREAM_NO_TIMESTAMP;
+	return metric != COMPACTION || part->measures.last_compaction_ms >= 0;
+}
+
+static void
+put_value(
+    struct cli_out *out, const struct maintain_part *part, enum metric metric)
+{
+	const struct stream_measures *measures = &part->measures;
+
+	switch (metric) {
+	case BYTES:
+		put_uint(out, measures->bytes);
+		return;
+	case SEGMENTS:
+		put_uint(out, measures->segments);
+		return;
+	case START:
+		put_int(out, measures->log_start_offset);
+		return;
+	case END:
+		put_int(out, measures->log_end_offset);
+		return;
+	case LAST_TIME:
+		put_seconds(out, measures->last_timestamp_ms);
+		return;
+	case RECLAIMABLE:
+		put_uint(out, measures->reclaimable_bytes);
+		return;
+	case DIRTY_BYTES:
+		put_uint(out, part->dirty_bytes);
+		return;
+	case DIRTY_RATIO:
+		cli_out_format(out, "%.6f\n", part->dirty_ratio);
+		return;
+	case COMPACTION:
+		put_seconds(out, measures->last_compaction_ms);
+		return;
+	case FAILED:
+		put_int(out, part->failed);
+		return;
+	}
+}
+
+/* Parts are sorted: one that was named twice is told once. */
+static bool
+is_again(const struct writing *w, size_t i)
+{
+	return i > 0 && strcmp(w->parts[i].place->path,
+			    w->parts[i - 1].place->path) == 0;
+}
+
+static void
+put_metric(struct writing *w, enum metric metric)
+{
+	bool begun = false;
+
+	for (size_t i = 0; i < w->count; i++) {
+		const struct maintain_part *part = &w->parts[i];
+
+		if (!has(part, metric) || is_again(w, i))
+			continue;
+		if (!begun)
+			put_head(&w->out, metrics[metric].name,
+			    metrics[metric].help);
+		begun = true;
+		cli_out_text(&w->out, metrics[metric].name);
+		put_labels(&w->out, part->place);
+		put_value(&w->out, part, metric);
+	}
+}
+
+/* ---- of the run ---------------------------------------------------------- */
+
+static void
+begin_run(struct writing *w, const struct maintain_sum *sum, const char *name,
+    const char *help)
+{
+	put_head(&w->out, name, help);
+	cli_out_format(&w->out, "%s{", name);
+	put_label(&w->out, "store", sum->store);
+	cli_out_text(&w->out, "} ");
+}
+
+static void
+put_run(struct writing *w, const struct maintain_sum *sum)
+{
+	begin_run(w, sum, "strm_maintain_last_run_timestamp_seconds",
+	    "When the last run began.");
+	put_seconds(&w->out, sum->now_ms);
+	begin_run(w, sum, "strm_maintain_duration_seconds",
+	    "How long the last run took.");
+	put_seconds(&w->out, sum->elapsed_ms);
+	begin_run(w, sum, "strm_maintain_errors",
+	    "Partitions and topics on which the last run failed.");
+	put_uint(&w->out, sum->errors);
+	begin_run(w, sum, "strm_maintain_partitions",
+	    "Partitions that the last run looked at.");
+	put_uint(&w->out, w->count);
+	begin_run(w, sum, "strm_maintain_locked_partitions",
+	    "Partitions that the last run left out, as another worked there.");
+	put_uint(&w->out, sum->locked);
+	begin_run(w, sum, "strm_maintain_rolled_segments",
+	    "Segments that the last run closed.");
+	put_uint(&w->out, sum->rolled);
+	begin_run(w, sum, "strm_maintain_deleted_segments",
+	    "Segments that the last run deleted.");
+	put_uint(&w->out, sum->segments);
+	begin_run(w, sum, "strm_maintain_deleted_bytes",
+	    "Bytes that the last run deleted.");
+	put_uint(&w->out, sum->bytes);
+	begin_run(w, sum, "strm_maintain_compacted_bytes",
+	    "Bytes that the last run took by compaction.");
+	put_uint(&w->out, sum->compacted_bytes);
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct maintain_part *x = a, *y = b;
+
+	return strcmp(x->place->path, y->place->path);
+}
+
+static int
+write_all(int fd, const struct maintain_sum *sum, struct maintain_part *parts,
+    size_t count, struct stream_error *err)
+{
+	struct writing w = {.parts = parts, .count = count};
+	int status = cli_out_open(&w.out, fd, true, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (count > 0)
+		qsort(parts, count, sizeof(*parts), by_path);
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
+		put_metric(&w, (enum metric)i);
+	put_run(&w, sum);
+	return cli_out_close(&w.out, err);
+}
+
+static int
+replace(const char *path, const char *temporary, const struct maintain_sum *sum,
+    struct maintain_part *parts, size_t count, struct stream_error *err)
+{
+	int fd = open(temporary,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int status;
+
+	if (fd < 0)
+		return cli_fail_sys(err, "%s: cannot create", temporary);
+	status = write_all(fd, sum, parts, count, err);
+	if (status == STREAM_OK && fsync(fd) != 0)
+		status = cli_fail_sys(err, "%s: cannot sync", temporary);
+	if (close(fd) != 0 && status == STREAM_OK)
+		status = cli_fail_sys(err, "%s: cannot close", temporary);
+	if (status == STREAM_OK && rename(temporary, path) != 0)
+		status = cli_fail_sys(err, "%s: cannot rename to it", path);
+	if (status != STREAM_OK)
+		unlink(temporary);
+	return status;
+}
+
+int
+maintain_write_metrics(const char *path, const struct maintain_sum *sum,
+    struct maintain_part *parts, size_t count, struct stream_error *err)
+{
+	char *temporary;
+	int status;
+
+	/* Not *.prom; and two runs do not write to one. */
+	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	status = replace(path, temporary, sum, parts, count, err);
+	free(temporary);
+	return status;
+}

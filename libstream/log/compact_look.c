@@ -1,0 +1,297 @@
+#include "log/compact_look.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "file/scan.h"
+#include "file/snapshot.h"
+#include "log/view.h"
+
+/* producer.id.expiration.ms, a broker's setting, by its default. */
+static const int64_t PRODUCER_EXPIRES_MS = INT64_C(86400000);
+
+/* What is being looked at. */
+struct looking {
+	int dirfd;
+	size_t cap;
+	struct stream_compact_look *look;
+	int64_t known; /* producers are known as of this offset */
+	struct stream_scan scan;
+	struct stream_scan whole; /* for markers, whose record counts */
+};
+
+/* ---- the segments ------------------------------------------------------- */
+
+static void
+forget_segments(struct stream_compact_look *look)
+{
+	free(look->segments);
+	free(look->bases);
+	look->segments = NULL;
+	look->bases = NULL;
+	look->count = 0;
+}
+
+/* A plan takes no lock, so what it meets may be half of a swap. */
+static int
+list(int dirfd, struct stream_compact_look *look, struct stream_error *err)
+{
+	struct stream_view view;
+	int status = stream_view_load(dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	forget_segments(look);
+	look->segments = calloc(view.count + 1, sizeof(*look->segments));
+	look->bases = calloc(view.count + 1, sizeof(*look->bases));
+	if (look->segments == NULL || look->bases == NULL)
+		status = stream_fail_memory(err);
+	else if (view.count == 0)
+		status = stream_fail(
+		    err, STREAM_ENOENT, STREAM_POS_NONE, "has no segment");
+	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
+		look->segments[i].base_offset = view.segments[i].base_offset;
+		look->bases[i] = view.segments[i].base_offset;
+		if (view.segments[i].swap)
+			status = stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+			    "a compaction is under way, or was interrupted");
+	}
+	look->count = status == STREAM_OK ? view.count : 0;
+	stream_view_release(&view);
+	return status;
+}
+
+static uint64_t
+size_of(int dirfd, int64_t base_offset, enum stream_name_kind kind)
+{
+	char name[STREAM_NAME_SIZE];
+	struct stat st;
+
+	stream_name_put_plain(base_offset, kind, name);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+/* ---- their batches ------------------------------------------------------ */
+
+/* The record of a marker says what it ends, so all of it is read then. */
+static int
+feed_producers(struct looking *l, const struct stream_batch_info *info,
+    struct stream_error *err)
+{
+	struct stream_producers_abort abort;
+	const uint8_t *bytes = NULL;
+	struct stream_batch batch;
+	int status = STREAM_OK;
+
+	if (info->producer_id < 0 || info->last_offset < l->known)
+		return STREAM_OK;
+	if (stream_batch_is_control(info)) {
+		stream_scan_move(&l->whole, l->scan.fd, info->position);
+		status = stream_scan_next(&l->whole, &batch, &bytes, err);
+	}
+	if (status == STREAM_OK)
+		status = stream_producers_add(
+		    l->look->producers, info, bytes, &abort, err);
+	return status;
+}
+
+static int
+take_batch(struct looking *l, struct stream_compact_facts *facts,
+    const struct stream_batch_info *info, struct stream_error *err)
+{
+	if (info->position == 0)
+		facts->first_ms = info->max_timestamp_ms;
+	if (info->max_timestamp_ms > facts->largest_ms)
+		facts->largest_ms = info->max_timestamp_ms;
+	if (!stream_batch_is_control(info))
+		facts->records += (uint64_t)info->record_count;
+	facts->end_offset = info->last_offset + 1;
+	return feed_producers(l, info, err);
+}
+
+static int
+walk(struct looking *l, int fd, bool active, struct stream_compact_facts *facts,
+    struct stream_error *err)
+{
+	struct stream_error why = {.text = ""};
+	struct stream_batch batch;
+	const uint8_t *bytes;
+	int status;
+
+	stream_scan_move(&l->scan, fd, 0);
+	l->scan.limit = facts->bytes;
+	while ((status = stream_scan_next(&l->scan, &batch, &bytes, &why)) ==
+	       STREAM_OK) {
+		status = take_batch(l, facts, &batch.info, &why);
+		if (status != STREAM_OK)
+			break;
+	}
+	/* Behind the active segment's last batch anything may stand. */
+	if (status == STREAM_END ||
+	    (active && status != STREAM_EIO && status != STREAM_ENOMEM)) {
+		facts->bytes = l->scan.next;
+		return STREAM_OK;
+	}
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
+static int
+look_at(struct looking *l, size_t i, struct stream_error *err)
+{
+	struct stream_compact_facts *facts = &l->look->segments[i];
+	char name[STREAM_NAME_SIZE];
+	struct stat st;
+	int fd;
+	int status;
+
+	stream_name_put_plain(facts->base_offset, STREAM_NAME_LOG, name);
+	status = stream_io_open(l->dirfd, name, O_RDONLY, &fd, err);
+	if (status != STREAM_OK)
+		return status;
+	if (fstat(fd, &st) != 0) {
+		status = stream_fail_sys(err, "cannot look at it");
+	} else {
+		facts->bytes = (uint64_t)st.st_size;
+		facts->end_offset = facts->base_offset;
+		facts->first_ms = STREAM_NO_TIMESTAMP;
+		facts->largest_ms = STREAM_NO_TIMESTAMP;
+		status = walk(l, fd, i + 1 == l->look->count, facts, err);
+	}
+	close(fd);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", name);
+	if (facts->largest_ms < 0)
+		facts->largest_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
+				    st.st_mtim.tv_nsec / 1000000;
+	facts->index_bytes =
+	    size_of(l->dirfd, facts->base_offset, STREAM_NAME_INDEX);
+	facts->timeindex_bytes =
+	    size_of(l->dirfd, facts->base_offset, STREAM_NAME_TIMEINDEX);
+	return STREAM_OK;
+}
+
+static int
+look_at_all(struct looking *l, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	stream_scan_init(&l->scan, -1, 0, STREAM_SCAN_HEADERS, l->cap,
+	    STREAM_SCAN_SMALL_BLOCK);
+	stream_scan_init(&l->whole, -1, 0, STREAM_SCAN_WHOLE, l->cap,
+	    STREAM_SCAN_SMALL_BLOCK);
+	for (size_t i = 0; i < l->look->count && status == STREAM_OK; i++)
+		status = look_at(l, i, err);
+	stream_scan_release(&l->scan);
+	stream_scan_release(&l->whole);
+	return status;
+}
+
+/* ---- producers ---------------------------------------------------------- */
+
+/* As a broker that starts: the newest sound snapshot, and what follows it.  One
+ * of the active segment's offsets saves nothing, and may lie past the end. */
+static int
+start_producers(struct looking *l, struct stream_error *err)
+{
+	int64_t active = l->look->bases[l->look->count - 1];
+	struct stream_snapshot_entry *entries;
+	struct stream_error why;
+	size_t count;
+	int status = stream_producers_new(&l->look->producers, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_snapshot_find(
+	    l->dirfd, active, &l->known, &entries, &count, &why);
+	if (status == STREAM_OK) {
+		status = stream_producers_load(
+		    l->look->producers, entries, count, err);
+		free(entries);
+		return status;
+	}
+	l->known = 0;
+	if (status != STREAM_ENOENT && err != NULL)
+		*err = why;
+	return status == STREAM_ENOENT ? STREAM_OK : status;
+}
+
+bool
+stream_compact_look_is_last(void *context, const struct stream_batch_info *info)
+{
+	const struct stream_compact_look *look = context;
+	const struct stream_snapshot_entry *entry;
+
+	if (info->producer_id < 0)
+		return false;
+	entry = stream_producers_find(look->producers, info->producer_id);
+	if (entry == NULL || (entry->transaction_first_offset < 0 &&
+				 entry->timestamp_ms <= look->expired_ms))
+		return false;
+	if (entry->last_offset >= 0)
+		return info->last_offset == entry->last_offset;
+	return stream_batch_is_control(info) &&
+	       info->producer_epoch == entry->producer_epoch;
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static int
+load(struct looking *l, struct stream_error *err)
+{
+	struct stream_compact_look *look = l->look;
+	int status = list(l->dirfd, look, err);
+
+	if (status == STREAM_OK)
+		status = stream_clean_txn_new(&look->txn, err);
+	if (status == STREAM_OK)
+		status = stream_clean_txn_learn(
+		    look->txn, l->dirfd, look->bases, look->count, l->cap, err);
+	if (status == STREAM_OK)
+		status = start_producers(l, err);
+	return status == STREAM_OK ? look_at_all(l, err) : status;
+}
+
+int
+stream_compact_look_load(int dirfd, int64_t now_ms, size_t cap,
+    struct stream_compact_look *look, struct stream_error *err)
+{
+	struct stream_compact_look new = {
+	    .expired_ms = now_ms - PRODUCER_EXPIRES_MS};
+	struct looking l = {.dirfd = dirfd, .cap = cap, .look = &new};
+	int status = load(&l, err);
+
+	if (status == STREAM_OK)
+		*look = new;
+	else
+		stream_compact_look_release(&new);
+	return status;
+}
+
+int
+stream_compact_look_again(int dirfd, size_t cap,
+    struct stream_compact_look *look, struct stream_error *err)
+{
+	struct looking l = {
+	    .dirfd = dirfd, .cap = cap, .look = look, .known = INT64_MAX};
+	int status = list(dirfd, look, err);
+
+	return status == STREAM_OK ? look_at_all(&l, err) : status;
+}
+
+void
+stream_compact_look_release(struct stream_compact_look *look)
+{
+	forget_segments(look);
+	stream_clean_txn_free(look->txn);
+	stream_producers_free(look->producers);
+	*look = (struct stream_compact_look){0};
+}

@@ -1,0 +1,95 @@
+#include "log/structure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "file/name.h"
+#include "log/leftovers.h"
+#include "log/partition_private.h"
+
+/* A compaction that was finished or undone, told once for each segment. */
+static void
+note_steps(
+    const struct stream_partition *partition, const struct stream_repair *steps)
+{
+	const struct stream_log_config *config = &partition->config;
+
+	for (size_t i = 0;
+	     i < stream_repair_count(steps) && config->note != NULL; i++) {
+		const struct stream_repair_step *step =
+		    stream_repair_step(steps, i);
+		struct stream_name name;
+		char text[300];
+
+		if (!stream_name_parse(step->file, &name) ||
+		    name.kind != STREAM_NAME_LOG ||
+		    name.state == STREAM_NAME_DELETED)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s%s", step->file, step->text,
+		    step->action == STREAM_REPAIR_ASIDE ? ", removed" : "");
+		config->note(config->note_context, text);
+	}
+}
+
+/* What would replace good logs is for someone to look at. */
+static int
+refuse(const struct stream_repair *steps, struct stream_error *err)
+{
+	const struct stream_repair_step *step =
+	    stream_repair_step(steps, stream_repair_count(steps) - 1);
+
+	return stream_fail(err, STREAM_ECORRUPT, step->position,
+	    "%s: damaged, and would replace logs that are there: %s (run strm "
+	    "repair)",
+	    step->file, step->text);
+}
+
+static int
+settle_leftovers(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_repair *steps;
+	bool stays;
+	int status = stream_repair_new(&steps, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_leftovers_settle(
+	    partition->dirfd, STREAM_LEFTOVERS_REMOVE, steps, &stays, err);
+	if (status == STREAM_OK && stays)
+		status = refuse(steps, err);
+	else
+		note_steps(partition, steps);
+	stream_repair_free(steps);
+	return status;
+}
+
+int
+stream_partition_open_structure(int dirfd,
+    const struct stream_log_config *config, struct stream_partition **partition,
+    struct stream_error *err)
+{
+	struct stream_partition *new;
+	int status = stream_partition_new(dirfd, config, &new, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_lock_structure(new, err);
+	if (status == STREAM_OK)
+		status = stream_partition_lock(new, err);
+	if (status == STREAM_OK) {
+		stream_partition_unlock(new);
+		status = settle_leftovers(new, err);
+	}
+	if (status == STREAM_OK)
+		*partition = new;
+	else
+		stream_partition_close(new);
+	return status;
+}
+
+int64_t
+stream_partition_active_base(const struct stream_partition *partition)
+{
+	return partition->state.active_base;
+}

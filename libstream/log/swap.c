@@ -1,0 +1,170 @@
+/*
+ * swap.c - a compaction's result takes the place of its sources
+ *
+ * The order is Kafka's, and so is what each state in between means (SPEC
+ * section 4.6), with one difference: the first source's log keeps its name
+ * until the new one is renamed over it.  So at every instant a file of that
+ * name is there, and a listing that is not of one instant cannot miss it: it
+ * would show the log with a hole.
+ *
+ * Where the directory is synced, names of the step before must not be lost when
+ * those of the next one stay.  The ".cleaned" names before the first ".swap":
+ * else an index could be left alone as a ".swap", and be taken for that of the
+ * old log.  All ".swap" names before the first old file goes: that is the
+ * commit.  The names of old files before the new one has its plain name: from
+ * then on nothing hides them.
+ */
+#include "log/swap.h"
+
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "log/segment_names.h"
+
+static int
+has_log(int dirfd, int64_t base, enum stream_name_state state, bool *has,
+    struct stream_error *err)
+{
+	struct stream_name name = {base, STREAM_NAME_LOG, state};
+	char text[STREAM_NAME_SIZE];
+
+	stream_name_put(&name, text);
+	return stream_dir_has(dirfd, text, has, err);
+}
+
+static int
+rename_all(int dirfd, int64_t base, enum stream_name_state from,
+    enum stream_name_state to, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
+		status = stream_segment_rename_file(
+		    dirfd, base, stream_segment_kinds[i], from, to, err);
+	return status;
+}
+
+static int
+remove_all(int dirfd, int64_t base, enum stream_name_state state,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
+		status = stream_segment_remove_file(
+		    dirfd, base, stream_segment_kinds[i], state, err);
+	return status;
+}
+
+/* As long as a ".cleaned" file is there, the ".swap" files do not count: they
+ * go first. */
+static void
+undo(int dirfd, int64_t base)
+{
+	if (remove_all(dirfd, base, STREAM_NAME_SWAP, NULL) == STREAM_OK &&
+	    stream_io_sync_dir(dirfd, NULL) == STREAM_OK)
+		remove_all(dirfd, base, STREAM_NAME_CLEANED, NULL);
+}
+
+/* Up to the commit.  What fails before the last file has its name is undone;
+ * a sync that fails leaves it to whoever comes next to see what is there. */
+static int
+commit(int dirfd, int64_t base, struct stream_error *err)
+{
+	int status = stream_io_sync_dir(dirfd, err);
+
+	if (status == STREAM_OK)
+		status = rename_all(
+		    dirfd, base, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
+	if (status == STREAM_OK)
+		return stream_io_sync_dir(dirfd, err);
+	undo(dirfd, base);
+	return status;
+}
+
+/* A source's files but its log. */
+static int
+put_away_rest(int dirfd, int64_t base, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
+		if (stream_segment_kinds[i] != STREAM_NAME_LOG)
+			status = stream_segment_put_away(
+			    dirfd, base, stream_segment_kinds[i], NULL, err);
+	return status;
+}
+
+/* The state that snapshots tell of is as true as before, but Kafka keeps one
+ * for the base offset of a segment only. */
+static int
+put_away(
+    int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
+{
+	int status = put_away_rest(dirfd, sources[0], err);
+
+	for (size_t i = 1; i < count && status == STREAM_OK; i++) {
+		status = stream_segment_put_away(
+		    dirfd, sources[i], STREAM_NAME_SNAPSHOT, NULL, err);
+		if (status == STREAM_OK)
+			status = stream_segment_put_away(
+			    dirfd, sources[i], STREAM_NAME_LOG, NULL, err);
+		if (status == STREAM_OK)
+			status = put_away_rest(dirfd, sources[i], err);
+	}
+	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+static int
+remove_deleted(
+    int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
+		status =
+		    remove_all(dirfd, sources[i], STREAM_NAME_DELETED, err);
+		if (status == STREAM_OK && i > 0)
+			status = stream_segment_remove_file(dirfd, sources[i],
+			    STREAM_NAME_SNAPSHOT, STREAM_NAME_DELETED, err);
+	}
+	return status;
+}
+
+int
+stream_swap_commit(
+    int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
+{
+	int64_t base = sources[0];
+	bool has;
+	int status = has_log(dirfd, base, STREAM_NAME_CLEANED, &has, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (!has)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "%020lld.log.cleaned: is not there", (long long)base);
+	status = commit(dirfd, base, err);
+	if (status == STREAM_OK)
+		status = put_away(dirfd, sources, count, err);
+	if (status == STREAM_OK)
+		status = rename_all(
+		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK)
+		status = remove_deleted(dirfd, sources, count, err);
+	return status;
+}
+
+/* Were there ".swap" files too, this would be their commit: not here. */
+void
+stream_swap_discard(int dirfd, int64_t base_offset)
+{
+	bool has;
+
+	if (has_log(dirfd, base_offset, STREAM_NAME_SWAP, &has, NULL) ==
+		STREAM_OK &&
+	    !has)
+		remove_all(dirfd, base_offset, STREAM_NAME_CLEANED, NULL);
+}

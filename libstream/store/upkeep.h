@@ -1,0 +1,57 @@
+/*
+ * upkeep.h - a partition of a store, open to be looked after
+ *
+ * Layer store/.  What retention, trimming and rolling need of a place: its
+ * store, its directory and the topic's settings.
+ */
+#ifndef STREAM_STORE_UPKEEP_H
+#define STREAM_STORE_UPKEEP_H
+
+#include <stream/address.h>
+#include <stream/topic_config.h>
+
+#include "log/log_config.h"
+#include "log/partition.h"
+#include "store/store.h"
+
+struct stream_upkeep {
+	const struct stream_place *place; /* kept */
+	struct stream_store *store;
+	int dirfd;
+	struct stream_partition *partition; /* NULL: not open to be changed */
+	/* Kafka's defaults for a topic that has no settings. */
+	struct stream_topic_config topic;
+	struct stream_log_config log;
+	/* Its directory is named TOPIC-P, as the store's files know it. */
+	bool is_named;
+	/* For Kafka's own topics, also when the settings are not known. */
+	bool deletes; /* cleanup.policy has "delete" */
+};
+
+/*
+ * Open the store of place (kept) with flags of enum stream_store_flags, load
+ * the topic's settings and the log start offset as they are now, and open the
+ * directory.  Whatever it returns, stream_upkeep_close must follow.
+ *
+ * STREAM_EUSAGE  the place is a single file
+ * STREAM_ENOENT  the topic was deleted
+ * STREAM_EBUSY, STREAM_ECORRUPT, STREAM_ENEWER, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_upkeep_open(const struct stream_place *place, unsigned flags,
+    int lock_timeout_ms, struct stream_upkeep *upkeep,
+    struct stream_error *err);
+
+/*
+ * Open the partition: with its structure lock, or as any writer does.
+ * STREAM_EBUSY when another holds it; otherwise as stream_partition_open.
+ */
+int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
+int stream_upkeep_write(struct stream_upkeep *upkeep, struct stream_error *err);
+
+void stream_upkeep_close(struct stream_upkeep *upkeep);
+
+/* "TOPIC-P: " in front of err. */
+int stream_upkeep_fail(
+    const struct stream_place *place, int status, struct stream_error *err);
+
+#endif
