@@ -36,10 +36,12 @@ LIB_SRC := $(filter-out libstream/include/%,$(LIB_SRC))
 CMD_SRC := $(wildcard cmd/*.c cmd/cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/fault/*.c tests/tools/*.c bench/*.c)
+PRELOAD_SRC := tests/fault/nomem.c
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(O)/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
-TOOL_BIN := $(TOOL_SRC:%.c=$(O)/%)
+TOOL_BIN := $(patsubst %.c,$(O)/%,$(filter-out $(PRELOAD_SRC),$(TOOL_SRC))) \
+	$(PRELOAD_SRC:%.c=$(O)/%.so)
 
 PYTHON ?= /usr/bin/python3
 export STRM ?= $(abspath $(O))/strm
@@ -121,6 +123,11 @@ $(O)/tests/fault/%: tests/fault/%.c Makefile
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) -pthread -MMD -MP -O2 -g -o $@ $<
+
+$(O)/tests/fault/%.so: tests/fault/%.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -shared -fPIC -O2 -g -o $@ $<
 
 # These use the library as others do: its public headers.
 $(O)/tests/tools/%: tests/tools/%.c $(O)/libstream.a Makefile

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <stream/parse.h>
-
 #include "cli/clock.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -120,22 +118,6 @@ roll(struct run *run, struct done *done)
 }
 
 static void
-complain_clock(struct run *run, const struct stream_retained *sum)
-{
-	char when[STREAM_TIME_SIZE];
-
-	if (!sum->clock_refused)
-		return;
-	stream_format_time(sum->newest_ms, when);
-	cli_progress_clear(&run->progress);
-	run->upkeep.code = cli_first(run->upkeep.code,
-	    cli_complain(CLI_NO, upkeep_name(run->upkeep.place),
-		"by age all closed segments would go, and the newest record "
-		"is of %s: is the clock right?  Then give --force-clock",
-		when));
-}
-
-static void
 retain(struct run *run, struct done *done)
 {
 	struct stream_retain *retain;
@@ -156,7 +138,8 @@ retain(struct run *run, struct done *done)
 	run->sum.segments += done->retained.segments;
 	run->sum.records += done->retained.records;
 	run->sum.bytes += done->retained.bytes;
-	complain_clock(run, &done->retained);
+	cli_progress_clear(&run->progress);
+	upkeep_complain_clock(&run->upkeep, &done->retained);
 }
 
 /* How much is dirty now. */
@@ -331,7 +314,7 @@ print_sum(struct run *run)
 	struct upkeep *upkeep = &run->upkeep;
 	const struct maintain_sum *sum = &run->sum;
 
-	if (!upkeep_tells(upkeep))
+	if (!upkeep_tells(upkeep) || upkeep->places.count == 0)
 		return;
 	upkeep_count(
 	    upkeep, upkeep->places.count, "partition: ", "partitions: ");

@@ -3,8 +3,6 @@
  */
 #include <stdlib.h>
 
-#include <stream/parse.h>
-
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "commands.h"
@@ -69,7 +67,6 @@ struct run {
 	uint64_t read;
 	struct stream_retained sum; /* of all partitions */
 	size_t only_active;         /* partitions with nothing else */
-	size_t refused;             /* by the clock */
 	size_t rows;
 };
 
@@ -225,23 +222,6 @@ note_only_active(struct run *run, const struct stream_retained *sum)
 }
 
 static void
-complain_clock(struct run *run, const struct stream_retained *sum)
-{
-	char when[STREAM_TIME_SIZE];
-	enum cli_exit code;
-
-	if (!sum->clock_refused)
-		return;
-	run->refused++;
-	stream_format_time(sum->newest_ms, when);
-	code = cli_complain(CLI_NO, upkeep_name(run->upkeep.place),
-	    "by age all closed segments would go, and the newest record is of "
-	    "%s: is the clock right?  Then give --force-clock",
-	    when);
-	run->upkeep.code = cli_first(run->upkeep.code, code);
-}
-
-static void
 add_up(struct run *run, const struct stream_retained *sum)
 {
 	run->upkeep.done++;
@@ -264,7 +244,7 @@ tell(struct run *run, const struct stream_retain *retain)
 		print_summary(upkeep, sum);
 	note_settings(upkeep, sum);
 	note_only_active(run, sum);
-	complain_clock(run, sum);
+	upkeep_complain_clock(upkeep, sum);
 }
 
 static void

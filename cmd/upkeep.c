@@ -259,6 +259,22 @@ upkeep_go_on(void *context, uint64_t bytes)
 	return cli_signals_pending() == 0;
 }
 
+void
+upkeep_complain_clock(struct upkeep *upkeep, const struct stream_retained *sum)
+{
+	char when[STREAM_TIME_SIZE];
+	enum cli_exit code;
+
+	if (!sum->clock_refused)
+		return;
+	stream_format_time(sum->newest_ms, when);
+	code = cli_complain(CLI_NO, upkeep_name(upkeep->place),
+	    "by age all closed segments would go, and the newest record is of "
+	    "%s: is the clock right?  Then give --force-clock",
+	    when);
+	upkeep->code = cli_first(upkeep->code, code);
+}
+
 struct stream_retain_options
 upkeep_retain_options(
     struct upkeep *upkeep, const struct topic_write_opts *write)

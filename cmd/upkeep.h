@@ -86,6 +86,10 @@ void upkeep_count(
 void upkeep_note(void *context, const char *text);
 bool upkeep_go_on(void *context, uint64_t bytes);
 
+/* If the clock kept the rule by time from its work, that is a failure. */
+void upkeep_complain_clock(
+    struct upkeep *upkeep, const struct stream_retained *sum);
+
 /* The part of the library's options that all commands fill alike. */
 struct stream_retain_options upkeep_retain_options(
     struct upkeep *upkeep, const struct topic_write_opts *write);

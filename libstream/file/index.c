@@ -171,32 +171,90 @@ read_time(const struct stream_index_source *source,
  * The byte after the batch that the entry names, if that is there and no batch
  * since the one of the entry before reaches its time: in a log whose times go
  * back, an entry that names a later batch with the same time would hide what
- * lies between.  Batches are read whole, since a header that is damaged can say
- * anything.
+ * lies between.
  */
 static bool
-find_named(const struct stream_index_source *source, int64_t since,
+find_named(struct stream_scan *scan, const struct stream_index_source *source,
     const struct time_entry *entry, uint64_t *after)
 {
-	struct stream_scan scan;
 	struct stream_batch batch;
 	const uint8_t *bytes;
-	uint64_t from;
-	bool found = false;
+
+	while (stream_scan_next(scan, &batch, &bytes, NULL) == STREAM_OK &&
+	       batch.info.last_offset <= entry->offset &&
+	       batch.info.max_timestamp_ms <= entry->timestamp_ms) {
+		*after = scan->next;
+		if (batch.info.max_timestamp_ms == entry->timestamp_ms)
+			return batch.info.last_offset == entry->offset &&
+			       find_batch(source, batch.info.position, &batch);
+	}
+	return false;
+}
+
+/* The last offset that had an .index entry before the batch that ends at limit;
+ * base_offset - 1 when none has. */
+static int64_t
+indexed_before(const struct stream_index_source *source, int64_t limit)
+{
+	struct entries entries;
+	uint8_t entry[STREAM_INDEX_ENTRY];
+	int64_t offset = source->base_offset - 1;
+	uint64_t i;
+
+	if (!open_entries(source, "index", STREAM_INDEX_ENTRY, &entries))
+		return offset;
+	i = count_floor(&entries, limit - 1 - source->base_offset);
+	if (i > 0 && read_entry(&entries, i - 1, entry))
+		offset = source->base_offset + (int64_t)stream_load32(entry);
+	close(entries.fd);
+	return offset;
+}
+
+/*
+ * Go on to the byte after the last batch that the indexes and the headers both
+ * say is too early: each .index entry could have been followed by one in
+ * .timeindex, so up to the last of them before the batch that later names, no
+ * time was above that of the entry before it.
+ */
+static void
+pass_early(struct stream_scan *scan, const struct stream_index_source *source,
+    const struct time_entry *later, int64_t timestamp_ms, uint64_t *after)
+{
+	int64_t last = indexed_before(source, later->offset);
+	struct stream_batch batch;
+	const uint8_t *bytes;
+
+	while (stream_scan_next(scan, &batch, &bytes, NULL) == STREAM_OK &&
+	       batch.info.last_offset <= last &&
+	       batch.info.max_timestamp_ms < timestamp_ms)
+		*after = scan->next;
+}
+
+/*
+ * From the entry before this one (since) to what later, if there is such an
+ * entry, allows; *position stays when the entry cannot be confirmed.  Only
+ * headers are read on the way, since where many batches share a millisecond
+ * there are megabytes between two entries.  One that is damaged hides nothing
+ * as long as the indexes are right, and they hide nothing as long as the
+ * headers are.
+ */
+static void
+confirm(const struct stream_index_source *source, int64_t since,
+    const struct time_entry *entry, const struct time_entry *later,
+    int64_t timestamp_ms, uint64_t *position)
+{
+	struct stream_scan scan;
+	uint64_t from, after;
 
 	stream_index_find(source, since, &from);
-	stream_scan_init(&scan, source->log, from, STREAM_SCAN_WHOLE,
+	stream_scan_init(&scan, source->log, from, STREAM_SCAN_HEADERS,
 	    source->cap, STREAM_SCAN_SMALL_BLOCK);
-	while (stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK &&
-	       batch.info.last_offset <= entry->offset &&
-	       batch.info.max_timestamp_ms <= entry->timestamp_ms)
-		if (batch.info.max_timestamp_ms == entry->timestamp_ms) {
-			found = batch.info.last_offset == entry->offset;
-			*after = scan.next;
-			break;
-		}
+	if (find_named(&scan, source, entry, &after)) {
+		if (later != NULL)
+			pass_early(&scan, source, later, timestamp_ms, &after);
+		*position = after;
+	}
 	stream_scan_release(&scan);
-	return found;
 }
 
 void
@@ -204,8 +262,7 @@ stream_index_find_time(const struct stream_index_source *source,
     int64_t timestamp_ms, uint64_t *position)
 {
 	struct entries entries;
-	struct time_entry before, entry;
-	uint64_t after = 0;
+	struct time_entry before, entry, later;
 	uint64_t i;
 
 	*position = 0;
@@ -216,9 +273,12 @@ stream_index_find_time(const struct stream_index_source *source,
 	i = count_floor(&entries, timestamp_ms - 1);
 	if (i > 0 && read_time(source, &entries, i - 1, &entry) &&
 	    (i == 1 || read_time(source, &entries, i - 2, &before)) &&
-	    entry.timestamp_ms < timestamp_ms &&
-	    find_named(source, before.offset, &entry, &after))
-		*position = after;
+	    entry.timestamp_ms < timestamp_ms)
+		confirm(source, before.offset, &entry,
+		    i < entries.count && read_time(source, &entries, i, &later)
+			? &later
+			: NULL,
+		    timestamp_ms, position);
 	close(entries.fd);
 }
 

@@ -56,6 +56,16 @@ here(const struct stream_scan *scan)
 	return scan->buf.data + (scan->next - scan->base);
 }
 
+/* Where batches are longer than a block, a block holds one header and much that
+ * is stepped over. */
+static size_t
+block_size(const struct stream_scan *scan)
+{
+	if (scan->depth == STREAM_SCAN_HEADERS && scan->last_size > scan->block)
+		return STREAM_BATCH_HEADER;
+	return scan->block;
+}
+
 /*
  * Read from the next batch on, need bytes or more.  What the buffer held of
  * this batch is read again rather than moved: it costs no more, and the bytes
@@ -64,7 +74,8 @@ here(const struct stream_scan *scan)
 static int
 fill(struct stream_scan *scan, size_t need, struct stream_error *err)
 {
-	size_t want = need > scan->block ? need : scan->block;
+	size_t block = block_size(scan);
+	size_t want = need > block ? need : block;
 	uint64_t room = scan->limit > scan->next ? scan->limit - scan->next : 0;
 	size_t got;
 	int status;
@@ -153,5 +164,6 @@ stream_scan_next(struct stream_scan *scan, struct stream_batch *batch,
 	batch->info.position = scan->next;
 	*bytes = here(scan);
 	scan->next += size;
+	scan->last_size = size;
 	return STREAM_OK;
 }

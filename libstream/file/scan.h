@@ -25,8 +25,9 @@ struct stream_scan {
 	uint64_t base;  /* file position of buf.data[0] */
 	size_t block;   /* bytes to ask for at once */
 	struct stream_buf buf;
-	size_t short_of; /* what a torn batch lacks at least */
-	bool saw_end;    /* the last read came to the end of the file */
+	uint64_t last_size; /* of the batch that was taken last */
+	size_t short_of;    /* what a torn batch lacks at least */
+	bool saw_end;       /* the last read came to the end of the file */
 };
 
 /* Blocks that are read at once.  Whole batches: enough to make the calls cheap,

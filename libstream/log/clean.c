@@ -1,10 +1,9 @@
 /*
- * clean.c - judge each batch, in the order that Kafka's cleaner has
+ * clean.c - the batches of the sources, in order, to the new segment
  *
- * A batch that keeps the state of a producer, or the end of the round, leaves
- * its place whatever becomes of its records.  Those of an aborted transaction,
- * and a marker whose horizon has passed, go unread.  Of all others each record
- * is judged by the map.
+ * This thread reads and checks the sources, follows the transactions and
+ * writes.  Pieces of them are judged by threads meanwhile, and come back in
+ * order.
  */
 #include "log/clean.h"
 
@@ -12,13 +11,17 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "codec/batch_filter.h"
 #include "file/io.h"
+#include "log/clean_piece.h"
 #include "log/clean_source.h"
 #include "log/cleaned_file.h"
+#include "log/ring.h"
 
-/* How often the caller is told. */
-enum { TELL_BYTES = 1 << 20 };
+enum {
+	TELL_BYTES = 1 << 20, /* how often the caller is told */
+	WORKERS_MOST = 7,
+	PIECES_MOST = WORKERS_MOST + 2 /* one is filled, one is written */
+};
 
 struct clean {
 	int dirfd;
@@ -26,130 +29,28 @@ struct clean {
 	size_t count;
 	size_t at; /* of the source that is read */
 	const struct stream_clean_rules *rules;
-	struct stream_batch_filter *filter;
+	struct stream_ring *ring;
+	struct stream_clean_piece pieces[PIECES_MOST];
 	struct stream_clean_source source;
 	struct stream_cleaned_file file;
 	struct stream_clean_stats stats;
-	const struct stream_batch *batch; /* the one that is judged */
-	uint64_t untold;                  /* bytes read since go_on */
-	bool differs;                     /* the result is not the one source */
-	bool too_large;                   /* ended by that */
+	uint64_t untold; /* bytes read since go_on */
+	bool differs;    /* the result is not what the sources are */
+	bool too_large;  /* ended by that */
 };
 
-/* ---- records ------------------------------------------------------------ */
-
-/* The delete horizon of the batch has come. */
-static bool
-is_past_horizon(const struct clean *clean)
-{
-	return (clean->batch->info.attributes & STREAM_BATCH_HORIZON) != 0 &&
-	       clean->batch->base_timestamp_ms <= clean->rules->now_ms;
-}
-
-static inline bool
-judge(struct clean *clean, const struct stream_record *record,
-    struct stream_key key)
-{
-	if (record->offset >= clean->rules->mapped_end)
-		return true;
-	if (record->key.data == NULL) {
-		clean->stats.no_key++;
-		return false;
-	}
-	if (record->offset < stream_keymap_find(clean->rules->map, key)) {
-		clean->stats.superseded++;
-		return false;
-	}
-	if (record->value.data == NULL && is_past_horizon(clean)) {
-		clean->stats.expired++;
-		return false;
-	}
-	return true;
-}
-
-/* Each look into the map is a cache miss: all are begun before the first is
- * waited for. */
-static void
-choose(void *context, const struct stream_record *records, size_t count,
-    bool *keep)
-{
-	struct clean *clean = context;
-	const struct stream_keymap *map = clean->rules->map;
-	struct stream_key keys[STREAM_BATCH_FILTER_MOST];
-
-	for (size_t i = 0; i < count; i++) {
-		keys[i] = (struct stream_key){0};
-		if (records[i].key.data == NULL)
-			continue;
-		keys[i] = stream_keymap_hash(map, records[i].key);
-		stream_keymap_prefetch(map, keys[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		bool tombstone = records[i].value.data == NULL;
-
-		keep[i] = judge(clean, &records[i], keys[i]);
-		clean->stats.in.tombstones += tombstone;
-		clean->stats.out.tombstones += tombstone && keep[i];
-	}
-}
-
-/* ---- batches ------------------------------------------------------------ */
+/* ---- batches that were judged ------------------------------------------- */
 
 static void
-count_records(struct stream_clean_amount *amount,
-    const struct stream_batch_info *info, int32_t records)
+count_batch(
+    struct stream_clean_amount *amount, const struct stream_batch_info *info)
 {
 	amount->bytes += info->size;
 	amount->batches++;
 	if (stream_batch_is_control(info))
-		amount->markers += (uint64_t)records;
+		amount->markers += (uint64_t)info->record_count;
 	else
-		amount->records += (uint64_t)records;
-}
-
-/* Its place must stay: the sequence number of a producer's last batch, and the
- * offset at which the round ends. */
-static bool
-must_leave_place(const struct clean *clean)
-{
-	const struct stream_clean_rules *rules = clean->rules;
-	const struct stream_batch_info *info = &clean->batch->info;
-
-	return info->last_offset + 1 == rules->round_end ||
-	       (info->producer_id >= 0 && rules->is_last != NULL &&
-		   rules->is_last(rules->is_last_context, info));
-}
-
-/* Filter the batch, or discard all of it. */
-static int
-decide(struct clean *clean, const uint8_t *bytes,
-    const struct stream_clean_txn_fate *fate,
-    struct stream_batch_filter_result *result, struct stream_error *err)
-{
-	const struct stream_batch *batch = clean->batch;
-	bool control = stream_batch_is_control(&batch->info);
-	struct stream_batch_filter_rules rules = {
-	    .choose = control ? NULL : choose,
-	    .context = clean,
-	    .horizon_ms = clean->rules->now_ms,
-	    .marks = control && fate->discard,
-	    .keep_empty = must_leave_place(clean),
-	};
-
-	if (__builtin_add_overflow(rules.horizon_ms,
-		clean->rules->delete_retention_ms, &rules.horizon_ms))
-		rules.horizon_ms = INT64_MAX;
-	if (!fate->discard || (control && !is_past_horizon(clean)))
-		return stream_batch_filter_run(
-		    clean->filter, batch, bytes, &rules, result, err);
-	if (!control)
-		clean->stats.aborted += (uint64_t)batch->info.record_count;
-	if (rules.keep_empty)
-		return stream_batch_filter_empty(
-		    clean->filter, batch, bytes, result, err);
-	*result =
-	    (struct stream_batch_filter_result){.what = STREAM_BATCH_GONE};
-	return STREAM_OK;
+		amount->records += (uint64_t)info->record_count;
 }
 
 /* Put what is the same as in the sources so far to the new log. */
@@ -186,11 +87,10 @@ begin_writing(struct clean *clean, struct stream_error *err)
 	return status == STREAM_OK ? copy_same(clean, err) : status;
 }
 
-static int
-put(struct clean *clean, const struct stream_batch_filter_result *result,
-    struct stream_error *err)
+static void
+count_fate(struct clean *clean, const struct stream_clean_item *item)
 {
-	switch (result->what) {
+	switch (item->what) {
 	case STREAM_BATCH_SAME:
 		clean->stats.copied++;
 		break;
@@ -202,41 +102,116 @@ put(struct clean *clean, const struct stream_batch_filter_result *result,
 		break;
 	case STREAM_BATCH_GONE:
 		clean->stats.gone++;
-		return STREAM_OK;
+		return;
 	}
-	clean->stats.horizons += result->has_horizon_set;
-	count_records(&clean->stats.out, &result->batch.info, result->kept);
-	clean->too_large =
-	    !stream_cleaned_file_fits(&clean->file, &result->batch.info);
-	if (clean->too_large)
-		return STREAM_END;
-	return stream_cleaned_file_add(
-	    &clean->file, &result->batch, result->bytes.data, err);
+	clean->stats.horizons += item->has_horizon_set;
+	count_batch(&clean->stats.out, &item->made.info);
 }
 
 static int
-take_batch(struct clean *clean, const uint8_t *bytes, struct stream_error *err)
+put_item(struct clean *clean, const struct stream_clean_piece *piece,
+    const struct stream_clean_item *item, struct stream_error *err)
 {
-	const struct stream_batch_info *info = &clean->batch->info;
-	struct stream_batch_filter_result result;
-	struct stream_clean_txn_fate fate;
-	int status;
+	int status = STREAM_OK;
 
-	count_records(&clean->stats.in, info, info->record_count);
-	status =
-	    stream_clean_txn_show(clean->rules->txn, info, bytes, &fate, err);
-	if (status == STREAM_OK)
-		status = decide(clean, bytes, &fate, &result, err);
+	if (item->what != STREAM_BATCH_SAME && !clean->differs)
+		status = begin_writing(clean, err);
+	count_fate(clean, item);
+	if (status != STREAM_OK || item->what == STREAM_BATCH_GONE)
+		return status;
+	clean->too_large =
+	    !stream_cleaned_file_fits(&clean->file, &item->made.info);
+	if (clean->too_large)
+		return STREAM_END;
+	status = stream_cleaned_file_add(&clean->file, &item->made,
+	    stream_clean_piece_bytes(piece, item), err);
+	if (status == STREAM_OK && item->fate.is_abort)
+		status = stream_cleaned_file_add_abort(
+		    &clean->file, &item->fate.entry, err);
+	return status;
+}
+
+/* Write the oldest piece.  What was judged before a failure does not matter:
+ * nothing stays of the whole. */
+static int
+take_back(struct clean *clean, struct stream_error *err)
+{
+	struct stream_clean_piece *piece =
+	    &clean->pieces[stream_ring_wait(clean->ring)];
+	int status = piece->status;
+
+	if (status != STREAM_OK) {
+		if (err != NULL)
+			*err = piece->err;
+		status = stream_clean_source_fail(&clean->source,
+		    &piece->items[piece->failed].batch, status, err);
+	}
+	for (size_t i = 0; i < piece->count && status == STREAM_OK; i++)
+		status = put_item(clean, piece, &piece->items[i], err);
+	stream_clean_stats_add(&clean->stats, &piece->stats);
+	stream_clean_piece_clear(piece);
+	stream_ring_pop(clean->ring);
+	return status;
+}
+
+/* ---- batches that are read ---------------------------------------------- */
+
+/* Its place must stay: the sequence number of a producer's last batch, and the
+ * offset at which the round ends. */
+static bool
+must_stay(const struct stream_clean_rules *rules,
+    const struct stream_batch_info *info)
+{
+	return info->last_offset + 1 == rules->round_end ||
+	       (info->producer_id >= 0 && rules->is_last != NULL &&
+		   rules->is_last(rules->is_last_context, info));
+}
+
+static struct stream_clean_piece *
+open_piece(struct clean *clean)
+{
+	return &clean->pieces[stream_ring_next(clean->ring)];
+}
+
+/* Hand over the piece that is being filled, and have room for the next. */
+static int
+hand_over(struct clean *clean, struct stream_error *err)
+{
+	stream_ring_put(clean->ring);
+	return stream_ring_is_full(clean->ring) ? take_back(clean, err)
+						: STREAM_OK;
+}
+
+static int
+take_batch(struct clean *clean, const struct stream_batch *batch,
+    const uint8_t *bytes, struct stream_error *err)
+{
+	struct stream_clean_piece *piece = open_piece(clean);
+	struct stream_clean_txn_fate fate;
+	int status = stream_clean_txn_show(
+	    clean->rules->txn, &batch->info, bytes, &fate, err);
+
 	if (status != STREAM_OK)
 		return stream_clean_source_fail(
-		    &clean->source, clean->batch, status, err);
-	if (result.what != STREAM_BATCH_SAME && !clean->differs)
-		status = begin_writing(clean, err);
-	if (status == STREAM_OK)
-		status = put(clean, &result, err);
-	if (status == STREAM_OK && fate.is_abort)
-		status = stream_cleaned_file_add_abort(
-		    &clean->file, &fate.entry, err);
+		    &clean->source, batch, status, err);
+	count_batch(&clean->stats.in, &batch->info);
+	status = stream_clean_piece_add(piece, batch, bytes, &fate,
+	    must_stay(clean->rules, &batch->info), err);
+	if (status == STREAM_OK && stream_clean_piece_is_full(piece))
+		status = hand_over(clean, err);
+	return status;
+}
+
+/* Write all pieces that are left. */
+static int
+finish_pieces(struct clean *clean, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (open_piece(clean)->count > 0)
+		status = hand_over(clean, err);
+	while (status == STREAM_OK && stream_ring_count(clean->ring) > 0)
+		status = take_back(clean, err);
 	return status;
 }
 
@@ -264,16 +239,17 @@ take_batches(struct clean *clean, struct stream_error *err)
 	const uint8_t *bytes;
 	int status;
 
-	clean->batch = &batch;
 	while ((status = stream_clean_source_next(
 		    &clean->source, &batch, &bytes, err)) == STREAM_OK) {
 		clean->untold += batch.info.size;
-		status = take_batch(clean, bytes, err);
+		status = take_batch(clean, &batch, bytes, err);
 		if (status == STREAM_OK)
 			status = tell(clean, TELL_BYTES, err);
 		if (status != STREAM_OK)
 			break;
 	}
+	if (status == STREAM_END && !clean->too_large)
+		status = finish_pieces(clean, err);
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
@@ -344,6 +320,59 @@ stream_clean_stats_add(
 	to->horizons += of->horizons;
 }
 
+/* ---- threads ------------------------------------------------------------ */
+
+static int
+new_filter(void *owner, void **context, struct stream_error *err)
+{
+	struct clean *clean = owner;
+	struct stream_batch_filter *filter;
+	int status = stream_batch_filter_new(clean->rules->cap, &filter, err);
+
+	if (status == STREAM_OK)
+		*context = filter;
+	return status;
+}
+
+static void
+free_filter(void *context)
+{
+	stream_batch_filter_free(context);
+}
+
+static void
+judge(void *owner, void *context, unsigned slot)
+{
+	struct clean *clean = owner;
+
+	stream_clean_piece_judge(&clean->pieces[slot], clean->rules, context);
+}
+
+static int
+clean_all(struct clean *clean, struct stream_error *err)
+{
+	static const struct stream_ring_work work = {
+	    .context_new = new_filter,
+	    .context_free = free_filter,
+	    .run = judge,
+	};
+	unsigned workers = clean->rules->workers < WORKERS_MOST
+			       ? clean->rules->workers
+			       : WORKERS_MOST;
+	int status = stream_ring_new(workers > 0 ? workers + 2 : 1, workers, 2,
+	    &work, clean, &clean->ring, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (size_t i = 0; i < PIECES_MOST; i++)
+		stream_clean_piece_init(&clean->pieces[i]);
+	status = take_segments(clean, err);
+	stream_ring_free(clean->ring);
+	for (size_t i = 0; i < PIECES_MOST; i++)
+		stream_clean_piece_release(&clean->pieces[i]);
+	return status;
+}
+
 int
 stream_clean_group(int dirfd, const int64_t *sources, size_t count,
     const struct stream_clean_rules *rules, enum stream_clean_outcome *outcome,
@@ -357,16 +386,12 @@ stream_clean_group(int dirfd, const int64_t *sources, size_t count,
 	};
 	int status = stream_clean_txn_begin_group(rules->txn, err);
 
-	if (status == STREAM_OK)
-		status =
-		    stream_batch_filter_new(rules->cap, &clean.filter, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_cleaned_file_init(
 	    &clean.file, dirfd, sources[0], rules->index_interval_bytes);
-	status = take_segments(&clean, err);
+	status = clean_all(&clean, err);
 	stream_cleaned_file_release(&clean.file);
-	stream_batch_filter_free(clean.filter);
 	if (status == STREAM_OK && clean.too_large)
 		status = stream_clean_txn_undo_group(rules->txn, err);
 	if (status != STREAM_OK)

@@ -22,9 +22,10 @@ struct stream_clean_rules {
 	int64_t now_ms;
 	int64_t delete_retention_ms; /* 0 and up */
 	int64_t index_interval_bytes;
-	size_t cap;   /* largest batch, also when decompressed */
-	bool dry_run; /* decide and count, write nothing */
-	bool always;  /* write even if nothing goes or changes */
+	size_t cap;       /* largest batch, also when decompressed */
+	bool dry_run;     /* decide and count, write nothing */
+	unsigned workers; /* threads that judge; 0: none but the caller's */
+	bool always;      /* write even if nothing goes or changes */
 	/* Is this the batch that keeps the state of its producer?  The last
 	 * one with data of a producer that is still known; if that has none,
 	 * a control batch of its epoch.  NULL: never. */

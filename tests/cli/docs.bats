@@ -59,6 +59,10 @@ docs() {
     docs examples "$MAN/strm-trim.1"
 }
 
+@test "the examples of strm-maintain(1) run and give what they say" {
+    docs examples "$MAN/strm-maintain.1"
+}
+
 @test "the examples of strm-topic(1) run and give what they say" {
     docs examples "$MAN/strm-topic.1"
 }
@@ -95,8 +99,8 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail inspect repair retain roll trim \
-        verify; do
+    for command in produce consume tail inspect maintain repair retain roll \
+        trim verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }

@@ -539,6 +539,136 @@ what_does_not_fit_is_given_back(void **state)
 	end(&round);
 }
 
+/* ---- threads ---- */
+
+/* Enough for several pieces, of few keys, so that most of it goes. */
+static void
+put_large(const struct temp_dir *dir)
+{
+	struct stream_buf log;
+	uint32_t seed = 3;
+
+	stream_buf_init(&log);
+	for (int64_t base = 0; log.size < 4 << 20;
+	     base += 1 + fx_random(&seed) % 20) {
+		struct fx_batch make = {
+		    .base = base,
+		    .time_ms = T0 + base,
+		    .value_size = fx_random(&seed) % 3000,
+		};
+
+		fx_add(&log, make);
+		if (fx_random(&seed) % 2 == 0) {
+			make.base += 1;
+			make.count = 3;
+			fx_add(&log, make);
+			base += 3;
+		}
+	}
+	fx_put(dir, LOG_0, log.data, log.size);
+	lt_put_log(dir, 1000000, "");
+	stream_buf_release(&log);
+}
+
+/* One of three keys is superseded by a record that is not here. */
+static void
+supersede_some(struct round *round)
+{
+	for (int64_t offset = 0; offset < 100000; offset += 3) {
+		char key[24];
+		size_t n = (size_t)sprintf(key, "k%lld", (long long)offset);
+
+		stream_keymap_put(round->map,
+		    stream_keymap_hash(
+			round->map, (struct stream_bytes){(uint8_t *)key, n}),
+		    900000);
+	}
+}
+
+static void
+threads_make_the_same(void **state)
+{
+	static const int64_t bases[] = {0, 1000000};
+	struct temp_dir *dir = *state;
+	struct stream_buf one = {0}, many;
+
+	put_large(dir);
+	for (unsigned workers = 0; workers < 4; workers++) {
+		struct round round;
+
+		start(&round, dir, bases, COUNT(bases), T0);
+		supersede_some(&round);
+		round.rules.workers = workers;
+		assert_int_equal(
+		    clean_group(&round, 0, 1), STREAM_CLEAN_WRITTEN);
+		assert_true(round.stats.superseded > 500);
+		assert_true(round.stats.out.records > 500);
+		assert_int_equal(round.stats.in.records,
+		    round.stats.out.records + round.stats.superseded);
+		assert_true(fx_get(dir, LOG_0 ".cleaned", &many) > 1 << 20);
+		if (workers > 0) {
+			assert_int_equal(many.size, one.size);
+			assert_memory_equal(many.data, one.data, one.size);
+			stream_buf_release(&many);
+		} else {
+			one = many;
+		}
+		fx_remove(dir, LOG_0 ".cleaned");
+		fx_remove(dir, INDEX_0 ".cleaned");
+		fx_remove(dir, TIMEINDEX_0 ".cleaned");
+		end(&round);
+	}
+	stream_buf_release(&one);
+}
+
+/* What a thread finds is told as if there were none. */
+static void
+a_thread_that_finds_damage_ends_it(void **state)
+{
+	static const int64_t bases[] = {0, 1000000};
+	struct temp_dir *dir = *state;
+	struct stream_buf log;
+	struct stream_batch batch;
+	uint64_t at = 0, size = 0;
+	char want[128];
+
+	put_large(dir);
+	fx_get(dir, LOG_0, &log);
+	for (at = 0; at < 2 << 20; at += size)
+		assert_int_equal(stream_batch_measure(log.data + at,
+				     log.size - at, CAP, &size, NULL),
+		    STREAM_OK);
+	assert_int_equal(stream_batch_measure(
+			     log.data + at, log.size - at, CAP, &size, NULL),
+	    STREAM_OK);
+	assert_int_equal(
+	    stream_batch_check(log.data + at, size, &batch, NULL), STREAM_OK);
+	log.data[at + size - 1] = 2; /* a header that is not there */
+	fx_fix_crc(log.data + at, size);
+	snprintf(want, sizeof(want),
+	    LOG_0 ": byte %llu: batch at offset %lld: record %d has a bad "
+		  "header count",
+	    (unsigned long long)at, (long long)batch.info.base_offset,
+	    batch.info.record_count - 1);
+	for (unsigned workers = 0; workers < 3; workers++) {
+		enum stream_clean_outcome outcome;
+		struct stream_error err = {.text = ""};
+		struct round round;
+
+		put_large(dir);
+		start(&round, dir, bases, COUNT(bases), T0);
+		supersede_some(&round);
+		fx_put(dir, LOG_0, log.data, log.size);
+		round.rules.workers = workers;
+		expect(try_group(&round, 0, 1, &outcome, &err), STREAM_ECORRUPT,
+		    err);
+		assert_string_equal(err.text, want);
+		expect_no_files(dir);
+		end(&round);
+	}
+	stream_buf_release(&log);
+}
+
 /* ---- files ---- */
 
 static void
@@ -886,6 +1016,8 @@ main(void)
 	    in_dir(a_transaction_is_known_in_the_next_segment),
 	    in_dir(an_open_transaction_bounds_what_is_stable),
 	    in_dir(what_does_not_fit_is_given_back),
+	    in_dir(threads_make_the_same),
+	    in_dir(a_thread_that_finds_damage_ends_it),
 	    in_dir(files_are_as_the_sources_were),
 	    in_dir(indexes_are_those_of_a_recovery),
 	    in_dir(damage_in_a_source_is_named),

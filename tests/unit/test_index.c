@@ -139,10 +139,10 @@ check_all(const struct plain *plain, size_t step)
 	}
 }
 
-/* A log of n batches with holes in its offsets and times that go back, and its
- * indexes. */
+/* A log of n batches with holes in its offsets, and its indexes.  So many
+ * batches have the same time, which then grows; 0: times go back. */
 static struct plain
-make(const struct temp_dir *dir, int n, bool sorted)
+make(const struct temp_dir *dir, int n, int same)
 {
 	struct stream_indexer indexer;
 	struct stream_buf log;
@@ -154,8 +154,9 @@ make(const struct temp_dir *dir, int n, bool sorted)
 	for (int i = 0; i < n; i++) {
 		struct fx_batch one = {.base = offset,
 		    .count = 1 + i % 3,
-		    .time_ms = T0 + (sorted ? i * 10
-					    : (int64_t)fx_random(&seed) % 400),
+		    .time_ms =
+			T0 + (same > 0 ? i / same * 10
+				       : (int64_t)fx_random(&seed) % 400),
 		    .value_size = fx_random(&seed) % 300};
 
 		fx_add(&log, one);
@@ -230,7 +231,7 @@ lookups_answer_as_the_vectors_say(void **state)
 static void
 a_sound_index_makes_walks_short(void **state)
 {
-	struct plain plain = make(*state, 300, true);
+	struct plain plain = make(*state, 300, 1);
 	struct stream_index_source source = source_of(&plain);
 
 	check_all(&plain, 1);
@@ -248,6 +249,56 @@ a_sound_index_makes_walks_short(void **state)
 		assert_true(info->position - position < 500 + 2 * 1200);
 	}
 	drop(&plain);
+}
+
+/* Where many batches share a millisecond, reading for the next one begins close
+ * to it. */
+static void
+equal_times_are_passed(void **state)
+{
+	struct plain plain = make(*state, 300, 60);
+	struct stream_index_source source = source_of(&plain);
+
+	check_all(&plain, 1);
+	for (size_t i = 60; i < plain.count; i += 60) {
+		const struct stream_batch_info *info = &plain.infos[i];
+		uint64_t position;
+
+		stream_index_find_time(
+		    &source, info->max_timestamp_ms, &position);
+		assert_true(info->position - position < 500 + 2 * 1200);
+	}
+	drop(&plain);
+}
+
+/* With sound indexes: the first record of a time is at or behind the answer,
+ * whatever one header says of its own time. */
+static void
+a_damaged_header_hides_nothing(void **state)
+{
+	enum { MAX_TIMESTAMP_AT = 35 };
+	static const int sames[] = {0, 1, 20};
+
+	for (size_t k = 0; k < COUNT(sames); k++) {
+		struct plain plain = make(*state, 100, sames[k]);
+		int fd = openat(plain.dirfd, plain.log, O_WRONLY);
+
+		for (size_t i = 0; i < plain.count; i++) {
+			uint64_t at = plain.infos[i].position;
+			uint8_t sound[8], low[8];
+
+			stream_store64(
+			    sound, (uint64_t)plain.infos[i].max_timestamp_ms);
+			stream_store64(low, (uint64_t)T0 - 5);
+			pwrite(fd, low, 8, (off_t)at + MAX_TIMESTAMP_AT);
+			for (size_t j = 0; j < plain.count; j++)
+				check_time(
+				    &plain, plain.infos[j].max_timestamp_ms);
+			pwrite(fd, sound, 8, (off_t)at + MAX_TIMESTAMP_AT);
+		}
+		close(fd);
+		drop(&plain);
+	}
 }
 
 static void
@@ -275,7 +326,7 @@ static void
 noise_changes_no_answer(void **state)
 {
 	for (int sorted = 0; sorted < 2; sorted++) {
-		struct plain plain = make(*state, 150, sorted != 0);
+		struct plain plain = make(*state, 150, sorted);
 
 		check_under_noise(*state, &plain, 6);
 		drop(&plain);
@@ -316,7 +367,7 @@ static void
 what_is_no_index_file_is_none(void **state)
 {
 	const struct temp_dir *dir = *state;
-	struct plain plain = make(dir, 40, true);
+	struct plain plain = make(dir, 40, 1);
 
 	fx_remove(dir, plain.index);
 	fx_remove(dir, plain.timeindex);
@@ -332,7 +383,7 @@ static void
 the_index_of_a_swap_is_its_own(void **state)
 {
 	const struct temp_dir *dir = *state;
-	struct plain plain = make(dir, 100, true);
+	struct plain plain = make(dir, 100, 1);
 	struct stream_index_source source = source_of(&plain);
 	uint64_t position;
 
@@ -392,6 +443,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(lookups_answer_as_the_vectors_say),
 	    TEST(a_sound_index_makes_walks_short),
+	    TEST(equal_times_are_passed),
+	    TEST(a_damaged_header_hides_nothing),
 	    TEST(noise_changes_no_answer),
 	    TEST(an_entry_that_names_a_later_equal_time_is_not_believed),
 	    TEST(what_is_no_index_file_is_none),
