@@ -4,6 +4,7 @@
     compact.py judge GOLDEN           the judge itself, on what Kafka cleaned
     compact.py golden GOLDEN NAME...  copies of golden directories
     compact.py random FIRST COUNT     random logs, by their seeds
+    compact.py large FIRST COUNT      such of some MiB, for many threads
     compact.py rounds FIRST COUNT     more keys than the memory holds
 
 A random log that fails is told with its seed; STRM_KEEP=1 keeps its store.
@@ -118,12 +119,18 @@ def random_store(rng, path):
     return store, maker
 
 
-def check_random(seed, path):
+def check_random(seed, path, large):
     rng = random.Random(seed)
     store, maker = random_store(rng, path)
+    if large:
+        maker.value_size, maker.segment_size = 3000, 2 << 20
+        maker.keys = [b'%d' % n for n in range(500)]
+        if store.is_ours:
+            store.settings.segment_bytes = 4 << 20
+            store.ours()
     now = START
     for round_number in range(3):
-        maker.extend(rng.randrange(10, 50))
+        maker.extend(rng.randrange(10, 50) * (10 if large else 1))
         if rng.random() < .15:
             store.raise_log_start(rng.choice(
                 [b.base for s in store.log().segments for b in s.batches]))
@@ -138,11 +145,11 @@ def check_random(seed, path):
     compact_and_judge(store, now)
 
 
-def check_seeds(first, count):
+def check_seeds(first, count, large=False):
     for seed in range(first, first + count):
         path = tempfile.mkdtemp(prefix=f'compact-{seed}-')
         try:
-            check_random(seed, path)
+            check_random(seed, path, large)
         except (CheckError, ValueError, KeyError) as error:
             if os.environ.get('STRM_KEEP'):
                 print('store:', path)
@@ -194,6 +201,8 @@ def main(argv):
                 check_golden(golden, name)
         elif argv[0] == 'random':
             check_seeds(int(argv[1]), int(argv[2]))
+        elif argv[0] == 'large':
+            check_seeds(int(argv[1]), int(argv[2]), True)
         else:
             rounds(int(argv[1]), int(argv[2]))
     except CheckError as error:
