@@ -3,6 +3,7 @@
 
     compact.py judge GOLDEN           the judge itself, on what Kafka cleaned
     compact.py golden GOLDEN NAME...  copies of golden directories
+    compact.py unfinished GOLDEN      a swap of Kafka's that was cut off
     compact.py random FIRST COUNT     random logs, by their seeds
     compact.py large FIRST COUNT      such of some MiB, for many threads
     compact.py rounds FIRST COUNT     more keys than the memory holds
@@ -19,7 +20,8 @@ import tempfile
 import cleaner
 import kafkalog
 from compaction import (DAY, HOUR, Store, compact_and_judge, copy_golden,
-                        data_records, require_readable, summary, table)
+                        data_records, make_writable, require_readable, summary,
+                        table)
 from randomlog import START, Maker
 from strmtest import CheckError, require
 
@@ -91,6 +93,27 @@ def check_golden(golden, name):
                 store.ours()
             for now in clocks:
                 compact_and_judge(store, now)
+
+
+def check_unfinished(golden):
+    """A swap that a broker began is finished first."""
+    with tempfile.TemporaryDirectory() as top:
+        now = START + HOUR
+        other = copy_golden(golden, 'crash-swap', os.path.join(top, 'a'), True)
+        shutil.copytree(os.path.join(golden, 'crash-swap'),
+                        os.path.join(top, 'b'))
+        store = Store(os.path.join(top, 'b'))
+        make_writable(store.path)
+        store.compact(now, '--force')
+        plan = other.plan(now)
+        for segment in plan.segments:
+            require(kafkalog.file_bytes(store.partition, segment.base, 'log')
+                    == segment.log(), segment.base, 'differs')
+        require(kafkalog.bases(store.partition) ==
+                [s.base for s in plan.segments] + [plan.end], 'segments')
+        left = [n for n in store.files() if n.count('.') > 1]
+        require(not left, left, 'are left')
+        require_readable(store)
 
 
 # --- random logs ---------------------------------------------------------
@@ -199,6 +222,8 @@ def main(argv):
         elif argv[0] == 'golden':
             for name in argv[2:]:
                 check_golden(golden, name)
+        elif argv[0] == 'unfinished':
+            check_unfinished(golden)
         elif argv[0] == 'random':
             check_seeds(int(argv[1]), int(argv[2]))
         elif argv[0] == 'large':
