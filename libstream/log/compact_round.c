@@ -97,6 +97,7 @@ set_rules(struct round *r)
 	    .delete_retention_ms = c->source->delete_retention_ms,
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
+	    .workers = options->workers,
 	    .dry_run = !r->writes,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,

@@ -42,6 +42,7 @@ struct stream_compact_options {
 	bool if_unlocked; /* do not wait for another that is at work there */
 	int lock_timeout_ms;
 	size_t max_batch_bytes; /* 0: 64 MiB */
+	unsigned workers; /* threads that judge records beside the caller's */
 	/* Told how many bytes of logs will be read, each time that more of it
 	 * is known.  May be NULL. */
 	void (*will_read)(void *context, uint64_t bytes);
