@@ -97,8 +97,8 @@ set_rules(struct round *r)
 	    .delete_retention_ms = c->source->delete_retention_ms,
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
-	    .workers = options->workers,
 	    .dry_run = !r->writes,
+	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
 	    .txn = c->look.txn,
@@ -260,8 +260,10 @@ static int
 clean_all_groups(struct round *r, struct stream_error *err)
 {
 	struct stream_compacting *c = r->c;
-	size_t reach = stream_compacting_reach(c, r->rules.mapped_end);
 	int64_t bound = c->compact->sum.uncleanable_offset;
+	int64_t end = r->rules.mapped_end;
+	/* The clean point can be above the bound, after a trim. */
+	size_t reach = stream_compacting_reach(c, end < bound ? end : bound);
 	int status;
 
 	will_read(r, sum_bytes(c, 0, reach));

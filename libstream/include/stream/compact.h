@@ -32,9 +32,10 @@
 #define STREAM_COMPACT_MEMORY ((size_t)128 << 20)
 
 struct stream_compact_options {
-	int64_t now_ms; /* the clock */
-	size_t memory;  /* 0: STREAM_COMPACT_MEMORY */
-	bool force;     /* below the dirty ratio too, and a topic of a broker */
+	int64_t now_ms;   /* the clock */
+	size_t memory;    /* 0: STREAM_COMPACT_MEMORY */
+	unsigned workers; /* threads that help with this; 0: none */
+	bool force; /* below the dirty ratio too, and a topic of a broker */
 	/* A topic that is not to be compacted, or not one of ours, is a verdict
 	 * and no failure, whatever force says. */
 	bool lenient;
@@ -42,7 +43,6 @@ struct stream_compact_options {
 	bool if_unlocked; /* do not wait for another that is at work there */
 	int lock_timeout_ms;
 	size_t max_batch_bytes; /* 0: 64 MiB */
-	unsigned workers; /* threads that judge records beside the caller's */
 	/* Told how many bytes of logs will be read, each time that more of it
 	 * is known.  May be NULL. */
 	void (*will_read)(void *context, uint64_t bytes);
