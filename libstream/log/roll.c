@@ -14,8 +14,8 @@
 #include "log/structure.h"
 
 static int
-sync_index(int fd, int64_t base, enum stream_name_kind kind,
-    struct stream_error *err)
+sync_index(
+    int fd, int64_t base, enum stream_name_kind kind, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
 	int status = stream_io_sync(fd, err);
