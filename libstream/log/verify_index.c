@@ -254,7 +254,7 @@ match_offset(struct stream_verify *verify, const struct stream_batch_info *info)
 		settle(index);
 		return true;
 	}
-	if (offset > info->last_offset && !verify->source->dense) {
+	if (offset > info->last_offset && !verify->dense) {
 		index->started = true;
 		return false;
 	}
@@ -321,7 +321,7 @@ match_time(struct stream_verify *verify, const struct stream_batch_info *info)
 		    "has time %" PRId64 ", which a batch before offset %" PRId64
 		    " reached",
 		    entry->key, entry->offset);
-	else if (verify->source->dense && entry->offset != info->last_offset)
+	else if (verify->dense && entry->offset != info->last_offset)
 		wrong(verify, index, STREAM_FINDING_INDEX_ENTRY,
 		    "names offset %" PRId64
 		    ", not the last one of its batch, %" PRId64,
@@ -493,7 +493,7 @@ check_offsets(struct stream_verify *verify)
 	const struct stream_verify_index *offsets = &verify->index;
 	uint64_t most = offsets->walk.count + 1;
 
-	if (!verify->source->dense)
+	if (!verify->dense)
 		most += verify->epoch_changes + UNSEEN_STOPS;
 	if (offsets->is_open && times->walk.count > most)
 		stream_verify_damage(verify, STREAM_FINDING_INDEX_SHORT,
