@@ -390,3 +390,11 @@ full() {
 @test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
     python storm.py 3
 }
+
+@test "T11 I4 I6 P3: followers and readers beside compaction see all that survives" {
+    python beside.py compact
+}
+
+@test "T11 I4 P3: followers and readers beside retention and compaction" {
+    python beside.py retain
+}
