@@ -461,6 +461,45 @@ class CompactAgain(Compact):
                 (key, value, ts + 1000) for key, value, ts in self.lines()])
 
 
+class Maintain(Compact):
+    """The active segment is old: it is closed, and then all of the log is
+    compacted; the metrics are there as a whole or not at all."""
+
+    settings = (*Compact.settings, 'segment.ms=1h')
+
+    def command(self, store):
+        return [STRM, '-C', store, 'maintain', '--textfile',
+                f'{store}/strm.prom', 't']
+
+    def after(self, partition):
+        newest = {r.key: r.offset for r in self.before[partition]}
+        return [r for r in self.before[partition]
+                if newest[r.key] == r.offset]
+
+    def may_be(self, partition, records):
+        """A roll that fails keeps compaction from nothing else."""
+        before = self.before[partition]
+        outcomes = (before, self.final[partition], super().after(partition))
+        starts = self.bases[partition] + [before[-1].offset + 1]
+        return table(records) == table(before) and all(
+            between(records, low, high) in
+            [between(outcome, low, high) for outcome in outcomes]
+            for low, high in zip(starts, starts[1:]))
+
+    def judge(self, store, code, out):
+        metrics = f'{store}/strm.prom'
+        if os.path.exists(metrics):
+            with open(metrics, encoding='ascii') as file:
+                require(file.read().count('\nstrm_maintain_') == 9,
+                        'half of the metrics')
+        super().judge(store, code, out)
+
+    def judge_files(self, store, partition):
+        end = self.before[partition][-1].offset + 1
+        require(bases(store, partition)[-1] == end, 'segments',
+                bases(store, partition), 'end', end)
+
+
 def table(records):
     return {r.key: r for r in records}
 
@@ -481,4 +520,5 @@ OPERATIONS = {
     'compact-again': CompactAgain(),
     'compact-rounds': CompactRounds(),
     'compact-large': CompactLarge(),
+    'maintain': Maintain(),
 }
