@@ -174,6 +174,7 @@ COMPACT_SEEDS ?= 1000
 check-compact: all ## compaction of COMPACT_SEEDS random logs (long)
 	$(Q)$(PYTHON) tests/interop/compact.py random 1000 $(COMPACT_SEEDS)
 	$(Q)$(PYTHON) tests/interop/compact.py rounds 1000 $(COMPACT_SEEDS)
+	$(Q)$(PYTHON) tests/interop/compact.py large 1000 $$(($(COMPACT_SEEDS) / 20))
 
 check-compact-big: all tools ## compaction of 5,000,000 records (long)
 	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 128MiB none

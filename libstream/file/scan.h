@@ -27,7 +27,7 @@ struct stream_scan {
 	struct stream_buf buf;
 	uint64_t last_size; /* of the batch that was taken last */
 	size_t short_of;    /* what a torn batch lacks at least */
-	bool saw_end;    /* the last read came to the end of the file */
+	bool saw_end;       /* the last read came to the end of the file */
 };
 
 /* Blocks that are read at once.  Whole batches: enough to make the calls cheap,

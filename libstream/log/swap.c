@@ -24,10 +24,10 @@
 #include "log/segment_names.h"
 
 static int
-has_log(int dirfd, int64_t base, enum stream_name_state state, bool *has,
-    struct stream_error *err)
+has_file(int dirfd, int64_t base, enum stream_name_kind kind,
+    enum stream_name_state state, bool *has, struct stream_error *err)
 {
-	struct stream_name name = {base, STREAM_NAME_LOG, state};
+	struct stream_name name = {base, kind, state};
 	char text[STREAM_NAME_SIZE];
 
 	stream_name_put(&name, text);
@@ -97,13 +97,33 @@ put_away_rest(int dirfd, int64_t base, struct stream_error *err)
 	return status;
 }
 
+/* Indexes of the first source that the new one has none of: once the new log
+ * has its plain name they would be taken for its own. */
+static int
+put_away_unmatched(int dirfd, int64_t base, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK;
+	     i++) {
+		bool has;
+
+		status = has_file(dirfd, base, stream_segment_kinds[i],
+		    STREAM_NAME_SWAP, &has, err);
+		if (status == STREAM_OK && !has)
+			status = stream_segment_put_away(
+			    dirfd, base, stream_segment_kinds[i], NULL, err);
+	}
+	return status;
+}
+
 /* The state that snapshots tell of is as true as before, but Kafka keeps one
  * for the base offset of a segment only. */
 static int
 put_away(
     int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
 {
-	int status = put_away_rest(dirfd, sources[0], err);
+	int status = put_away_unmatched(dirfd, sources[0], err);
 
 	for (size_t i = 1; i < count && status == STREAM_OK; i++) {
 		status = stream_segment_put_away(
@@ -117,12 +137,16 @@ put_away(
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
 
+/* The old indexes go at the last moment: one who has the old log open and finds
+ * it without them would take them for lost. */
 static int
-take_plain_names(int dirfd, int64_t base, struct stream_error *err)
+put_in_place(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = stream_segment_rename_file(dirfd, base, STREAM_NAME_LOG,
-	    STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+	int status = put_away_rest(dirfd, base, err);
 
+	if (status == STREAM_OK)
+		status = stream_segment_rename_file(dirfd, base,
+		    STREAM_NAME_LOG, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
@@ -153,7 +177,8 @@ stream_swap_commit(
 {
 	int64_t base = sources[0];
 	bool has;
-	int status = has_log(dirfd, base, STREAM_NAME_CLEANED, &has, err);
+	int status = has_file(
+	    dirfd, base, STREAM_NAME_LOG, STREAM_NAME_CLEANED, &has, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -164,7 +189,7 @@ stream_swap_commit(
 	if (status == STREAM_OK)
 		status = put_away(dirfd, sources, count, err);
 	if (status == STREAM_OK)
-		status = take_plain_names(dirfd, base, err);
+		status = put_in_place(dirfd, base, err);
 	if (status == STREAM_OK)
 		status = remove_deleted(dirfd, sources, count, err);
 	return status;
@@ -176,8 +201,8 @@ stream_swap_discard(int dirfd, int64_t base_offset)
 {
 	bool has;
 
-	if (has_log(dirfd, base_offset, STREAM_NAME_SWAP, &has, NULL) ==
-		STREAM_OK &&
+	if (has_file(dirfd, base_offset, STREAM_NAME_LOG, STREAM_NAME_SWAP,
+		&has, NULL) == STREAM_OK &&
 	    !has)
 		remove_all(dirfd, base_offset, STREAM_NAME_CLEANED, NULL);
 }

@@ -84,7 +84,7 @@ full() {
     python kill.py compact
 }
 
-@test "T1 I1 I4 I6: kill -9 at any point of compact of zstd batches" {
+@test "T1 I1 I4 I6: kill -9 at any point of compact of two partitions of zstd batches" {
     python kill.py compact-zstd
 }
 
@@ -160,7 +160,7 @@ full() {
     python power.py compact
 }
 
-@test "T4 I1 I4 I6: power lost at any point of compact of zstd batches" {
+@test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
     python power.py compact-zstd
 }
 
@@ -224,7 +224,7 @@ full() {
     python fail.py compact errors
 }
 
-@test "T6 I6 I10 P7: any failing call in compact of zstd batches" {
+@test "T6 I6 I10 P7: any failing call in compact of two partitions of zstd batches" {
     python fail.py compact-zstd errors
 }
 

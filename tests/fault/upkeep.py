@@ -111,8 +111,9 @@ class Upkeep:
     batch_bytes = 120
     gaps = False
 
-    def __init__(self, codec='none'):
+    def __init__(self, codec='none', partitions=None):
         self.codec = codec
+        self.partitions = partitions or self.partitions
         self.before = self.bases = self.final = ()  # of each partition
 
     # ---- what an operation is
@@ -423,8 +424,8 @@ class CompactAgain(Compact):
     settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0.1')
 
     def more(self, store):
+        strm(store, 'compact', 't')
         for p in range(self.partitions):
-            strm(store, 'compact', 't')
             self.produce(store, p, [
                 (key, value, ts + 1000) for key, value, ts in self.lines()])
 
@@ -445,7 +446,7 @@ OPERATIONS = {
     'retain-size': RetainSize(),
     'retain-trimmed': RetainTrimmed(),
     'compact': Compact(),
-    'compact-zstd': Compact('zstd'),
+    'compact-zstd': Compact('zstd', partitions=2),
     'compact-again': CompactAgain(),
     'compact-large': CompactLarge(),
 }

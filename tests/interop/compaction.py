@@ -339,15 +339,24 @@ def compact_and_judge(store, now, *options):
     return plan
 
 
-def copy_golden(golden, name, path):
-    """A writable copy of a golden store, with an unfinished swap undone."""
-    shutil.copytree(os.path.join(golden, name), path)
+def make_writable(path):
+    os.chmod(path, 0o755)
     for top, directories, files in os.walk(path):
         for entry in directories + files:
             os.chmod(os.path.join(top, entry), 0o755)
+
+
+def copy_golden(golden, name, path, swapped=False):
+    """A writable copy of a golden store, with an unfinished swap undone, or
+    with what it was to replace away."""
+    shutil.copytree(os.path.join(golden, name), path)
+    make_writable(path)
+    for top, _, files in os.walk(path):
         for entry in files:
             old = os.path.join(top, entry)
-            if entry.endswith('.swap'):
+            if swapped and entry.endswith('.swap'):
+                os.replace(old, old[:-len('.swap')])
+            elif entry.endswith('.deleted' if swapped else '.swap'):
                 os.remove(old)
             elif entry.endswith('.deleted'):
                 os.rename(old, old[:-len('.deleted')])
