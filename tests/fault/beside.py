@@ -121,6 +121,35 @@ def collect(process, into):
     into.append(process.stdout.read())
 
 
+def run_all(beside, followers, texts):
+    """Until the time is up; then until all was printed.  Gives the rounds."""
+    readers = [threading.Thread(target=collect, args=pair, daemon=True)
+               for pair in zip(followers, texts)]
+    for reader in readers:
+        reader.start()
+    ends = time.monotonic() + SECONDS
+    loops = [Loop(lambda: beside.produce(1), ends),
+             Loop(lambda: beside.produce(2), ends),
+             Loop(beside.upkeep, ends), Loop(beside.look, ends)]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    for loop in loops:
+        if loop.failure is not None:
+            raise loop.failure
+    strm(beside.store, 'compact', '-q', '--force', 't')
+    strm(beside.store, 'produce', 't', '-K', '\t', data=b'end\tend\n')
+    time.sleep(1)
+    for process in followers:
+        alive = process.poll() is None
+        process.terminate()
+        require(alive, 'a follower ended:', process.stderr.read().decode())
+    for reader in readers:
+        reader.join()
+    return loops[2].rounds, loops[3].rounds
+
+
 def main(what):
     with Store() as store:
         beside = Beside(store.path, what == 'retain')
@@ -132,37 +161,17 @@ def main(what):
         clamp = ['--clamp'] if beside.retains else []
         followers = [beside.follow([*args, *clamp]) for args in FOLLOWERS]
         texts = [[] for _ in followers]
-        readers = [threading.Thread(target=collect, args=pair)
-                   for pair in zip(followers, texts)]
-        for reader in readers:
-            reader.start()
-        ends = time.monotonic() + SECONDS
-        loops = [Loop(lambda: beside.produce(1), ends),
-                 Loop(lambda: beside.produce(2), ends),
-                 Loop(beside.upkeep, ends), Loop(beside.look, ends)]
-        for loop in loops:
-            loop.start()
-        for loop in loops:
-            loop.join()
-        strm(store.path, 'compact', '-q', '--force', 't')
-        strm(store.path, 'produce', 't', '-K', '\t', data=b'end\tend\n')
-        time.sleep(1)
-        for process in followers:
-            alive = process.poll() is None
-            process.terminate()
-            require(alive, 'a follower ended:',
-                    process.stderr.read().decode())
-        for reader in readers:
-            reader.join()
-        for loop in loops:
-            if loop.failure is not None:
-                raise loop.failure
+        try:
+            rounds, looks = run_all(beside, followers, texts)
+        finally:
+            for process in followers:
+                process.kill()
+                process.wait()
         log = parse(strm(store.path, 'consume', '-f', FORMAT, 't').out)
         for args, text in zip(FOLLOWERS, texts):
             check_follower(args, parse(text[0]), log)
-        print(what, ':', log[-1][0], 'records,', loops[2].rounds,
-              'compactions,', loops[3].rounds, 'looks,', beside.overtaken,
-              'overtaken')
+        print(what, ':', log[-1][0], 'records,', rounds, 'compactions,',
+              looks, 'looks,', beside.overtaken, 'overtaken')
 
 
 def check_follower(args, rows, log):

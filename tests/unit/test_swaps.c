@@ -138,8 +138,7 @@ filter(struct storm *storm, const struct stream_view *view, size_t i,
 static void
 put_made(struct storm *storm, struct made *made)
 {
-	struct stream_buf *all[] = {
-	    &made->log, &made->index, &made->timeindex};
+	struct stream_buf *all[] = {&made->log, &made->index, &made->timeindex};
 	char name[64];
 
 	for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -304,7 +303,8 @@ see(struct seen *seen, const struct stream_record *records, size_t count)
 				fail_msg("offset %lld was skipped (flags %u, "
 					 "from %lld by %d, got %lld)",
 				    (long long)seen->next, seen->flags,
-				    (long long)seen->from, seen->by, (long long)offset);
+				    (long long)seen->from, seen->by,
+				    (long long)offset);
 		seen->next++;
 		seen->count++;
 	}
@@ -319,8 +319,8 @@ drain(struct stream_reader *reader, struct seen *seen)
 	size_t count;
 	int status;
 
-	while ((status = stream_reader_read(
-		    reader, &records, &count, &err)) == STREAM_OK)
+	while ((status = stream_reader_read(reader, &records, &count, &err)) ==
+	       STREAM_OK)
 		see(seen, records, count);
 	expect(status, STREAM_END, err);
 }
@@ -340,9 +340,9 @@ followers_see_what_survives(void **state)
 	stream_watch_new(&watch, NULL);
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		seen[i].flags = flags[i] | STREAM_READER_FOLLOW;
-		readers[i] = open_reader(&storm,
-		    (struct stream_reader_options){
-			.flags = flags[i] | STREAM_READER_FOLLOW});
+		readers[i] = open_reader(
+		    &storm, (struct stream_reader_options){
+				.flags = flags[i] | STREAM_READER_FOLLOW});
 		/* One without a watch looks by itself. */
 		if (i != 1)
 			stream_watch_add(watch, readers[i], NULL);
@@ -431,9 +431,9 @@ the_last_records_are_counted(void **state)
 	while (!storm.is_over) {
 		int64_t n = 1 + fx_random(&seed) % 90;
 		int64_t end = storm.next;
-		struct stream_reader *reader = open_reader(&storm,
-		    (struct stream_reader_options){
-			.range.from = {STREAM_POINT_LAST, n}});
+		struct stream_reader *reader = open_reader(
+		    &storm, (struct stream_reader_options){
+				.range.from = {STREAM_POINT_LAST, n}});
 		int64_t later = storm.next + COUNT_EACH; /* being appended */
 		struct seen seen = {.next = later - n};
 		const struct stream_record *records;
@@ -468,9 +468,9 @@ one_whom_retention_overtakes_is_told(void **state)
 	begin(&storm, *state, 4, true);
 	while (!storm.is_over) {
 		bool clamps = (overtaken + whole) % 2 == 0;
-		struct stream_reader *reader = open_reader(&storm,
-		    (struct stream_reader_options){
-			.flags = clamps ? STREAM_READER_CLAMP : 0});
+		struct stream_reader *reader = open_reader(
+		    &storm, (struct stream_reader_options){
+				.flags = clamps ? STREAM_READER_CLAMP : 0});
 		struct timespec pause = {.tv_nsec = 200000};
 		const struct stream_record *records;
 		struct stream_error err = {.text = ""};
