@@ -4,26 +4,34 @@
 #ifndef READING_H
 #define READING_H
 
-#include "cli/options.h"
+#include <stream/reader.h>
 
-/* Filled by the option tables of consume and tail. */
-struct reading_opts {
-	const char *format;
-	bool json;
-	struct stream_bytes key_delimiter;
-	struct stream_bytes delimiter;
-	bool nul;
-	bool follow;
+#include "printing.h"
+
+/* Filled by the option tables of all tools that read records. */
+struct reader_opts {
 	bool durable;
 	bool clamp;
 	bool skip_corrupt;
-	bool raw;
 	int isolation; /* in the order of the option's words */
 	int64_t max_batch_bytes;
 	int64_t lock_timeout_ms;
 };
 
-/* The rows of the table for struct reading_opts. */
+/* The rows of the table for struct reader_opts. */
+extern const struct cli_option reader_options[];
+
+/* What they mean; range and callbacks are left open. */
+struct stream_reader_options reader_options_for(const struct reader_opts *opts);
+
+/* Filled by the option tables of consume and tail. */
+struct reading_opts {
+	struct printing_opts printing;
+	struct reader_opts reader;
+	bool follow;
+};
+
+/* The row of the table that is not of the two above. */
 extern const struct cli_option reading_options[];
 
 /* What a tool asks for beyond the shared options. */

@@ -9,6 +9,8 @@
 
 #include <stream/reader.h>
 
+#include "log/facts.h"
+
 struct stream_reader_source {
 	int dirfd;        /* of the partition; kept, closed with the reader */
 	const char *name; /* of its directory, for messages; borrowed */
@@ -16,6 +18,8 @@ struct stream_reader_source {
 	int64_t log_start_offset; /* by the store's checkpoint, else 0 */
 	bool is_ours;             /* a topic that strm made */
 	bool dense;               /* ours and never compacted */
+	struct stream_facts
+	    facts; /* to be asked again; the topic is borrowed */
 };
 
 /* As stream_reader_open.  On failure too dirfd is closed. */

@@ -18,9 +18,13 @@
  */
 #include "log/swap.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "file/state.h"
 #include "log/segment_names.h"
 
 static int
@@ -68,13 +72,34 @@ undo(int dirfd, int64_t base)
 		remove_all(dirfd, base, STREAM_NAME_CLEANED, NULL);
 }
 
+/*
+ * The state that is on the disk may be of before the sources were closed, and
+ * say that so much of the last of them is durable: after a loss of power the
+ * new one, which is shorter, would look as if it had been cut.
+ */
+static int
+sync_state(int dirfd, struct stream_error *err)
+{
+	int fd;
+	int status =
+	    stream_io_open(dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, err);
+
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_io_sync(fd, err);
+	close(fd);
+	return status;
+}
+
 /* Up to the commit.  What fails before the last file has its name is undone;
  * a sync that fails leaves it to whoever comes next to see what is there. */
 static int
 commit(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = stream_io_sync_dir(dirfd, err);
+	int status = sync_state(dirfd, err);
 
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
 		status = rename_all(
 		    dirfd, base, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);

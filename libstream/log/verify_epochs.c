@@ -22,7 +22,7 @@ in_file(int64_t first_offset)
 static void
 tell_missing(struct stream_verify *verify)
 {
-	if (verify->source->dense)
+	if (verify->dense)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS, in_file(-1),
 		    "there are batches, but no such file");
 	else
@@ -107,7 +107,7 @@ check_start(struct stream_verify *verify, const struct stream_epoch *entry,
 		    in_file(entry->start_offset),
 		    "epoch %d starts at offset %lld, within a batch",
 		    entry->epoch, (long long)entry->start_offset);
-	else if (verify->source->dense && !verify->chain.broken &&
+	else if (verify->dense && !verify->chain.broken &&
 		 entry->start_offset != info->base_offset)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(entry->start_offset),
@@ -134,7 +134,7 @@ tell_start(struct stream_verify *verify, const struct stream_batch_info *info)
 		return;
 	}
 	start = epochs->entries[0].start_offset;
-	if (verify->source->dense)
+	if (verify->dense)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(info->base_offset),
 		    "the first entry starts at offset %lld, after a batch at "

@@ -33,6 +33,27 @@ open_name(struct stream_verify *verify, struct stream_verify_index *index,
 	return status;
 }
 
+/* Was the segment compacted since it was listed?  Then the old indexes have
+ * gone, and the old log, which still has its name, will be gone next. */
+static int
+look_for_swap(struct stream_verify *verify, struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int status;
+
+	if (verify->source->only != NULL)
+		return STREAM_OK;
+	status = stream_view_load(verify->source->dirfd, &view, err);
+	if (status != STREAM_OK)
+		return status;
+	i = view.count > 0 ? stream_view_find(&view, verify->base) : 0;
+	if (view.count > 0 && view.segments[i].swap)
+		verify->gone = true;
+	stream_view_release(&view);
+	return STREAM_OK;
+}
+
 /* A swap that is under way, or was cut off, gives the log its plain name before
  * its indexes. */
 static int
@@ -49,8 +70,10 @@ open_one(struct stream_verify *verify, struct stream_verify_index *index,
 	name.kind = kind;
 	status = open_name(verify, index, &name, err);
 	if (status == STREAM_ENOENT && name.state == STREAM_NAME_PLAIN) {
+		status = look_for_swap(verify, err);
 		name.state = STREAM_NAME_SWAP;
-		status = open_name(verify, index, &name, err);
+		if (status == STREAM_OK)
+			status = open_name(verify, index, &name, err);
 	}
 	if (status != STREAM_ENOENT)
 		return status;
@@ -254,7 +277,7 @@ match_offset(struct stream_verify *verify, const struct stream_batch_info *info)
 		settle(index);
 		return true;
 	}
-	if (offset > info->last_offset && !verify->source->dense) {
+	if (offset > info->last_offset && !verify->dense) {
 		index->started = true;
 		return false;
 	}
@@ -321,7 +344,7 @@ match_time(struct stream_verify *verify, const struct stream_batch_info *info)
 		    "has time %" PRId64 ", which a batch before offset %" PRId64
 		    " reached",
 		    entry->key, entry->offset);
-	else if (verify->source->dense && entry->offset != info->last_offset)
+	else if (verify->dense && entry->offset != info->last_offset)
 		wrong(verify, index, STREAM_FINDING_INDEX_ENTRY,
 		    "names offset %" PRId64
 		    ", not the last one of its batch, %" PRId64,
@@ -493,7 +516,7 @@ check_offsets(struct stream_verify *verify)
 	const struct stream_verify_index *offsets = &verify->index;
 	uint64_t most = offsets->walk.count + 1;
 
-	if (!verify->source->dense)
+	if (!verify->dense)
 		most += verify->epoch_changes + UNSEEN_STOPS;
 	if (offsets->is_open && times->walk.count > most)
 		stream_verify_damage(verify, STREAM_FINDING_INDEX_SHORT,

@@ -102,6 +102,7 @@ struct stream_verify {
 	int statefd; /* -1: none */
 	struct stream_state_identity identity;
 	struct stream_state state; /* as it was at the start */
+	bool dense;                /* as far as is known by now */
 	struct stream_view view;
 
 	/* The segment. */

@@ -8,6 +8,7 @@
 
 #include "file/io.h"
 #include "log/reader.h"
+#include "store/place_facts.h"
 
 /* The last component, which names the partition in messages. */
 static const char *
@@ -29,6 +30,7 @@ stream_reader_open(const struct stream_place *place,
 	    .log_start_offset = place->log_start_offset,
 	    .is_ours = place->is_ours,
 	    .dense = !place->has_gaps,
+	    .facts = stream_place_facts(place),
 	};
 	int status =
 	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);

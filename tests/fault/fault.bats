@@ -84,12 +84,16 @@ full() {
     python kill.py compact
 }
 
-@test "T1 I1 I4 I6: kill -9 at any point of compact of zstd batches" {
+@test "T1 I1 I4 I6: kill -9 at any point of compact of two partitions of zstd batches" {
     python kill.py compact-zstd
 }
 
 @test "T1 I1 I4 I6: kill -9 at any point of a compact that merges segments" {
     python kill.py compact-again
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of maintain, with readers meanwhile" {
+    python kill.py maintain
 }
 
 @test "T2 I1 I4 I10: kill -9 again while the next trim or retain finishes the job" {
@@ -160,7 +164,11 @@ full() {
     python power.py compact
 }
 
-@test "T4 I1 I4 I6: power lost at any point of compact of zstd batches" {
+@test "T4 I1 I4 I6: power lost at any point of maintain" {
+    python power.py maintain
+}
+
+@test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
     python power.py compact-zstd
 }
 
@@ -224,7 +232,11 @@ full() {
     python fail.py compact errors
 }
 
-@test "T6 I6 I10 P7: any failing call in compact of zstd batches" {
+@test "T6 I6 I10 P7: any failing call in maintain" {
+    python fail.py maintain errors
+}
+
+@test "T6 I6 I10 P7: any failing call in compact of two partitions of zstd batches" {
     python fail.py compact-zstd errors
 }
 
@@ -389,4 +401,12 @@ full() {
 
 @test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
     python storm.py 3
+}
+
+@test "T11 I4 I6 P3: followers and readers beside compaction see all that survives" {
+    python beside.py compact
+}
+
+@test "T11 I4 P3: followers and readers beside retention and compaction" {
+    python beside.py retain
 }
