@@ -174,13 +174,15 @@ COMPACT_SEEDS ?= 1000
 check-compact: all ## compaction of COMPACT_SEEDS random logs (long)
 	$(Q)$(PYTHON) tests/interop/compact.py random 1000 $(COMPACT_SEEDS)
 	$(Q)$(PYTHON) tests/interop/compact.py rounds 1000 $(COMPACT_SEEDS)
+	$(Q)$(PYTHON) tests/interop/compact.py large 1000 $$(($(COMPACT_SEEDS) / 20))
 
 check-compact-big: all tools ## compaction of 5,000,000 records (long)
 	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 128MiB none
 	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 8MiB zstd
 
-check-fault: all tools ## every fault, in full (long)
+check-fault: all tools $(O)/tests/unit/test_swaps ## every fault, in full (long)
 	$(Q)STRM_FAULT=long tests/run-bats tests/fault
+	$(Q)STRM_SWAPS=5000 tests/run-unit $(O)/tests/unit/test_swaps
 
 sanitize: ## the unit and command-line tests under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory O=$(O)/sanitize STATIC_LIBS='$(SHARED_LIBS)' \

@@ -57,8 +57,8 @@ const struct cli_command get_command = {
 /* One key, and its newest record so far; of that only the key is borrowed. */
 struct wanted {
 	struct stream_bytes key;
-	bool is_met;   /* in the partitions that are not printed yet */
-	bool is_found; /* a record was printed, or will be */
+	bool is_met;        /* in the partitions that are not printed yet */
+	bool is_found;      /* a record was printed, or will be */
 	int64_t deleted_at; /* offset of a tombstone, -1 */
 	int32_t partition;  /* that it was looked for in, -1: in several */
 	struct stream_origin origin;
@@ -200,15 +200,15 @@ print_met(struct get *get, struct stream_error *err)
 			continue;
 		}
 		wanted->is_found = true;
-		status = printing_put(get->printing, &get->out,
-		    &wanted->origin, &wanted->record, 1, err);
+		status = printing_put(get->printing, &get->out, &wanted->origin,
+		    &wanted->record, 1, err);
 	}
 	return status;
 }
 
 static int
-look_in_place(struct get *get, const struct stream_place *place,
-    struct stream_error *err)
+look_in_place(
+    struct get *get, const struct stream_place *place, struct stream_error *err)
 {
 	struct stream_reader_options how =
 	    reader_options_for(&get->opts->reader);
@@ -305,8 +305,8 @@ take_keys(struct get *get, struct stream_error *err)
 static int
 look_in_all(struct get *get, char *word, struct stream_error *err)
 {
-	int status = opening_resolve(get->context, &get->store, word,
-	    &get->address, &get->places, err);
+	int status = opening_resolve(
+	    get->context, &get->store, word, &get->address, &get->places, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -316,8 +316,7 @@ look_in_all(struct get *get, char *word, struct stream_error *err)
 		    get->wanted[i].key, (int32_t)get->places.count);
 	for (size_t i = 0; status == STREAM_OK && i < get->places.count; i++)
 		if (is_wanted(get, &get->places.items[i]))
-			status =
-			    look_in_place(get, &get->places.items[i], err);
+			status = look_in_place(get, &get->places.items[i], err);
 	return status == STREAM_OK ? print_met(get, err) : status;
 }
 

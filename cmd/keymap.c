@@ -15,10 +15,10 @@ struct keymap {
 	struct keymap_entry *entries; /* open addressing; a power of two */
 	size_t mask;
 	size_t count;
-	size_t most;   /* three quarters are full */
+	size_t most;    /* three quarters are full */
 	size_t largest; /* that mask may become */
-	uint64_t from; /* the round: high of its keys, included; */
-	uint64_t to;   /* included too */
+	uint64_t from;  /* the round: high of its keys, included; */
+	uint64_t to;    /* included too */
 	bool begun;
 };
 

@@ -104,8 +104,8 @@ printing_conclude(struct cli_out *out, int status, struct stream_error *err)
 	enum cli_exit code = CLI_DONE;
 	struct stream_error lost;
 	int flushed = STREAM_OK;
-	bool failed = status != STREAM_END && status != STREAM_OK &&
-		      !cli_out_failed(out);
+	bool failed =
+	    status != STREAM_END && status != STREAM_OK && !cli_out_failed(out);
 
 	if (out->data != NULL)
 		flushed = cli_out_close(out, &lost);

@@ -274,8 +274,8 @@ static int
 open_all(struct run *run, char *const *addresses, int count,
     struct stream_error *err)
 {
-	int status = printing_open(&run->reading->opts->printing, &run->out,
-	    &run->printing, err);
+	int status = printing_open(
+	    &run->reading->opts->printing, &run->out, &run->printing, err);
 
 	opening_raise_limit();
 	if (status == STREAM_OK && run->reading->opts->follow)

@@ -76,15 +76,15 @@ struct table {
 	const struct stream_place *place;
 	struct stream_origin origin;
 	struct stream_range range;
-	bool is_fixed; /* range is in offsets, as the first reading found them */
+	bool
+	    is_fixed; /* range is in offsets, as the first reading found them */
 };
 
 /* ---- reading ------------------------------------------------------------ */
 
 /* Called for each record with a key of this round. */
-typedef int (*visit_fn)(struct table *table,
-    const struct stream_record *record, struct keymap_key key,
-    struct stream_error *err);
+typedef int (*visit_fn)(struct table *table, const struct stream_record *record,
+    struct keymap_key key, struct stream_error *err);
 
 static void
 note(void *context, const char *text)
@@ -262,7 +262,8 @@ forget_missed(struct table *table)
 	return any;
 }
 
-/* Of a range that has an end, nothing newer counts; of another, all there is. */
+/* Of a range that has an end, nothing newer counts; of another, all there is.
+ */
 static bool
 has_end(const struct stream_range *range)
 {
@@ -277,8 +278,8 @@ print_round(struct table *table, bool is_open, struct stream_error *err)
 
 	if (status == STREAM_OK && table->is_fixed)
 		status = visit_all(table, print, err);
-	while (status == STREAM_OK && table->left != 0 &&
-	       forget_missed(table)) {
+	while (
+	    status == STREAM_OK && table->left != 0 && forget_missed(table)) {
 		/* The newer record that they have now is past the range. */
 		if (is_open)
 			table->range.to.kind = STREAM_POINT_NONE;

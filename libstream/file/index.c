@@ -59,8 +59,9 @@ drop_unused(struct entries *entries)
 
 /*
  * Is the open log still the one of its name, now that its index is open?
- * Whoever replaces a segment takes the log away first, so the index then was
- * that log's.
+ * Whoever replaces a segment replaces or removes the log first, so the index is
+ * that log's, or one of before, whose log held all of this one and more: its
+ * entries are as true of the rest.
  */
 static bool
 is_log_there(const struct stream_index_source *source)

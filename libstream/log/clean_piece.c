@@ -14,7 +14,7 @@
 
 /* Bytes of a piece: many times what handing it over costs, little enough for
  * the second-level cache; and batches, since they can be tiny. */
-enum { PIECE_BYTES = 512 * 1024, PIECE_BATCHES = 4096 };
+enum { PIECE_BYTES = 512 * 1024, PIECE_BATCHES = 1024 };
 
 void
 stream_clean_piece_init(struct stream_clean_piece *piece)

@@ -13,8 +13,8 @@
  * another may have its name.
  */
 static int
-open_store(
-    const struct stream_facts *facts, int dirfd, int *fd, struct stream_error *err)
+open_store(const struct stream_facts *facts, int dirfd, int *fd,
+    struct stream_error *err)
 {
 	char name[320];
 	struct stat here, named;

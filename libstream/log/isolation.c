@@ -385,9 +385,9 @@ walk_to(struct stream_isolation *isolation, int64_t offset,
 
 /*
  * What was open at offset is found by a walk from the newest snapshot at or
- * below it, or from the first offset of what was open there.  The snapshot alone
- * is not believed: compaction takes markers away whose transaction has no batch
- * left, and such a transaction would seem open for ever.
+ * below it, or from the first offset of what was open there.  The snapshot
+ * alone is not believed: compaction takes markers away whose transaction has no
+ * batch left, and such a transaction would seem open for ever.
  */
 static int
 find_start(struct stream_isolation *isolation, int64_t offset,

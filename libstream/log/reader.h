@@ -18,7 +18,8 @@ struct stream_reader_source {
 	int64_t log_start_offset; /* by the store's checkpoint, else 0 */
 	bool is_ours;             /* a topic that strm made */
 	bool dense;               /* ours and never compacted */
-	struct stream_facts facts; /* to be asked again; the topic is borrowed */
+	struct stream_facts
+	    facts; /* to be asked again; the topic is borrowed */
 };
 
 /* As stream_reader_open.  On failure too dirfd is closed. */

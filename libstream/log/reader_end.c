@@ -386,8 +386,7 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 
 /* The same, but all of a segment that is closed: it was synced before. */
 static uint64_t
-synced_end(
-    const struct stream_reader *reader, const struct stream_state *state)
+synced_end(const struct stream_reader *reader, const struct stream_state *state)
 {
 	if (state->sequence != 0 &&
 	    state->active_base > stream_reader_base(reader))

@@ -429,8 +429,8 @@ stream_reader_ask_gaps(struct stream_reader *reader, struct stream_error *err)
 
 	if (!reader->dense)
 		return STREAM_OK;
-	status = stream_facts_ask_gaps(
-	    &reader->facts, reader->dirfd, &gaps, err);
+	status =
+	    stream_facts_ask_gaps(&reader->facts, reader->dirfd, &gaps, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%s", reader->name);
 	reader->dense = !gaps;

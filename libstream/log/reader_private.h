@@ -36,8 +36,8 @@ struct stream_reader {
 	char *only; /* the one log file, or NULL */
 	int64_t log_start_offset;
 	bool is_ours;
-	bool dense; /* ours, never compacted: no gap is legal; asked again when
-		       one is met */
+	bool dense;  /* ours, never compacted: no gap is legal; asked again when
+			one is met */
 	char *topic; /* for facts, or NULL */
 	struct stream_facts facts;
 	struct stream_reader_options options;

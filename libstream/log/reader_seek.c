@@ -388,8 +388,8 @@ stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
 		int64_t base = reader->base;
 
 		if (status == STREAM_OK)
-			status = find_time_here(reader, timestamp_ms, &passed,
-			    offset, &found, err);
+			status = find_time_here(
+			    reader, timestamp_ms, &passed, offset, &found, err);
 		if (status != STREAM_OK)
 			return status;
 		at = look_next(reader, base, passed);
@@ -490,8 +490,8 @@ pass_records(const struct stream_reader *reader, int64_t many, int64_t *offset,
 
 	if (status != STREAM_OK)
 		return status;
-	while (many >= 0 && (status = stream_reader_read(counter, &records,
-				 &some, err)) == STREAM_OK) {
+	while (many >= 0 && (status = stream_reader_read(
+				 counter, &records, &some, err)) == STREAM_OK) {
 		if ((int64_t)some > many)
 			*offset = records[many].offset;
 		many -= (int64_t)some;
@@ -520,8 +520,8 @@ mark(struct marks *marks, const struct stream_record *records, size_t count)
 }
 
 /* Count the records that would be shown at or after *offset.  When they are
- * more than n, *offset is raised: *skip records from there on are too many, none
- * if n is not very large. */
+ * more than n, *offset is raised: *skip records from there on are too many,
+ * none if n is not very large. */
 static int
 count_last(const struct stream_reader *reader, struct marks *marks, int64_t n,
     int64_t *offset, int64_t *skip, struct stream_error *err)
@@ -534,8 +534,8 @@ count_last(const struct stream_reader *reader, struct marks *marks, int64_t n,
 	if (status != STREAM_OK)
 		return status;
 	marks->count = 0;
-	while ((status = stream_reader_read(
-		    counter, &records, &some, err)) == STREAM_OK)
+	while ((status = stream_reader_read(counter, &records, &some, err)) ==
+	       STREAM_OK)
 		mark(marks, records, some);
 	stream_reader_close(counter);
 	*skip = marks->count > n ? marks->count - n : 0;

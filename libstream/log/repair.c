@@ -43,7 +43,8 @@ look_once(const struct stream_repair_source *source,
 	return status;
 }
 
-/* A plan takes no lock, so segments can be replaced while they are looked at. */
+/* A plan takes no lock, so segments can be replaced while they are looked at.
+ */
 static int
 look(const struct stream_repair_source *source, struct stream_repair *repair,
     struct stream_findings *findings, struct stream_error *err)

@@ -16,8 +16,8 @@ struct stream_repair_source {
 	int dirfd; /* of the partition; borrowed */
 	struct stream_log_config config;
 	struct stream_facts facts; /* to ask whether it is dense still */
-	bool is_ours;        /* its topic has a settings file */
-	size_t cap;          /* largest batch */
+	bool is_ours;              /* its topic has a settings file */
+	size_t cap;                /* largest batch */
 	int64_t index_guess; /* of options.index_interval_bytes; 0: none */
 };
 

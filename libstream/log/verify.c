@@ -182,8 +182,8 @@ ask_gaps(struct stream_verify *verify, struct stream_error *err)
 	int status = STREAM_OK;
 
 	if (verify->dense)
-		status = stream_facts_ask_gaps(&verify->source->facts,
-		    verify->source->dirfd, &gaps, err);
+		status = stream_facts_ask_gaps(
+		    &verify->source->facts, verify->source->dirfd, &gaps, err);
 	verify->dense = verify->dense && !gaps;
 	return status;
 }

@@ -93,8 +93,8 @@ stream_verify_epochs_load(
 }
 
 /* The batch comes to an entry's start.  That must not lie before the end of the
- * last one, and in a dense log be the batch's own first offset.  Where there are
- * gaps, a segment's name can be far above the last batch, and an epoch have
+ * last one, and in a dense log be the batch's own first offset.  Where there
+ * are gaps, a segment's name can be far above the last batch, and an epoch have
  * begun between the two. */
 static void
 check_start(struct stream_verify *verify, const struct stream_epoch *entry,

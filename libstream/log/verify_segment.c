@@ -86,8 +86,7 @@ check_span(struct stream_verify *verify, const struct stream_batch *batch)
 	struct stream_verify_where where = stream_verify_in_log(
 	    verify, info->position, info->base_offset, info->last_offset);
 
-	if (verify->dense &&
-	    batch->last_offset_delta != info->record_count - 1)
+	if (verify->dense && batch->last_offset_delta != info->record_count - 1)
 		stream_verify_damage(verify, STREAM_FINDING_OFFSET_GAP, where,
 		    "%d records for %lld offsets", info->record_count,
 		    (long long)batch->last_offset_delta + 1);

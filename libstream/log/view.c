@@ -40,8 +40,8 @@ add(struct stream_view *view, int64_t base_offset, bool swap,
 			return stream_fail_memory(err);
 		view->segments = bigger;
 	}
-	view->segments[view->count++] =
-	    (struct stream_view_segment){.base_offset = base_offset, .swap = swap};
+	view->segments[view->count++] = (struct stream_view_segment){
+	    .base_offset = base_offset, .swap = swap};
 	return STREAM_OK;
 }
 
@@ -110,8 +110,7 @@ stream_view_raise_end(int fd, int64_t *end, struct stream_error *err)
 
 /* Note which file a swap is, and how far it reaches. */
 static int
-look_into_swap(
-    struct stream_view *view, size_t index, int dirfd, int64_t *end,
+look_into_swap(struct stream_view *view, size_t index, int dirfd, int64_t *end,
     struct stream_error *err)
 {
 	struct stream_view_segment *segment = &view->segments[index];
@@ -245,7 +244,8 @@ stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 		if (status == STREAM_ENOENT ||
 		    (status == STREAM_OK &&
 			!is_same_time(then, last_change(dirfd)))) {
-			/* Swapped in meanwhile, perhaps another in its place. */
+			/* Swapped in meanwhile, perhaps another in its place.
+			 */
 			status = STREAM_OK;
 			before = now;
 			continue;

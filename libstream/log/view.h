@@ -66,9 +66,11 @@ size_t stream_view_find(const struct stream_view *view, int64_t offset);
 int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err);
 
-/* Is the open file fd, whose name is that of a segment of the view, the one that
- * was listed?  One without ".swap" may have been replaced: it is as good. */
-bool stream_view_is_listed(const struct stream_view *view, size_t index, int fd);
+/* Is the open file fd, whose name is that of a segment of the view, the one
+ * that was listed?  One without ".swap" may have been replaced: it is as good.
+ */
+bool stream_view_is_listed(
+    const struct stream_view *view, size_t index, int fd);
 
 /* Has another file the name of the segment of this base offset than the one
  * that is open as fd?  Then that was swapped or taken away meanwhile, and what

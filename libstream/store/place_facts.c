@@ -4,8 +4,7 @@
 #include "store/topic.h"
 
 static int
-ask_gaps(
-    int storefd, const char *topic, bool *gaps, struct stream_error *err)
+ask_gaps(int storefd, const char *topic, bool *gaps, struct stream_error *err)
 {
 	const struct stream_store store = {.dirfd = storefd};
 	struct stream_topic_settings settings;

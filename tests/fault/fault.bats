@@ -84,7 +84,7 @@ full() {
     python kill.py compact
 }
 
-@test "T1 I1 I4 I6: kill -9 at any point of compact of zstd batches" {
+@test "T1 I1 I4 I6: kill -9 at any point of compact of two partitions of zstd batches" {
     python kill.py compact-zstd
 }
 
@@ -168,7 +168,7 @@ full() {
     python power.py maintain
 }
 
-@test "T4 I1 I4 I6: power lost at any point of compact of zstd batches" {
+@test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
     python power.py compact-zstd
 }
 
@@ -236,7 +236,7 @@ full() {
     python fail.py maintain errors
 }
 
-@test "T6 I6 I10 P7: any failing call in compact of zstd batches" {
+@test "T6 I6 I10 P7: any failing call in compact of two partitions of zstd batches" {
     python fail.py compact-zstd errors
 }
 
@@ -402,4 +402,12 @@ full() {
 
 @test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
     python storm.py 3
+}
+
+@test "T11 I4 I6 P3: followers and readers beside compaction see all that survives" {
+    python beside.py compact
+}
+
+@test "T11 I4 P3: followers and readers beside retention and compaction" {
+    python beside.py retain
 }

@@ -111,8 +111,9 @@ class Upkeep:
     batch_bytes = 120
     gaps = False
 
-    def __init__(self, codec='none'):
+    def __init__(self, codec='none', partitions=None):
         self.codec = codec
+        self.partitions = partitions or self.partitions
         self.before = self.bases = self.final = ()  # of each partition
 
     # ---- what an operation is
@@ -236,7 +237,9 @@ class Upkeep:
 
 def told(records):
     offsets = [r.offset for r in records]
-    return f'{len(offsets)} records {offsets}'
+    if len(offsets) > 50:
+        offsets = [*offsets[:20], '...', *offsets[-20:]]
+    return f'{len(records)} records {offsets}'
 
 
 class Roll(Upkeep):
@@ -349,6 +352,7 @@ class Compact(Upkeep):
     table built from either is the same, and so is the active segment."""
 
     settings = ('cleanup.policy=compact',)
+    interval = 40  # so that what is left has index entries too
     gaps = True
     keys = 5
 
@@ -402,7 +406,7 @@ class Compact(Upkeep):
 class CompactLarge(Compact):
     """Most of it stays, so that there must be room for it."""
 
-    segment_bytes = 30000
+    segment_bytes = 15000
     batch_bytes = 1000
 
     def lines(self):
@@ -416,6 +420,34 @@ class CompactLarge(Compact):
         self.produce(store, 0, [(b'k1', b'active', 1772361000600)])
 
 
+class CompactRounds(Compact):
+    """More keys than memory holds: every round leaves something between.  The
+    ratio must not keep the next run from what an earlier one left to do."""
+
+    settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0')
+    segment_bytes = 1500
+    batch_bytes = 500
+    interval = 1000
+
+    def command(self, store):
+        return [*super().command(store), '--memory', '4096']
+
+    def lines(self):
+        return [(b'k%d' % (n * 7 % 200), None if n == 390 else b'v%d' % n,
+                 1772361000000 + n) for n in range(400)]
+
+    def more(self, store):
+        strm(store, 'roll', 't')
+        self.produce(store, 0, [(b'k1', b'active', 1772361000600)])
+
+    def may_be(self, partition, records):
+        before, final = self.before[partition], self.final[partition]
+        offsets = {r.offset for r in records}
+        return (records == [r for r in before if r.offset in offsets] and
+                offsets >= {r.offset for r in final} and
+                table(records) == table(before))
+
+
 class CompactAgain(Compact):
     """A log that was compacted, and has grown: clean segments are merged with
     dirty ones, several groups are made."""
@@ -423,8 +455,8 @@ class CompactAgain(Compact):
     settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0.1')
 
     def more(self, store):
+        strm(store, 'compact', 't')
         for p in range(self.partitions):
-            strm(store, 'compact', 't')
             self.produce(store, p, [
                 (key, value, ts + 1000) for key, value, ts in self.lines()])
 
@@ -484,8 +516,9 @@ OPERATIONS = {
     'retain-size': RetainSize(),
     'retain-trimmed': RetainTrimmed(),
     'compact': Compact(),
-    'compact-zstd': Compact('zstd'),
+    'compact-zstd': Compact('zstd', partitions=2),
     'compact-again': CompactAgain(),
+    'compact-rounds': CompactRounds(),
     'compact-large': CompactLarge(),
     'maintain': Maintain(),
 }

@@ -38,6 +38,11 @@ need_golden() {
         no-timestamp ooo-timestamps multi-batch-append empty
 }
 
+@test "a swap that a broker did not finish is finished first" {
+    need_golden
+    compact unfinished "$golden"
+}
+
 @test "I6 random logs are compacted as by Kafka, and tables stay the same" {
     compact random 0 6
 }

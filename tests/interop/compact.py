@@ -3,7 +3,9 @@
 
     compact.py judge GOLDEN           the judge itself, on what Kafka cleaned
     compact.py golden GOLDEN NAME...  copies of golden directories
+    compact.py unfinished GOLDEN      a swap of Kafka's that was cut off
     compact.py random FIRST COUNT     random logs, by their seeds
+    compact.py large FIRST COUNT      such of some MiB, for many threads
     compact.py rounds FIRST COUNT     more keys than the memory holds
 
 A random log that fails is told with its seed; STRM_KEEP=1 keeps its store.
@@ -18,7 +20,8 @@ import tempfile
 import cleaner
 import kafkalog
 from compaction import (DAY, HOUR, Store, compact_and_judge, copy_golden,
-                        data_records, require_readable, summary, table)
+                        data_records, make_writable, require_readable, summary,
+                        table)
 from randomlog import START, Maker
 from strmtest import CheckError, require
 
@@ -92,6 +95,27 @@ def check_golden(golden, name):
                 compact_and_judge(store, now)
 
 
+def check_unfinished(golden):
+    """A swap that a broker began is finished first."""
+    with tempfile.TemporaryDirectory() as top:
+        now = START + HOUR
+        other = copy_golden(golden, 'crash-swap', os.path.join(top, 'a'), True)
+        shutil.copytree(os.path.join(golden, 'crash-swap'),
+                        os.path.join(top, 'b'))
+        store = Store(os.path.join(top, 'b'))
+        make_writable(store.path)
+        store.compact(now, '--force')
+        plan = other.plan(now)
+        for segment in plan.segments:
+            require(kafkalog.file_bytes(store.partition, segment.base, 'log')
+                    == segment.log(), segment.base, 'differs')
+        require(kafkalog.bases(store.partition) ==
+                [s.base for s in plan.segments] + [plan.end], 'segments')
+        left = [n for n in store.files() if n.count('.') > 1]
+        require(not left, left, 'are left')
+        require_readable(store)
+
+
 # --- random logs ---------------------------------------------------------
 
 def require_nothing_left(store, now):
@@ -118,12 +142,18 @@ def random_store(rng, path):
     return store, maker
 
 
-def check_random(seed, path):
+def check_random(seed, path, large):
     rng = random.Random(seed)
     store, maker = random_store(rng, path)
+    if large:
+        maker.value_size, maker.segment_size = 3000, 2 << 20
+        maker.keys = [b'%d' % n for n in range(500)]
+        if store.is_ours:
+            store.settings.segment_bytes = 4 << 20
+            store.ours()
     now = START
     for round_number in range(3):
-        maker.extend(rng.randrange(10, 50))
+        maker.extend(rng.randrange(10, 50) * (10 if large else 1))
         if rng.random() < .15:
             store.raise_log_start(rng.choice(
                 [b.base for s in store.log().segments for b in s.batches]))
@@ -138,11 +168,11 @@ def check_random(seed, path):
     compact_and_judge(store, now)
 
 
-def check_seeds(first, count):
+def check_seeds(first, count, large=False):
     for seed in range(first, first + count):
         path = tempfile.mkdtemp(prefix=f'compact-{seed}-')
         try:
-            check_random(seed, path)
+            check_random(seed, path, large)
         except (CheckError, ValueError, KeyError) as error:
             if os.environ.get('STRM_KEEP'):
                 print('store:', path)
@@ -192,8 +222,12 @@ def main(argv):
         elif argv[0] == 'golden':
             for name in argv[2:]:
                 check_golden(golden, name)
+        elif argv[0] == 'unfinished':
+            check_unfinished(golden)
         elif argv[0] == 'random':
             check_seeds(int(argv[1]), int(argv[2]))
+        elif argv[0] == 'large':
+            check_seeds(int(argv[1]), int(argv[2]), True)
         else:
             rounds(int(argv[1]), int(argv[2]))
     except CheckError as error:

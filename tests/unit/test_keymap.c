@@ -199,7 +199,7 @@ an_index_knows_the_newest_offsets(void **state)
 
 		for (int64_t offset = from; offset < end; offset++)
 			assert_true(stream_keymap_put(
-			    map, key_of(map, (int)(offset * 7 % 301)), offset));
+			    map, key_of(map, (int)(offset % 301 * 7)), offset));
 		assert_false(stream_keymap_has_index(map, from));
 		stream_keymap_index(map, from, rows[i].to);
 		assert_int_equal(
@@ -210,7 +210,7 @@ an_index_knows_the_newest_offsets(void **state)
 		     offset++)
 			assert_int_equal(stream_keymap_is_newest(map, offset),
 			    stream_keymap_find(
-				map, key_of(map, (int)(offset * 7 % 301))) ==
+				map, key_of(map, (int)(offset % 301 * 7))) ==
 				offset);
 		stream_keymap_clear(map);
 		assert_false(stream_keymap_has_index(map, from));
