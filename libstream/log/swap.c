@@ -18,16 +18,20 @@
  */
 #include "log/swap.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "file/state.h"
 #include "log/segment_names.h"
 
 static int
-has_file(int dirfd, int64_t base, enum stream_name_kind kind,
-    enum stream_name_state state, bool *has, struct stream_error *err)
+has_log(int dirfd, int64_t base, enum stream_name_state state, bool *has,
+    struct stream_error *err)
 {
-	struct stream_name name = {base, kind, state};
+	struct stream_name name = {base, STREAM_NAME_LOG, state};
 	char text[STREAM_NAME_SIZE];
 
 	stream_name_put(&name, text);
@@ -68,13 +72,34 @@ undo(int dirfd, int64_t base)
 		remove_all(dirfd, base, STREAM_NAME_CLEANED, NULL);
 }
 
+/*
+ * The state that is on the disk may be of before the sources were closed, and
+ * say that so much of the last of them is durable: after a loss of power the
+ * new one, which is shorter, would look as if it had been cut.
+ */
+static int
+sync_state(int dirfd, struct stream_error *err)
+{
+	int fd;
+	int status =
+	    stream_io_open(dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, err);
+
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_io_sync(fd, err);
+	close(fd);
+	return status;
+}
+
 /* Up to the commit.  What fails before the last file has its name is undone;
  * a sync that fails leaves it to whoever comes next to see what is there. */
 static int
 commit(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = stream_io_sync_dir(dirfd, err);
+	int status = sync_state(dirfd, err);
 
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
 		status = rename_all(
 		    dirfd, base, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
@@ -97,33 +122,13 @@ put_away_rest(int dirfd, int64_t base, struct stream_error *err)
 	return status;
 }
 
-/* Indexes of the first source that the new one has none of: once the new log
- * has its plain name they would be taken for its own. */
-static int
-put_away_unmatched(int dirfd, int64_t base, struct stream_error *err)
-{
-	int status = STREAM_OK;
-
-	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK;
-	     i++) {
-		bool has;
-
-		status = has_file(dirfd, base, stream_segment_kinds[i],
-		    STREAM_NAME_SWAP, &has, err);
-		if (status == STREAM_OK && !has)
-			status = stream_segment_put_away(
-			    dirfd, base, stream_segment_kinds[i], NULL, err);
-	}
-	return status;
-}
-
 /* The state that snapshots tell of is as true as before, but Kafka keeps one
  * for the base offset of a segment only. */
 static int
 put_away(
     int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
 {
-	int status = put_away_unmatched(dirfd, sources[0], err);
+	int status = put_away_rest(dirfd, sources[0], err);
 
 	for (size_t i = 1; i < count && status == STREAM_OK; i++) {
 		status = stream_segment_put_away(
@@ -137,16 +142,12 @@ put_away(
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
 
-/* The old indexes go at the last moment: one who has the old log open and finds
- * it without them would take them for lost. */
 static int
-put_in_place(int dirfd, int64_t base, struct stream_error *err)
+take_plain_names(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = put_away_rest(dirfd, base, err);
+	int status = stream_segment_rename_file(dirfd, base, STREAM_NAME_LOG,
+	    STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 
-	if (status == STREAM_OK)
-		status = stream_segment_rename_file(dirfd, base,
-		    STREAM_NAME_LOG, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
@@ -177,8 +178,7 @@ stream_swap_commit(
 {
 	int64_t base = sources[0];
 	bool has;
-	int status = has_file(
-	    dirfd, base, STREAM_NAME_LOG, STREAM_NAME_CLEANED, &has, err);
+	int status = has_log(dirfd, base, STREAM_NAME_CLEANED, &has, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -189,7 +189,7 @@ stream_swap_commit(
 	if (status == STREAM_OK)
 		status = put_away(dirfd, sources, count, err);
 	if (status == STREAM_OK)
-		status = put_in_place(dirfd, base, err);
+		status = take_plain_names(dirfd, base, err);
 	if (status == STREAM_OK)
 		status = remove_deleted(dirfd, sources, count, err);
 	return status;
@@ -201,8 +201,8 @@ stream_swap_discard(int dirfd, int64_t base_offset)
 {
 	bool has;
 
-	if (has_file(dirfd, base_offset, STREAM_NAME_LOG, STREAM_NAME_SWAP,
-		&has, NULL) == STREAM_OK &&
+	if (has_log(dirfd, base_offset, STREAM_NAME_SWAP, &has, NULL) ==
+		STREAM_OK &&
 	    !has)
 		remove_all(dirfd, base_offset, STREAM_NAME_CLEANED, NULL);
 }

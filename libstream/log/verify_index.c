@@ -33,6 +33,27 @@ open_name(struct stream_verify *verify, struct stream_verify_index *index,
 	return status;
 }
 
+/* Was the segment compacted since it was listed?  Then the old indexes have
+ * gone, and the old log, which still has its name, will be gone next. */
+static int
+look_for_swap(struct stream_verify *verify, struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int status;
+
+	if (verify->source->only != NULL)
+		return STREAM_OK;
+	status = stream_view_load(verify->source->dirfd, &view, err);
+	if (status != STREAM_OK)
+		return status;
+	i = view.count > 0 ? stream_view_find(&view, verify->base) : 0;
+	if (view.count > 0 && view.segments[i].swap)
+		verify->gone = true;
+	stream_view_release(&view);
+	return STREAM_OK;
+}
+
 /* A swap that is under way, or was cut off, gives the log its plain name before
  * its indexes. */
 static int
@@ -49,8 +70,10 @@ open_one(struct stream_verify *verify, struct stream_verify_index *index,
 	name.kind = kind;
 	status = open_name(verify, index, &name, err);
 	if (status == STREAM_ENOENT && name.state == STREAM_NAME_PLAIN) {
+		status = look_for_swap(verify, err);
 		name.state = STREAM_NAME_SWAP;
-		status = open_name(verify, index, &name, err);
+		if (status == STREAM_OK)
+			status = open_name(verify, index, &name, err);
 	}
 	if (status != STREAM_ENOENT)
 		return status;

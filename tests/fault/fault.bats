@@ -92,6 +92,10 @@ full() {
     python kill.py compact-again
 }
 
+@test "T1 I1 I4 I6: kill -9 at any point of maintain, with readers meanwhile" {
+    python kill.py maintain
+}
+
 @test "T2 I1 I4 I10: kill -9 again while the next trim or retain finishes the job" {
     python kill.py trim twice
     python kill.py retain twice
@@ -160,6 +164,10 @@ full() {
     python power.py compact
 }
 
+@test "T4 I1 I4 I6: power lost at any point of maintain" {
+    python power.py maintain
+}
+
 @test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
     python power.py compact-zstd
 }
@@ -222,6 +230,10 @@ full() {
 
 @test "T6 I6 I10 P7: any failing call in compact" {
     python fail.py compact errors
+}
+
+@test "T6 I6 I10 P7: any failing call in maintain" {
+    python fail.py maintain errors
 }
 
 @test "T6 I6 I10 P7: any failing call in compact of two partitions of zstd batches" {

@@ -237,7 +237,9 @@ class Upkeep:
 
 def told(records):
     offsets = [r.offset for r in records]
-    return f'{len(offsets)} records {offsets}'
+    if len(offsets) > 50:
+        offsets = [*offsets[:20], '...', *offsets[-20:]]
+    return f'{len(records)} records {offsets}'
 
 
 class Roll(Upkeep):
@@ -350,6 +352,7 @@ class Compact(Upkeep):
     table built from either is the same, and so is the active segment."""
 
     settings = ('cleanup.policy=compact',)
+    interval = 40  # so that what is left has index entries too
     gaps = True
     keys = 5
 
@@ -403,7 +406,7 @@ class Compact(Upkeep):
 class CompactLarge(Compact):
     """Most of it stays, so that there must be room for it."""
 
-    segment_bytes = 30000
+    segment_bytes = 15000
     batch_bytes = 1000
 
     def lines(self):
@@ -417,6 +420,34 @@ class CompactLarge(Compact):
         self.produce(store, 0, [(b'k1', b'active', 1772361000600)])
 
 
+class CompactRounds(Compact):
+    """More keys than memory holds: every round leaves something between.  The
+    ratio must not keep the next run from what an earlier one left to do."""
+
+    settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0')
+    segment_bytes = 1500
+    batch_bytes = 500
+    interval = 1000
+
+    def command(self, store):
+        return [*super().command(store), '--memory', '4096']
+
+    def lines(self):
+        return [(b'k%d' % (n * 7 % 200), None if n == 390 else b'v%d' % n,
+                 1772361000000 + n) for n in range(400)]
+
+    def more(self, store):
+        strm(store, 'roll', 't')
+        self.produce(store, 0, [(b'k1', b'active', 1772361000600)])
+
+    def may_be(self, partition, records):
+        before, final = self.before[partition], self.final[partition]
+        offsets = {r.offset for r in records}
+        return (records == [r for r in before if r.offset in offsets] and
+                offsets >= {r.offset for r in final} and
+                table(records) == table(before))
+
+
 class CompactAgain(Compact):
     """A log that was compacted, and has grown: clean segments are merged with
     dirty ones, several groups are made."""
@@ -428,6 +459,45 @@ class CompactAgain(Compact):
         for p in range(self.partitions):
             self.produce(store, p, [
                 (key, value, ts + 1000) for key, value, ts in self.lines()])
+
+
+class Maintain(Compact):
+    """The active segment is old: it is closed, and then all of the log is
+    compacted; the metrics are there as a whole or not at all."""
+
+    settings = (*Compact.settings, 'segment.ms=1h')
+
+    def command(self, store):
+        return [STRM, '-C', store, 'maintain', '--textfile',
+                f'{store}/strm.prom', 't']
+
+    def after(self, partition):
+        newest = {r.key: r.offset for r in self.before[partition]}
+        return [r for r in self.before[partition]
+                if newest[r.key] == r.offset]
+
+    def may_be(self, partition, records):
+        """A roll that fails keeps compaction from nothing else."""
+        before = self.before[partition]
+        outcomes = (before, self.final[partition], super().after(partition))
+        starts = self.bases[partition] + [before[-1].offset + 1]
+        return table(records) == table(before) and all(
+            between(records, low, high) in
+            [between(outcome, low, high) for outcome in outcomes]
+            for low, high in zip(starts, starts[1:]))
+
+    def judge(self, store, code, out):
+        metrics = f'{store}/strm.prom'
+        if os.path.exists(metrics):
+            with open(metrics, encoding='ascii') as file:
+                require(file.read().count('\nstrm_maintain_') == 9,
+                        'half of the metrics')
+        super().judge(store, code, out)
+
+    def judge_files(self, store, partition):
+        end = self.before[partition][-1].offset + 1
+        require(bases(store, partition)[-1] == end, 'segments',
+                bases(store, partition), 'end', end)
 
 
 def table(records):
@@ -448,5 +518,7 @@ OPERATIONS = {
     'compact': Compact(),
     'compact-zstd': Compact('zstd', partitions=2),
     'compact-again': CompactAgain(),
+    'compact-rounds': CompactRounds(),
     'compact-large': CompactLarge(),
+    'maintain': Maintain(),
 }
