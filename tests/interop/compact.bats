@@ -70,3 +70,7 @@ need_golden() {
 @test "verify takes an epoch that began where compaction left nothing" {
     cases epochs
 }
+
+@test "verify takes an empty newest segment for the end of the log" {
+    cases log_end
+}

@@ -8,6 +8,7 @@
     producers     who is forgotten, and when
     oddities      what random logs do not hold
     epochs        verify: a leader of whose time nothing is left
+    log_end       verify: an empty segment above the last batch
 """
 
 import os
@@ -212,6 +213,22 @@ def epochs():
         require(verify_epochs(store, '0 0', '2 3') == 0, 'epoch after it')
 
 
+def log_end():
+    """verify: an empty newest segment begins where the log ends, also when the
+    last batch ended before."""
+    with tempfile.TemporaryDirectory() as path:
+        store = Store(path)
+        write_epochs(store, '0 0')
+        write_segment(store.partition, 0, [one(0, b'a', b'1')], b'', 4096)
+        write_segment(store.partition, 5, [], b'', 4096, False)
+        for offset, code in ((5, 0), (6, 3)):
+            kafkalog.write_file(store.partition, offset, 'snapshot',
+                                State().snapshot())
+            found = strm(store.path, 'verify', 'topic', code=None)
+            require(found.code == code, 'a snapshot of', offset, ':',
+                    found.code, found.out)
+
+
 if __name__ == '__main__':
     sys.exit(strmtest.main({f.__name__: f for f in (
-        markers, snapshot, producers, oddities, epochs)}, sys.argv[1:]))
+        markers, snapshot, producers, oddities, epochs, log_end)}, sys.argv[1:]))
