@@ -141,6 +141,9 @@ class Upkeep:
     def judge_files(self, store, partition):
         """After a run that ended well."""
 
+    def settle(self, store):
+        """Before the next run."""
+
     # ---- what others see while it stands still
 
     def glance(self, store):
@@ -196,6 +199,7 @@ class Upkeep:
                     told(self.final[p]))
             if code == self.done:
                 self.judge_final(store, p, records, 'exit 0, and')
+        self.settle(store)
         again = strm(store, *self.command(store)[3:], code=None)
         require(again.code == self.done, 'the next run exits', again.code,
                 again.err)
@@ -353,6 +357,9 @@ class Compact(Upkeep):
 
     settings = ('cleanup.policy=compact',)
     interval = 40  # so that what is left has index entries too
+    # Of several segments into one: if nothing is left of them, no swap covers
+    # those that were on their way out.
+    merges = False
     gaps = True
     keys = 5
 
@@ -390,6 +397,18 @@ class Compact(Upkeep):
                                             between(final, low, high))
             for low, high in zip(starts, starts[1:]))
 
+    def settle(self, store):
+        """Another tool, to which nothing is old, finishes or undoes what was
+        begun, and all is sound though no segment is written anew."""
+        strm(store, 'retain', 't')
+        for p in range(self.partitions):
+            records = look(store, p, self.power and self.merges).records
+            require(self.may_be(p, records), 'after another tool partition', p,
+                    'holds', told(records))
+            left = [name for name in os.listdir(f'{store}/t-{p}')
+                    if name.endswith(LEFTOVERS)]
+            require(not left, 'left over after another tool:', left)
+
     @staticmethod
     def judge_full(store, code, err):
         """What was begun does not stay to fill the disk."""
@@ -425,6 +444,7 @@ class CompactRounds(Compact):
     ratio must not keep the next run from what an earlier one left to do."""
 
     settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0')
+    merges = True
     segment_bytes = 1500
     batch_bytes = 500
     interval = 1000
@@ -453,6 +473,7 @@ class CompactAgain(Compact):
     dirty ones, several groups are made."""
 
     settings = (*Compact.settings, 'min.cleanable.dirty.ratio=0.1')
+    merges = True
 
     def more(self, store):
         strm(store, 'compact', 't')

@@ -543,6 +543,7 @@ readers_beside_it_miss_nothing(void **state)
 	struct stream_reader *follower;
 	struct timespec begin, now;
 	pthread_t thread;
+	int looks = 0;
 
 	compactor.dir = dir;
 	stream_partition_close(fx_open(dir, NULL));
@@ -555,13 +556,20 @@ readers_beside_it_miss_nothing(void **state)
 		int64_t least = compactor.next;
 		struct fx_seen seen = fx_read(dir, how);
 
-		expect(seen.status, STREAM_END, seen.err);
-		assert_int_equal(seen.count, seen.last + 1);
-		assert_true((int64_t)seen.count >= least);
+		/* Nothing waits for a disk here: names may change each time
+		 * that they are listed. */
+		if (seen.status != STREAM_EBUSY) {
+			expect(seen.status, STREAM_END, seen.err);
+			assert_int_equal(seen.count, seen.last + 1);
+			assert_true((int64_t)seen.count >= least);
+			looks++;
+		}
 		fx_drain(follower, &followed);
-		expect(followed.status, STREAM_END, followed.err);
+		if (followed.status != STREAM_EBUSY) {
+			expect(followed.status, STREAM_END, followed.err);
+			assert_true((int64_t)followed.count >= least);
+		}
 		assert_int_equal(followed.count, followed.last + 1);
-		assert_true((int64_t)followed.count >= least);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec - begin.tv_sec < 3);
 	compactor.stop = true;
@@ -570,7 +578,7 @@ readers_beside_it_miss_nothing(void **state)
 	fx_drain(follower, &followed);
 	assert_int_equal(followed.count, compactor.next);
 	stream_reader_close(follower);
-	assert_true(compactor.swaps > 10);
+	assert_true(compactor.swaps > 10 && looks > 10);
 }
 
 int
