@@ -455,8 +455,9 @@ EOS
     kill -CONT "$follower"
     ends 4 "$follower"
     [[ $(cat said) == "strm: "*"30"* ]]
-    # The segment that it had open it read to its end.
-    [ "$(wc -l <seen)" -eq 20 ]
+    # It may have read the segment that it had open to its end before it
+    # looked where the log starts now.
+    [[ $(wc -l <seen) == @(10|20) ]]
 }
 
 @test "many at once, of all kinds, wait for each other" {
