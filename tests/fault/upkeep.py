@@ -330,6 +330,31 @@ class RetainSize(Retain):
         return [s for s in starts if end - s >= 9]
 
 
+class RetainUnnamed(Retain):
+    """A directory that is not named as a partition has no log start in the
+    store: the files alone say where the log begins, as on a full disk.  It has
+    its name again when it is judged."""
+
+    partitions = 1
+
+    def prepare(self, store):
+        super().prepare(store)
+        os.rename(f'{store}/t-0', f'{store}/unnamed')
+
+    def command(self, store):
+        if not os.path.isdir(f'{store}/unnamed'):
+            return super().command(store)
+        return [STRM, '-C', store, 'retain', '--older', '123h',
+                f'{store}/unnamed/']
+
+    def glance(self, store):
+        return super().glance(store).replace('t:0', f'{store}/unnamed/')
+
+    def judge(self, store, code, out):
+        os.rename(f'{store}/unnamed', f'{store}/t-0')
+        super().judge(store, code, out)
+
+
 class RetainTrimmed(Retain):
     """The log start was raised into a segment: what is below it is never seen
     again, and the segments that hold nothing else go."""
@@ -536,6 +561,7 @@ OPERATIONS = {
     'retain-zstd': Retain('zstd'),
     'retain-size': RetainSize(),
     'retain-trimmed': RetainTrimmed(),
+    'retain-unnamed': RetainUnnamed(),
     'compact': Compact(),
     'compact-zstd': Compact('zstd', partitions=2),
     'compact-again': CompactAgain(),
