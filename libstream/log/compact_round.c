@@ -24,7 +24,6 @@ struct round {
 	struct stream_clean_rules rules;
 	bool writes;
 	bool *declared; /* gaps were, in an earlier round or group */
-	size_t count;   /* segments that are cleaned */
 	int64_t dirty;  /* the clean point as it was */
 	int64_t groups; /* so far */
 	struct stream_clean_stats stats; /* of all groups */

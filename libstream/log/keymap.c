@@ -171,13 +171,13 @@ look(const struct stream_keymap *map, struct stream_key key)
 
 /* ---- growing ------------------------------------------------------------ */
 
+/* What division left out is made up for by the last step, not by one more. */
 static size_t
 next_count(const struct stream_keymap *map)
 {
-	/* What division left out is made up for at the end. */
-	return map->slot_count >= map->slot_most / GROWTH
-		   ? map->slot_most
-		   : map->slot_count * GROWTH;
+	size_t next = map->slot_count * GROWTH;
+
+	return next > map->slot_most / 2 ? map->slot_most : next;
 }
 
 /*

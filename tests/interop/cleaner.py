@@ -147,6 +147,8 @@ class Plan:
     end: int                # the next round begins here
     segments: list
     counts: dict            # what was read, what is left, and why not more
+    newest: dict            # offset of each key that is dirty
+    gone: dict              # why, by offset
 
 
 class Cleaner:
@@ -157,6 +159,7 @@ class Cleaner:
         self.transactions = Transactions()
         self.newest = self._newest()
         self.counts = collections.Counter(keys=len(self.newest))
+        self.gone = {}
 
     def _newest(self):
         """The newest offset of each key in the dirty part."""
@@ -234,6 +237,8 @@ class Cleaner:
             reasons = [self.reason(batch, r) for r in records]
         left = [r for r, reason in zip(records, reasons) if reason is None]
         self._count(batch, reasons, left)
+        self.gone.update((r.offset, reason) for r, reason in
+                         zip(records, reasons) if reason is not None)
         if left:
             return self._keep(batch, records, left, orphan)
         if self.is_last(batch) or batch.last + 1 == self.end:
@@ -277,7 +282,8 @@ class Cleaner:
             batches_in=sum(len(s.batches) for s in sources),
             batches_out=sum(len(s.batches) for s in segments),
             bytes_in=sum(s.size for s in sources))
-        return Plan(self.dirty, self.end, segments, self.counts)
+        return Plan(self.dirty, self.end, segments, self.counts, self.newest,
+                    self.gone)
 
 
 def emptied(batch):

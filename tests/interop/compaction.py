@@ -320,6 +320,32 @@ def require_told(told, plan, log, what):
     require(not differs, what, ': told, and counted:', differs)
 
 
+REASONS = {'superseded': 'superseded', 'aborted': 'aborted',
+           'expired_tombstones': 'expired'}
+
+
+def require_why(store, plan, log, now):
+    """--why says of each record of a key what the judge does with it."""
+    records = [r for r in data_records(log.segments)
+               if r.key and r.key.isascii() and r.offset >= log.log_start]
+    if not records or len(log.segments) == 1:
+        return
+    key = records[len(records) // 2].key
+    done = store.compact(now, '--force', '-J', '--why', key.decode())
+    told = [json.loads(line) for line in done.out.splitlines()[:-1]]
+    for record in told:
+        offset, reason = record['offset'], plan.gone.get(record['offset'])
+        require(record['stays'] == (reason is None) and
+                (reason is None or record['reason'] == REASONS[reason]) and
+                (reason != 'superseded' or
+                 record['by_offset'] == plan.newest[key]) and
+                (record['reason'] == 'above') == (offset >= plan.end),
+                '--why', key, ':', record, 'but', reason)
+    want = [r.offset for r in records if r.key == key]
+    require([r['offset'] for r in told if r['offset'] >= log.log_start] ==
+            want, '--why', key, ': other records than', want)
+
+
 def compact_and_judge(store, now, *options):
     """One forced run, compared with the judge in every respect."""
     log, before, old = store.log(), store.files(), table(store)
@@ -329,6 +355,7 @@ def compact_and_judge(store, now, *options):
     dry = summary(store.compact(now, '--force', '-N', '-J', *options))
     require(store.files() == before, 'a dry run changed files')
     require_told(dry, plan, log, 'dry run')
+    require_why(store, plan, log, now)
     told = summary(store.compact(now, '--force', '-J', *options))
     require_told(told, plan, log, 'run')
     require_plan(store, plan, log, before, mtimes)

@@ -497,6 +497,132 @@ one_whom_retention_overtakes_is_told(void **state)
 	finish(&storm);
 }
 
+/* ---- one thing at a time ------------------------------------------------ */
+
+/* A partition of closed segments, ten offsets each, without a storm. */
+static void
+make_quiet(struct storm *storm, struct temp_dir *top, int batches)
+{
+	struct stream_log_config config = fx_config();
+
+	*storm = (struct storm){.top = top, .seed = 5};
+	gaps = false;
+	assert_int_equal(mkdirat(top->fd, "t-0", 0777), 0);
+	storm->dir.fd = openat(top->fd, "t-0", O_RDONLY | O_DIRECTORY);
+	config.segment_bytes = 1200;
+	storm->writer = fx_open(&storm->dir, &config);
+	fx_append(storm->writer, batches, COUNT_EACH, 60, 'a');
+	storm->next = stream_partition_next_offset(storm->writer);
+}
+
+static void
+drop_quiet(struct storm *storm)
+{
+	stream_partition_close(storm->writer);
+	close(storm->dir.fd);
+}
+
+/* The store's file raises the log start while a reader is below it. */
+static void
+a_raised_log_start_overtakes(void **state)
+{
+	for (int clamps = 0; clamps < 2; clamps++) {
+		struct temp_dir *top = fx_dir();
+		struct fx_notes notes = {0};
+		struct storm storm;
+		struct stream_reader *reader;
+		const struct stream_record *records;
+		struct stream_error err = {.text = ""};
+		int64_t last = -1;
+		size_t count;
+		int status;
+
+		make_quiet(&storm, top, 100);
+		reader = open_reader(
+		    &storm, (struct stream_reader_options){
+				.flags = clamps ? STREAM_READER_CLAMP : 0,
+				.note = fx_note,
+				.note_context = &notes});
+		assert_int_equal(
+		    stream_reader_read(reader, &records, &count, &err),
+		    STREAM_OK);
+		temp_dir_put(
+		    top, "log-start-offset-checkpoint", "0\n1\nt 0 101\n");
+		while ((status = stream_reader_read(
+			    reader, &records, &count, &err)) == STREAM_OK) {
+			assert_true(
+			    records[0].offset < 20 || records[0].offset >= 101);
+			last = records[count - 1].offset;
+		}
+		expect(status, clamps ? STREAM_END : STREAM_EOFFSET, err);
+		if (clamps) {
+			assert_int_equal(last, 199);
+			assert_int_equal(notes.count, 1);
+			assert_non_null(strstr(notes.last, "going on at 101"));
+		} else {
+			assert_true(last < 20);
+			assert_non_null(
+			    strstr(err.text, "to 100 were removed"));
+			assert_non_null(
+			    strstr(err.text, "the log now holds 101 to 199"));
+		}
+		stream_reader_close(reader);
+		drop_quiet(&storm);
+		fx_drop(top);
+	}
+	(void)state;
+}
+
+/* One who had read up to the new log start has lost nothing. */
+static void
+a_log_start_that_was_passed_overtakes_nobody(void **state)
+{
+	struct storm storm;
+	struct stream_watch *watch = NULL;
+	struct stream_reader *reader;
+	struct seen seen = {0};
+
+	make_quiet(&storm, *state, 20);
+	stream_watch_new(&watch, NULL);
+	reader = open_reader(&storm,
+	    (struct stream_reader_options){.flags = STREAM_READER_FOLLOW});
+	stream_watch_add(watch, reader, NULL);
+	drain(reader, &seen);
+	assert_int_equal(seen.next, 40);
+	temp_dir_put(*state, "log-start-offset-checkpoint", "0\n1\nt 0 40\n");
+	fx_append(storm.writer, 2, COUNT_EACH, 60, 'a');
+	stream_watch_wait(watch, 1000, -1, -1, NULL);
+	drain(reader, &seen);
+	assert_int_equal(seen.next, 44);
+	stream_reader_close(reader);
+	stream_watch_free(watch);
+	drop_quiet(&storm);
+}
+
+/* A reader ends where the log ended when it began, also when that segment was
+ * closed and merged into an earlier one meanwhile. */
+static void
+the_end_stays_where_it_was(void **state)
+{
+	struct storm storm;
+	struct stream_reader *reader;
+	struct stream_view view;
+	struct seen seen = {0};
+
+	make_quiet(&storm, *state, 18);
+	reader =
+	    open_reader(&storm, (struct stream_reader_options){.flags = 0});
+	fx_append(storm.writer, 40, COUNT_EACH, 60, 'b');
+	assert_int_equal(
+	    stream_view_load(storm.dir.fd, &view, NULL), STREAM_OK);
+	swap(&storm, &view, 0, view.count - 1);
+	stream_view_release(&view);
+	drain(reader, &seen);
+	assert_in_range(seen.next, 31, 36);
+	stream_reader_close(reader);
+	drop_quiet(&storm);
+}
+
 int
 main(void)
 {
@@ -504,6 +630,9 @@ main(void)
 	cmocka_unit_test_setup_teardown( \
 	    name, temp_dir_set_up, temp_dir_tear_down)
 	const struct CMUnitTest tests[] = {
+	    TEST(a_raised_log_start_overtakes),
+	    TEST(a_log_start_that_was_passed_overtakes_nobody),
+	    TEST(the_end_stays_where_it_was),
 	    TEST(followers_see_what_survives),
 	    TEST(readers_to_the_end_see_what_survives),
 	    TEST(the_last_records_are_counted),
