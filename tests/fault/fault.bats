@@ -295,11 +295,12 @@ full() {
     python fail.py salvage memory
 }
 
-@test "T6 I4 I6 I10 P7: any failing allocation in roll, trim, retain and compact" {
+@test "T6 I4 I6 I10 P7: any failing allocation in roll, trim, retain, compact and maintain" {
     python fail.py roll-now memory
     python fail.py trim memory
     python fail.py retain memory
     python fail.py compact memory
+    python fail.py maintain memory
 }
 
 @test "T7 I2 P1 P4: a failed sync in an append of one batch" {
