@@ -706,6 +706,25 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
+/* The start of the log is wherever it is by the time that it is opened; an
+ * offset that is gone by then is told. */
+static int
+go_to_begin(
+    struct stream_reader *reader, int64_t from, struct stream_error *err)
+{
+	enum stream_point_kind kind = reader->options.range.from.kind;
+	struct stream_reader_options options = reader->options;
+	int status;
+
+	if (kind == STREAM_POINT_NONE || kind == STREAM_POINT_START) {
+		reader->options.flags |= STREAM_READER_CLAMP;
+		reader->options.note = NULL;
+	}
+	status = stream_reader_go_to(reader, from, err);
+	reader->options = options;
+	return status;
+}
+
 int
 stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
 {
@@ -720,6 +739,6 @@ stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = resolve_end(reader, err);
 	if (status == STREAM_OK)
-		status = stream_reader_go_to(reader, from, err);
+		status = go_to_begin(reader, from, err);
 	return status;
 }
