@@ -80,6 +80,10 @@ full() {
     python kill.py retain-trimmed
 }
 
+@test "T1 I1 I4 I10: kill -9 at any point of retain without a log start" {
+    python kill.py retain-unnamed
+}
+
 @test "T1 I1 I4 I6: kill -9 at any point of compact, with readers meanwhile" {
     python kill.py compact
 }
@@ -94,6 +98,10 @@ full() {
 
 @test "T1 I1 I4 I6: kill -9 at any point of maintain, with readers meanwhile" {
     python kill.py maintain
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of a compact in rounds" {
+    python kill.py compact-rounds
 }
 
 @test "T2 I1 I4 I10: kill -9 again while the next trim or retain finishes the job" {
@@ -160,6 +168,10 @@ full() {
     python power.py retain-trimmed
 }
 
+@test "T4 I1 I4 I10: power lost at any point of retain without a log start" {
+    python power.py retain-unnamed
+}
+
 @test "T4 I1 I4 I6: power lost at any point of compact" {
     python power.py compact
 }
@@ -170,6 +182,10 @@ full() {
 
 @test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
     python power.py compact-zstd
+}
+
+@test "T4 I1 I4 I6: power lost at any point of a compact in rounds" {
+    python power.py compact-rounds
 }
 
 @test "T4 I1 I4 I6: power lost at any point of a compact that merges segments" {
