@@ -98,6 +98,7 @@ set_rules(struct round *r)
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
 	    .dry_run = !r->writes,
+	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
 	    .txn = c->look.txn,
@@ -259,8 +260,10 @@ static int
 clean_all_groups(struct round *r, struct stream_error *err)
 {
 	struct stream_compacting *c = r->c;
-	size_t reach = stream_compacting_reach(c, r->rules.mapped_end);
 	int64_t bound = c->compact->sum.uncleanable_offset;
+	int64_t end = r->rules.mapped_end;
+	/* The clean point can be above the bound, after a trim. */
+	size_t reach = stream_compacting_reach(c, end < bound ? end : bound);
 	int status;
 
 	will_read(r, sum_bytes(c, 0, reach));
@@ -287,6 +290,7 @@ run_round(struct round *r, struct stream_error *err)
 	status = fill_map(r, err);
 	if (status != STREAM_OK)
 		return status;
+	stream_keymap_index(r->map, r->dirty, r->rules.mapped_end);
 	sum->segments_in = sum->segments_out = sum->segments_same = 0;
 	status = clean_all_groups(r, err);
 	if (status != STREAM_OK)

@@ -374,9 +374,14 @@ walk_to(struct stream_isolation *isolation, int64_t offset,
 	return status;
 }
 
-/* What was open at offset begins with the newest snapshot at or below it. */
+/*
+ * What was open at offset is found by a walk from the newest snapshot at or
+ * below it, or from the first offset of what was open there.  The snapshot
+ * alone is not believed: compaction takes markers away whose transaction has no
+ * batch left, and such a transaction would seem open for ever.
+ */
 static int
-load_snapshot(struct stream_isolation *isolation, int64_t offset,
+find_start(struct stream_isolation *isolation, int64_t offset,
     struct stream_error *err)
 {
 	struct stream_snapshot_entry *entries;
@@ -389,23 +394,13 @@ load_snapshot(struct stream_isolation *isolation, int64_t offset,
 		return STREAM_OK;
 	if (status != STREAM_OK)
 		return status;
-	for (size_t i = 0; i < count && status == STREAM_OK; i++)
-		if (entries[i].transaction_first_offset >= 0)
-			status = begin(isolation, entries[i].producer_id,
-			    entries[i].transaction_first_offset, err);
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].transaction_first_offset >= 0 &&
+		    entries[i].transaction_first_offset < at)
+			at = entries[i].transaction_first_offset;
 	free(entries);
 	isolation->next = at;
-	return status;
-}
-
-/* Earlier transactions stand first, whatever the snapshot's order. */
-static int
-by_first_offset(const void *a, const void *b)
-{
-	const struct transaction *x = a, *y = b;
-
-	return (x->first_offset > y->first_offset) -
-	       (x->first_offset < y->first_offset);
+	return STREAM_OK;
 }
 
 int
@@ -426,10 +421,7 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
 	    STREAM_SCAN_SMALL_BLOCK);
 	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, cap,
 	    STREAM_SCAN_SMALL_BLOCK);
-	status = load_snapshot(new, offset, err);
-	if (new->count > 1)
-		qsort(new->transactions, new->count, sizeof(*new->transactions),
-		    by_first_offset);
+	status = find_start(new, offset, err);
 	if (status == STREAM_OK)
 		status = walk_to(new, offset, err);
 	if (status != STREAM_OK && status != STREAM_END) {

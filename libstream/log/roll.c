@@ -13,15 +13,21 @@
 #include "log/structure.h"
 
 /* The final entry of the time index; then both indexes are as Kafka's
- * recovery would rebuild them. */
+ * recovery would rebuild them.  They are synced since nobody rebuilds those of
+ * a closed segment, and a size may reach the disk without its data.  A failure
+ * costs readers time, no more. */
 static int
 finish_indexes(struct stream_partition *partition, struct stream_error *err)
 {
-	int status = stream_indexer_finish(&partition->segment.indexer, err);
+	struct stream_segment *segment = &partition->segment;
+	int status = stream_indexer_finish(&segment->indexer, err);
 
-	if (status == STREAM_OK)
-		stream_segment_flush_indexes(&partition->segment);
-	return status;
+	if (status != STREAM_OK)
+		return status;
+	stream_segment_flush_indexes(segment);
+	stream_io_sync(segment->index, NULL);
+	stream_io_sync(segment->timeindex, NULL);
+	return STREAM_OK;
 }
 
 static void

@@ -12,7 +12,9 @@
  * else an index could be left alone as a ".swap", and be taken for that of the
  * old log.  All ".swap" names before the first old file goes: that is the
  * commit.  The names of old files before the new one has its plain name: from
- * then on nothing hides them.
+ * then on nothing hides them.  The new log's plain name before those of its
+ * indexes: beside a log that ends in ".swap" an index with a plain name is
+ * taken for the old one's.
  */
 #include "log/swap.h"
 
@@ -116,6 +118,20 @@ put_away(
 }
 
 static int
+take_plain_names(int dirfd, int64_t base, struct stream_error *err)
+{
+	int status = stream_segment_rename_file(dirfd, base, STREAM_NAME_LOG,
+	    STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK)
+		status = rename_all(
+		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+static int
 remove_deleted(
     int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
 {
@@ -148,10 +164,7 @@ stream_swap_commit(
 	if (status == STREAM_OK)
 		status = put_away(dirfd, sources, count, err);
 	if (status == STREAM_OK)
-		status = rename_all(
-		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(dirfd, err);
+		status = take_plain_names(dirfd, base, err);
 	if (status == STREAM_OK)
 		status = remove_deleted(dirfd, sources, count, err);
 	return status;

@@ -34,7 +34,7 @@ init(struct stream_verify *verify, const struct stream_verify_source *source,
 	    .statefd = -1,
 	    .fd = -1,
 	    .lost_base = -1,
-	    .chain = {.expected = -1, .other = -1, .gapless = true},
+	    .chain = {.expected = -1, .end = -1, .other = -1, .gapless = true},
 	    .epochs = {.last = -1, .told = -1},
 	};
 	if (options != NULL)
@@ -332,6 +332,7 @@ list_again(struct stream_verify *verify, size_t *i, struct stream_error *err)
 	*i =
 	    verify->view.count == 0 ? 0 : stream_view_find(&verify->view, base);
 	verify->chain.expected = -1;
+	verify->chain.end = -1;
 	verify->chain.other = -1;
 	verify->chain.gapless = false;
 	verify->txns.exact = false;

@@ -92,15 +92,17 @@ stream_verify_epochs_load(
 	return STREAM_OK;
 }
 
-/* The batch comes to an entry's start.  That must be the end of the one before
- * it, and in a dense log its own first offset. */
+/* The batch comes to an entry's start.  That must not lie before the end of the
+ * last one, and in a dense log be the batch's own first offset.  Where there
+ * are gaps, a segment's name can be far above the last batch, and an epoch have
+ * begun between the two. */
 static void
 check_start(struct stream_verify *verify, const struct stream_epoch *entry,
     const struct stream_batch_info *info)
 {
-	int64_t expected = verify->chain.expected;
+	int64_t end = verify->chain.end;
 
-	if (entry->start_offset < expected && expected <= info->base_offset)
+	if (entry->start_offset < end && end <= info->base_offset)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(entry->start_offset),
 		    "epoch %d starts at offset %lld, within a batch",

@@ -20,6 +20,22 @@ enum { TOLD_MOST = 20 };
 /* ---- opening ------------------------------------------------------------ */
 
 static int
+open_name(struct stream_verify *verify, struct stream_verify_index *index,
+    const struct stream_name *name, struct stream_error *err)
+{
+	int status;
+
+	stream_name_put(name, index->name);
+	status = stream_entries_open(&index->walk, verify->source->dirfd,
+	    index->name,
+	    index->is_time ? STREAM_TIMEINDEX_ENTRY : STREAM_INDEX_ENTRY, err);
+	index->is_open = status == STREAM_OK;
+	return status;
+}
+
+/* A swap that is under way, or was cut off, gives the log its plain name before
+ * its indexes. */
+static int
 open_one(struct stream_verify *verify, struct stream_verify_index *index,
     enum stream_name_kind kind, struct stream_error *err)
 {
@@ -31,12 +47,17 @@ open_one(struct stream_verify *verify, struct stream_verify_index *index,
 	*index = (struct stream_verify_index){.walk = walk, .is_time = is_time};
 	stream_name_parse(verify->log_name, &name);
 	name.kind = kind;
+	status = open_name(verify, index, &name, err);
+	if (status == STREAM_ENOENT && name.state == STREAM_NAME_PLAIN) {
+		name.state = STREAM_NAME_SWAP;
+		status = open_name(verify, index, &name, err);
+	}
+	if (status != STREAM_ENOENT)
+		return status;
+	stream_name_parse(verify->log_name, &name);
+	name.kind = kind;
 	stream_name_put(&name, index->name);
-	status = stream_entries_open(&index->walk, verify->source->dirfd,
-	    index->name, is_time ? STREAM_TIMEINDEX_ENTRY : STREAM_INDEX_ENTRY,
-	    err);
-	index->is_open = status == STREAM_OK;
-	return status == STREAM_ENOENT ? STREAM_OK : status;
+	return STREAM_OK;
 }
 
 int

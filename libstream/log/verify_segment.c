@@ -75,6 +75,7 @@ check_chain(struct stream_verify *verify, const struct stream_batch *batch)
 	} else {
 		chain->expected = info->last_offset + 1;
 	}
+	chain->end = chain->expected;
 	return right;
 }
 

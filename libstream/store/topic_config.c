@@ -36,18 +36,39 @@ check_version(const json_t *root, struct stream_error *err)
 	    (long long)json_integer_value(version));
 }
 
+/* Of an allocation that failed jansson says that the text is wrong.  Nobody who
+ * is short of memory may be told of damage: so it is read again, and then asked
+ * whether there is memory for that much. */
+static int
+load_json(struct stream_bytes text, json_t **parsed, struct stream_error *err)
+{
+	struct stream_buf probe;
+	json_error_t error;
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		*parsed = json_loadb((const char *)text.data, text.size,
+		    JSON_REJECT_DUPLICATES, &error);
+		if (*parsed != NULL)
+			return STREAM_OK;
+	}
+	stream_buf_init(&probe);
+	status = stream_buf_add(&probe, text.data, text.size, err);
+	stream_buf_release(&probe);
+	if (status != STREAM_OK)
+		return status;
+	return stream_fail(err, STREAM_ECORRUPT, (uint64_t)error.position,
+	    "line %d: %s", error.line, error.text);
+}
+
 static int
 parse_object(struct stream_bytes text, json_t **root, struct stream_error *err)
 {
-	json_error_t error;
-	json_t *parsed = json_loadb(
-	    (const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
-	int status;
+	json_t *parsed;
+	int status = load_json(text, &parsed, err);
 
-	if (parsed == NULL)
-		return stream_fail(err, STREAM_ECORRUPT,
-		    (uint64_t)error.position, "line %d: %s", error.line,
-		    error.text);
+	if (status != STREAM_OK)
+		return status;
 	status = json_is_object(parsed) ? check_version(parsed, err)
 					: malformed("not a JSON object", err);
 	if (status != STREAM_OK) {
