@@ -362,9 +362,10 @@ print_all(FILE *to, const struct stream_manifest *manifest)
 {
 	size_t k = 0;
 
-	fprintf(to, "strm-manifest 1\nid %s\nstore %s\ntime %" PRId64 "\n",
-	    or_dash(manifest->id), or_dash(manifest->store),
-	    manifest->time_ms);
+	fprintf(to,
+	    "strm-manifest 1\nid %s\nstore %s\ntime %" PRId64 "\nrole %d\n",
+	    or_dash(manifest->id), or_dash(manifest->store), manifest->time_ms,
+	    (int)manifest->role);
 	for (size_t i = 0; i < manifest->topic_count; i++) {
 		const struct stream_manifest_topic *topic =
 		    &manifest->topics[i];

@@ -49,7 +49,7 @@ struct stream_manifest_part {
 	struct stream_manifest_segment *segments; /* owned; rising */
 	size_t segment_count;
 	int failed;     /* a status: nothing is known of it */
-	char text[200]; /* why */
+	char text[232]; /* why */
 };
 
 struct stream_manifest_topic {
@@ -59,10 +59,18 @@ struct stream_manifest_topic {
 	char *json;                            /* owned: the same, as text */
 };
 
+/* What the store was when it was looked at. */
+enum stream_manifest_role {
+	STREAM_IS_LEADER,
+	STREAM_IS_REPLICA,
+	STREAM_IS_FENCED
+};
+
 struct stream_manifest {
 	char id[STREAM_REPLICA_ID + 1];
 	char store[STREAM_REPLICA_ID + 1]; /* the id of the store; "" none */
 	int64_t time_ms;
+	enum stream_manifest_role role;
 	struct stream_manifest_topic *topics; /* owned */
 	size_t topic_count;
 	struct stream_manifest_part *parts; /* owned; of one topic together */

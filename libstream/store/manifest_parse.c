@@ -311,6 +311,10 @@ take_line(struct parsing *p, char *line, struct stream_error *err)
 	else if (strcmp(word, "time") == 0) {
 		m->time_ms = number(p, 1, 0, INT64_MAX);
 		status = p->bad ? bad(p, err) : STREAM_OK;
+	} else if (strcmp(word, "role") == 0) {
+		m->role = (enum stream_manifest_role)number(
+		    p, 1, STREAM_IS_LEADER, STREAM_IS_FENCED);
+		status = p->bad ? bad(p, err) : STREAM_OK;
 	} else {
 		status = bad(p, err);
 	}
