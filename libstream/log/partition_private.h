@@ -52,6 +52,16 @@ struct stream_partition {
 int stream_partition_new(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err);
 
+/* Open the partition's state file, which is made when it is missing, in the
+ * place of the one that is open.  STREAM_EIO. */
+int stream_partition_open_state(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* Lock one byte of the state file, waiting timeout_ms, and be sure that it is
+ * the right file.  STREAM_ENOENT, STREAM_EBUSY, STREAM_EIO. */
+int stream_partition_lock_byte(struct stream_partition *partition,
+    enum stream_state_lock byte, int timeout_ms, struct stream_error *err);
+
 /* Take the structure lock, which is held until the handle is closed. */
 int stream_partition_lock_structure(
     struct stream_partition *partition, struct stream_error *err);

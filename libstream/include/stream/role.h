@@ -96,9 +96,9 @@ struct stream_role_epoch {
 
 /*
  * Ask a partition for its newest leader epoch: the last entry of its
- * checkpoint, or, where batches know a later one or there is no sound
- * checkpoint, theirs.  Takes no lock.  An old leader is known by it: its newest
- * epoch is below the other side's.
+ * checkpoint, or, where there is no sound one, what its batches say.  Takes no
+ * lock.  An old leader is known by it: its newest epoch is below the other
+ * side's.
  *
  * STREAM_ENOENT, STREAM_ECORRUPT, STREAM_EIO, STREAM_ENOMEM
  */
