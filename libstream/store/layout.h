@@ -25,6 +25,7 @@
 #define STREAM_BUILD_DIR "build"
 #define STREAM_REPLICATE_DIR "replicate"
 #define STREAM_INCOMING_DIR "incoming"
+#define STREAM_REPLICA_DIR "replica"
 #define STREAM_COMPACTION_TIMES "last-compaction-checkpoint"
 
 /* Bytes of "NAME.json" with its NUL; the longest name still fits NAME_MAX. */

@@ -120,6 +120,17 @@ stream_measures_add(struct stream_measures *measures, const char *name,
 						  : STREAM_OK;
 }
 
+void
+stream_measures_drop(struct stream_measures *measures, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < measures->count; i++)
+		if (strcmp(measures->items[i].name, name) != 0)
+			measures->items[kept++] = measures->items[i];
+	measures->count = kept;
+}
+
 /* ---- in the file -------------------------------------------------------- */
 
 static void

@@ -39,6 +39,9 @@ int stream_measures_add(struct stream_measures *measures, const char *name,
     int64_t base_offset, int fd, bool grows,
     const struct stream_measure *measure, struct stream_error *err);
 
+/* Forget what was added of a partition. */
+void stream_measures_drop(struct stream_measures *measures, const char *name);
+
 /* Write all that was added; a directory for it is made.  STREAM_EIO. */
 int stream_measures_save(const struct stream_store *store,
     const struct stream_measures *measures, struct stream_error *err);

@@ -1,5 +1,6 @@
 #include "store/replica_look.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -81,6 +82,8 @@ stream_replica_log_config(const struct stream_replica_look *look,
 		topic.message_timestamp_type == STREAM_LOG_APPEND_TIME,
 	    .dense = settings != NULL && !settings->has_gaps,
 	    .lock_timeout_ms = look->options->lock_timeout_ms,
+	    .ask = stream_store_ask,
+	    .ask_context = look->store,
 	};
 }
 
@@ -326,7 +329,14 @@ add_topic(struct stream_replica_look *look, struct stream_manifest *manifest,
 			status = add_part(look, manifest,
 			    is_ours ? &settings : NULL, partition, err);
 	}
-	return status;
+	/* A compaction may have begun meanwhile: its settings come first. */
+	if (status != STREAM_OK || !is_ours || settings.has_gaps)
+		return status;
+	topic = &manifest->topics[manifest->topic_count - 1];
+	free(topic->json);
+	topic->json = NULL;
+	topic->is_ours = false;
+	return load_json(look->store, topic, err);
 }
 
 /* A topic none of whose partitions is chosen is left out. */

@@ -82,6 +82,14 @@ int stream_replica_apply(const char *path, const char *manifest,
     const struct stream_replica_options *options, char **report,
     struct stream_error *err);
 
+/*
+ * Wait until the store at path holds something else than manifest says, or
+ * timeout_ms have passed.  STREAM_EINTR, and as stream_store_open.
+ */
+int stream_replica_wait(const char *path, const char *manifest,
+    int64_t timeout_ms, const struct stream_replica_options *options,
+    struct stream_error *err);
+
 /* Let go of what was held for the run id, and for runs of a day ago.
  * STREAM_EUSAGE, STREAM_EIO. */
 int stream_replica_release(const char *path, const char *id, int64_t now_ms,
