@@ -84,7 +84,7 @@ check_log(int fd, struct stream_install_check *check,
 	int status;
 
 	stream_measure_init(&found, check->base_offset);
-	status = stream_measure(&how, &found, err);
+	status = stream_measure_log(&how, &found, err);
 	check->mark = how.mark;
 	check->marked = how.marked;
 	if (status == STREAM_OK &&
@@ -407,7 +407,7 @@ stream_install_tail(const struct stream_install *install, int fd,
 		&(struct stream_epoch){.epoch = 0}, NULL) == STREAM_OK)
 		a.epoch_at =
 		    next_epoch(install, partition->state.next_offset - 1);
-	status = stream_measure(&how, &measure, err);
+	status = stream_measure_log(&how, &measure, err);
 	if (status == STREAM_OK)
 		status = flush(&a, err);
 	stream_buf_release(&a.bytes);

@@ -87,7 +87,7 @@ ask(struct stream_measuring *how, uint64_t *done, uint64_t bytes, bool last,
 }
 
 int
-stream_measure(struct stream_measuring *how, struct stream_measure *measure,
+stream_measure_log(struct stream_measuring *how, struct stream_measure *measure,
     struct stream_error *err)
 {
 	struct stream_scan scan;

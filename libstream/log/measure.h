@@ -56,7 +56,7 @@ struct stream_measuring {
  * STREAM_ECORRUPT  a batch is bad, or does not follow
  * STREAM_ENEWER, STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR
  */
-int stream_measure(struct stream_measuring *how, struct stream_measure *measure,
+int stream_measure_log(struct stream_measuring *how, struct stream_measure *measure,
     struct stream_error *err);
 
 /* Does the last batch that was measured stand in the open log still? */

@@ -238,7 +238,7 @@ measure(struct holding *h, int fd, uint64_t limit, bool grows,
 		    segment->base_offset, fd, m, &whole)) ||
 	    m->bytes > limit || (begin->wanted && m->bytes > begin->bytes))
 		stream_measure_init(m, segment->base_offset);
-	status = stream_measure(&how, m, err);
+	status = stream_measure_log(&how, m, err);
 	if (status != STREAM_OK)
 		return status;
 	begin->agrees =

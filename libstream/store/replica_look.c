@@ -157,7 +157,7 @@ look_at_segment(struct stream_replica_look *look, const char *name, int fd,
 		&segment->measure, &whole))
 		stream_measure_init(&segment->measure, segment->base_offset);
 	if (!whole)
-		status = stream_measure(&how, &segment->measure, err);
+		status = stream_measure_log(&how, &segment->measure, err);
 	/* What ends a log that is written to is for its writer to judge. */
 	if (last && status == STREAM_ECORRUPT)
 		status = STREAM_OK;

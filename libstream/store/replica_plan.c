@@ -118,7 +118,7 @@ ready_tail(struct stream_apply_part *part,
 	if (status != STREAM_OK)
 		return status;
 	found = mine->measure;
-	status = stream_measure(&how, &found, err);
+	status = stream_measure_log(&how, &found, err);
 	close(how.fd);
 	if (status == STREAM_OK &&
 	    !stream_measure_is_same(&found, &segment->measure))
