@@ -76,9 +76,9 @@ int stream_install_new(const struct stream_install *install, int from,
     struct stream_error *err);
 
 /*
- * Put segments in place of all those from the first one's base offset on, or
- * up to the last one's if there are later ones that stay (to_end is false), in
- * one step.  Those that are not ready in from are there already, and stay.
+ * Put segments in place of all those from the first one's base offset to below
+ * until, in one step; INT64_MAX: to the end of the log.  Those that are not
+ * ready in from are there already, and stay.
  */
 struct stream_install_segment {
 	int64_t base_offset;
@@ -86,7 +86,11 @@ struct stream_install_segment {
 	bool is_brought;
 };
 int stream_install_swap(const struct stream_install *install, int from,
-    const struct stream_install_segment *segments, size_t count, bool to_end,
-    struct stream_error *err);
+    const struct stream_install_segment *segments, size_t count,
+    int64_t until, struct stream_error *err);
+
+/* Take away one closed segment whose records stand in another.  Durable. */
+int stream_install_drop(const struct stream_install *install,
+    int64_t base_offset, struct stream_error *err);
 
 #endif

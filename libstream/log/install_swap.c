@@ -30,7 +30,7 @@ struct swapping {
 	int from;
 	const struct stream_install_segment *segments;
 	size_t count;
-	bool to_end;
+	int64_t until; /* INT64_MAX: the end of the log */
 	struct stream_view old;
 };
 
@@ -192,9 +192,7 @@ is_new(const struct swapping *s, int64_t base)
 static bool
 is_covered(const struct swapping *s, int64_t base)
 {
-	return base >= s->segments[0].base_offset &&
-	       (s->to_end ||
-		   base < s->segments[s->count - 1].measure->next_offset);
+	return base >= s->segments[0].base_offset && base < s->until;
 }
 
 static int
@@ -283,7 +281,7 @@ swap(void *context, struct stream_error *err)
 	int status = STREAM_OK;
 
 	/* The active segment's file may become a shorter one. */
-	if (s->to_end) {
+	if (s->until == INT64_MAX) {
 		s->install->partition->state.durable_end = 0;
 		status = stream_partition_publish(s->install->partition, err);
 	}
@@ -296,8 +294,8 @@ swap(void *context, struct stream_error *err)
 
 int
 stream_install_swap(const struct stream_install *install, int from,
-    const struct stream_install_segment *segments, size_t count, bool to_end,
-    struct stream_error *err)
+    const struct stream_install_segment *segments, size_t count,
+    int64_t until, struct stream_error *err)
 {
 	struct swapping s = {
 	    .install = install,
@@ -305,13 +303,13 @@ stream_install_swap(const struct stream_install *install, int from,
 	    .from = from,
 	    .segments = segments,
 	    .count = count,
-	    .to_end = to_end,
+	    .until = until,
 	};
 	int status = stream_view_load(s.dirfd, &s.old, err);
 
 	if (status != STREAM_OK)
 		return status;
-	if (to_end)
+	if (until == INT64_MAX)
 		status = stream_partition_adopt(install->partition,
 		    segments[count - 1].base_offset,
 		    segments[count - 1].measure, swap, &s, err);
@@ -319,4 +317,24 @@ stream_install_swap(const struct stream_install *install, int from,
 		status = swap(&s, err);
 	stream_view_release(&s.old);
 	return status;
+}
+
+int
+stream_install_drop(const struct stream_install *install, int64_t base_offset,
+    struct stream_error *err)
+{
+	int dirfd = install->dirfd;
+	int status =
+	    put_away_kind(dirfd, base_offset, STREAM_NAME_SNAPSHOT, err);
+
+	if (status == STREAM_OK)
+		status = each_kind(dirfd, base_offset, put_away_kind, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK)
+		status = each_kind(dirfd, base_offset, drop_deleted, err);
+	return status == STREAM_OK
+		   ? drop_deleted(
+			 dirfd, base_offset, STREAM_NAME_SNAPSHOT, err)
+		   : status;
 }

@@ -141,6 +141,8 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 {
 	const struct stream_manifest_part *source = part->source;
 	size_t end = to_end ? source->segment_count : plan->last + 1;
+	int64_t until =
+	    to_end ? INT64_MAX : source->segments[end].base_offset;
 	size_t count = end - plan->first;
 	struct stream_install_segment *list = calloc(count, sizeof(*list));
 	int status = list == NULL ? stream_fail_memory(err) : STREAM_OK;
@@ -164,7 +166,7 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 		    &part->install, INT64_MAX, false, err);
 	if (status == STREAM_OK)
 		status = stream_install_swap(&part->install, part->incoming,
-		    list, count, to_end, err);
+		    list, count, until, err);
 	free(list);
 	return status;
 }
@@ -213,6 +215,27 @@ extend(
 	return status;
 }
 
+/* A swap hides what it covers by the offsets in it; a segment past them whose
+ * records were compacted into one before it is left, as by a broker, when all
+ * is cut off right there. */
+static int
+drop_extra(struct stream_apply_part *part, struct stream_error *err)
+{
+	const struct stream_manifest_part *source = part->source;
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < part->mine.segment_count && status == STREAM_OK;
+	     i++) {
+		int64_t base = part->mine.segments[i].base_offset;
+
+		if (base > source->segments[0].base_offset &&
+		    stream_manifest_find_segment(source, base) == NULL)
+			status =
+			    stream_install_drop(&part->install, base, err);
+	}
+	return status;
+}
+
 /* ---- what is gone ------------------------------------------------------- */
 
 static int
@@ -243,8 +266,10 @@ retire(struct stream_apply_part *part, struct stream_error *err)
 	const struct stream_manifest_part *source = part->source;
 	size_t segments;
 	uint64_t bytes;
-	int status = raise_log_start(part, err);
+	int status = drop_extra(part, err);
 
+	if (status == STREAM_OK)
+		status = raise_log_start(part, err);
 	if (status == STREAM_OK && part->mine.segment_count > 0 &&
 	    part->mine.segments[0].base_offset <
 		source->segments[0].base_offset)
