@@ -26,6 +26,8 @@ static const struct cli_command *const commands[] = {
     &compact_command,
     &maintain_command,
     &diff_command,
+    &promote_command,
+    &fence_command,
     &help_command,
     NULL,
 };
