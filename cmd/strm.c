@@ -27,6 +27,8 @@ static const struct cli_command *const commands[] = {
     &maintain_command,
     &replicate_rsync_command,
     &diff_command,
+    &promote_command,
+    &fence_command,
     &help_command,
     NULL,
 };

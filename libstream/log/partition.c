@@ -251,10 +251,11 @@ note_company(struct stream_partition *partition)
 /*
  * May this handle write?  Only the store knows, and asking costs more than an
  * append: so it is asked by who does not know the state yet, and by who finds
- * the mark that it set.
+ * the mark that it set.  Who only makes durable what was appended before, or
+ * takes it back, goes on anyway.
  */
 static int
-ask(struct stream_partition *partition, struct stream_error *err)
+ask(struct stream_partition *partition, bool appends, struct stream_error *err)
 {
 	const struct stream_log_config *config = &partition->config;
 	uint16_t *marks = &partition->state.marks;
@@ -264,15 +265,18 @@ ask(struct stream_partition *partition, struct stream_error *err)
 	if (config->ask == NULL)
 		return STREAM_OK;
 	status = config->ask(config->ask_context, &closed, err);
-	if (status == STREAM_OK && closed)
+	if (status != STREAM_OK && appends)
+		return status;
+	if (status != STREAM_OK || closed)
 		*marks |= STREAM_MARK_CLOSED;
-	else if (status == STREAM_OK)
+	else
 		*marks &= (uint16_t)~STREAM_MARK_CLOSED;
-	return status;
+	return STREAM_OK;
 }
 
 static int
-refresh(struct stream_partition *partition, struct stream_error *err)
+refresh(
+    struct stream_partition *partition, bool appends, struct stream_error *err)
 {
 	bool is_new = partition->known.sequence == 0;
 	bool yes;
@@ -287,30 +291,43 @@ refresh(struct stream_partition *partition, struct stream_error *err)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
 	if (is_new || (partition->state.marks & STREAM_MARK_CLOSED) != 0)
-		status = ask(partition, err);
+		status = ask(partition, appends, err);
 	if (status == STREAM_OK)
 		status = is_true(partition, &yes, err);
 	if (status != STREAM_OK || yes)
 		return status;
 	/* The mark may have gone with the state. */
-	status = ask(partition, err);
+	status = ask(partition, appends, err);
 	return status == STREAM_OK ? stream_partition_recover(partition, err)
 				   : status;
 }
 
-int
-stream_partition_lock(
-    struct stream_partition *partition, struct stream_error *err)
+static int
+lock(struct stream_partition *partition, bool appends, struct stream_error *err)
 {
 	int status = stream_partition_lock_byte(partition, STREAM_LOCK_APPEND,
 	    partition->config.lock_timeout_ms, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = refresh(partition, err);
+	status = refresh(partition, appends, err);
 	if (status != STREAM_OK)
 		stream_partition_unlock(partition);
 	return status;
+}
+
+int
+stream_partition_lock(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	return lock(partition, true, err);
+}
+
+int
+stream_partition_lock_to_settle(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	return lock(partition, false, err);
 }
 
 int
@@ -330,8 +347,9 @@ stream_partition_lock_quickly(
 		return STREAM_OK;
 	}
 	stream_partition_unlock(partition);
-	return status == STREAM_OK ? stream_partition_lock(partition, err)
-				   : status;
+	return status == STREAM_OK
+		   ? stream_partition_lock_to_settle(partition, err)
+		   : status;
 }
 
 void
@@ -460,7 +478,7 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
 static void
 give_back(struct stream_partition *partition)
 {
-	if (stream_partition_lock(partition, NULL) != STREAM_OK)
+	if (stream_partition_lock_to_settle(partition, NULL) != STREAM_OK)
 		return;
 	stream_segment_give_back(&partition->segment);
 	stream_partition_unlock(partition);
@@ -536,7 +554,7 @@ stream_partition_open_locked(int dirfd, const struct stream_log_config *config,
 		status = stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
 	if (status == STREAM_OK)
-		status = ask(new, err);
+		status = ask(new, true, err);
 	if (status == STREAM_OK)
 		*partition = new;
 	else

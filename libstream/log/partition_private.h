@@ -74,6 +74,11 @@ int stream_partition_lock_structure(
 int stream_partition_lock(
     struct stream_partition *partition, struct stream_error *err);
 
+/* The same for who appends nothing, but makes durable what this handle
+ * appended, or takes it back: also when nobody may write any more. */
+int stream_partition_lock_to_settle(
+    struct stream_partition *partition, struct stream_error *err);
+
 /*
  * Take the append lock and read the state, for one who holds the sync lock and
  * changes nothing of the log: it is not compared with the state.

@@ -261,7 +261,7 @@ static int
 prepare(
     struct stream_partition *partition, bool *needed, struct stream_error *err)
 {
-	int status = stream_partition_lock(partition, err);
+	int status = stream_partition_lock_to_settle(partition, err);
 
 	*needed = false;
 	if (status != STREAM_OK)
@@ -311,7 +311,7 @@ fail_sync(struct stream_partition *partition,
 {
 	struct stream_state *state = &partition->state;
 	const struct stream_cover *cover = &partition->cover;
-	int status = stream_partition_lock(partition, err);
+	int status = stream_partition_lock_to_settle(partition, err);
 
 	if (status != STREAM_OK)
 		return status;
