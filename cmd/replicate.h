@@ -82,17 +82,17 @@ struct side_request {
 };
 
 /*
- * Do the step; *output (given) is what it says.  A failure here is reported; one
- * on another machine was reported there.  CLI_REMOTE when it cannot be
+ * Do the step; *output (given) is what it says.  A failure here is reported;
+ * one on another machine was reported there.  CLI_REMOTE when it cannot be
  * reached.
  */
-enum cli_exit side_do(const struct side *side, const struct side_request *request,
-    const struct replicate_opts *opts, char **output);
+enum cli_exit side_do(const struct side *side,
+    const struct side_request *request, const struct replicate_opts *opts,
+    char **output);
 
 /* The same in this process, at path. */
 int side_do_here(const char *path, const struct side_request *request,
-    const struct replicate_opts *opts, char **output,
-    struct stream_error *err);
+    const struct replicate_opts *opts, char **output, struct stream_error *err);
 
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);

@@ -162,8 +162,8 @@ wait_for(pid_t pid, int *code, struct stream_error *err)
 	}
 	if (cli_signals_pending() != 0)
 		return cli_fail(err, STREAM_EINTR, "stopped on request");
-	*code = WIFEXITED(status) ? WEXITSTATUS(status)
-				  : 128 + WTERMSIG(status);
+	*code =
+	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return STREAM_OK;
 }
 

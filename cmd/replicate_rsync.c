@@ -78,8 +78,8 @@ struct run {
 	struct side source;
 	struct side dest;
 	struct cli_out out;
-	char *have;     /* owned, as the texts below */
-	char *text;     /* the manifest */
+	char *have; /* owned, as the texts below */
+	char *text; /* the manifest */
 	char *report;
 	struct stream_manifest *manifest;
 	struct replicate_sum sum;
@@ -272,18 +272,18 @@ run_once(struct run *run)
 	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
 	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
 	if (code == CLI_DONE)
-		code = do_step(run, &run->source, SIDE_PREPARE, run->have,
-		    &run->text);
+		code = do_step(
+		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
 	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
-		code = do_step(run, &run->dest, SIDE_APPLY, run->text,
-		    &run->report);
+		code = do_step(
+		    run, &run->dest, SIDE_APPLY, run->text, &run->report);
 	if (code == CLI_DONE)
-		replicate_show(&run->out, run->context, run->opts, run->report,
-		    &run->sum);
+		replicate_show(
+		    &run->out, run->context, run->opts, run->report, &run->sum);
 	if (code == CLI_DONE && run->sum.failed + run->sum.resend == 0)
 		release(run);
 	return code;
@@ -355,8 +355,8 @@ follow(struct run *run)
 		if (code == CLI_BUSY || code == CLI_NO || code == CLI_USAGE ||
 		    code == CLI_DAMAGED || run->text == NULL)
 			break;
-		code = do_step(
-		    run, &run->source, SIDE_WAIT, run->text, &nothing);
+		code =
+		    do_step(run, &run->source, SIDE_WAIT, run->text, &nothing);
 		free(nothing);
 		if (code != CLI_DONE)
 			break;
@@ -442,8 +442,8 @@ run_replicate(struct cli_context *context, int argc, char *argv[])
 	if (opts.serve)
 		code = side_serve();
 	else if (argc - first != 2)
-		code = cli_usage(
-		    &replicate_rsync_command, "give SOURCE and DEST");
+		code =
+		    cli_usage(&replicate_rsync_command, "give SOURCE and DEST");
 	else
 		code = replicate(&run, argv + first);
 	forget(&run);

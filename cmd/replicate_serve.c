@@ -16,10 +16,7 @@
 #include "cli/signals.h"
 #include "replicate.h"
 
-enum {
-	READ = 1 << 16,
-	REQUEST_LIMIT = 1 << 30
-};
+enum { READ = 1 << 16, REQUEST_LIMIT = 1 << 30 };
 
 struct serving {
 	struct replicate_opts opts;
@@ -35,8 +32,7 @@ read_all(char **text, struct stream_error *err)
 	char *read_so_far = malloc(room + 1);
 
 	while (read_so_far != NULL) {
-		ssize_t n =
-		    read(STDIN_FILENO, read_so_far + size, room - size);
+		ssize_t n = read(STDIN_FILENO, read_so_far + size, room - size);
 
 		if (n < 0 && errno == EINTR && cli_signals_pending() == 0)
 			continue;
@@ -98,8 +94,8 @@ unescape(char *text)
 static int
 add(struct cli_list *list, const char *word, struct stream_error *err)
 {
-	void *bigger = reallocarray(
-	    list->items, list->count + 1, sizeof(*list->items));
+	void *bigger =
+	    reallocarray(list->items, list->count + 1, sizeof(*list->items));
 
 	if (bigger == NULL)
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
@@ -161,8 +157,8 @@ take(struct serving *s, char *text, struct stream_error *err)
 	int status = STREAM_OK;
 
 	if (strncmp(text, head, sizeof(head) - 1) != 0)
-		return cli_fail(err, STREAM_EUSAGE,
-		    "no request of this version of strm");
+		return cli_fail(
+		    err, STREAM_EUSAGE, "no request of this version of strm");
 	text += sizeof(head) - 1;
 	while (status == STREAM_OK && *text != '\n') {
 		char *stop = strchr(text, '\n');
@@ -204,8 +200,8 @@ side_serve(void)
 	if (status == STREAM_OK)
 		status = take(&s, text, &err);
 	if (status == STREAM_OK)
-		status = side_do_here(
-		    s.store, &s.request, &s.opts, &output, &err);
+		status =
+		    side_do_here(s.store, &s.request, &s.opts, &output, &err);
 	if (status == STREAM_OK)
 		status = answer(output, &err);
 	free(output);

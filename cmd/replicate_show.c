@@ -57,8 +57,8 @@ count(const struct line *line, struct replicate_sum *sum)
 	else
 		sum->failed++;
 	if (is(line, "failed") || is(line, "resend"))
-		sum->code = cli_first(
-		    sum->code, code == CLI_DONE ? CLI_SYSTEM : code);
+		sum->code =
+		    cli_first(sum->code, code == CLI_DONE ? CLI_SYSTEM : code);
 }
 
 static void

@@ -53,8 +53,8 @@ side_parse(const char *word, struct side *side, struct stream_error *err)
 
 	*side = (struct side){.word = word};
 	if (word[0] == '\0')
-		return cli_fail(err, STREAM_EUSAGE,
-		    "an empty word names no directory");
+		return cli_fail(
+		    err, STREAM_EUSAGE, "an empty word names no directory");
 	if (colon == NULL || (slash != NULL && slash < colon)) {
 		side->path = strdup(word);
 		return side->path != NULL
@@ -151,13 +151,13 @@ do_step(const char *path, const struct side_request *request,
 	case SIDE_APPLY:
 		return stream_replica_apply(path, input, options, output, err);
 	case SIDE_WAIT:
-		status = stream_replica_wait(
-		    path, input, WAIT_MS, options, err);
+		status =
+		    stream_replica_wait(path, input, WAIT_MS, options, err);
 		break;
 	case SIDE_RELEASE:
 	default:
-		status = stream_replica_release(
-		    path, input, options->now_ms, err);
+		status =
+		    stream_replica_release(path, input, options->now_ms, err);
 		break;
 	}
 	if (status == STREAM_OK)
@@ -182,8 +182,8 @@ side_do_here(const char *path, const struct side_request *request,
 	    .go_on = go_on,
 	};
 	struct stream_address *include = NULL, *exclude = NULL;
-	int status = parse_list(
-	    &opts->include, &include, &options.include_count, err);
+	int status =
+	    parse_list(&opts->include, &include, &options.include_count, err);
 
 	if (status == STREAM_OK)
 		status = parse_list(
@@ -268,8 +268,8 @@ judge(const struct side *side, int code)
 		    "cannot run strm there: is it in the PATH of a login "
 		    "without a terminal?");
 	if (code > CLI_REMOTE)
-		return cli_complain(CLI_REMOTE, side->host,
-		    "ssh failed (exit %d)", code);
+		return cli_complain(
+		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
 	return (enum cli_exit)code;
 }
 

@@ -28,7 +28,7 @@ struct stream_hash_wide stream_hash_wide(
 /*
  * A digest that files hold: it must be the same for ever.  It is that of a row
  * of pieces, and can go on where it stopped, from the value alone.  Zero for no
- * piece.  SPEC section 14.1.
+ * piece.  SPEC section 15.1.
  */
 struct stream_digest {
 	uint64_t high;

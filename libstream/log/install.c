@@ -55,8 +55,8 @@ static int
 put_indexes(int dirfd, const struct stream_install_check *check,
     struct stream_indexer *indexer, struct stream_error *err)
 {
-	int status = check->closed ? stream_indexer_finish(indexer, err)
-				   : STREAM_OK;
+	int status =
+	    check->closed ? stream_indexer_finish(indexer, err) : STREAM_OK;
 
 	if (status == STREAM_OK)
 		status = put_index(dirfd, check->base_offset, STREAM_NAME_INDEX,
@@ -201,8 +201,8 @@ stream_install_move(
 /* ---- leader epochs ------------------------------------------------------ */
 
 static bool
-is_same_list(const struct stream_buf *a, const struct stream_epoch *b,
-    size_t count)
+is_same_list(
+    const struct stream_buf *a, const struct stream_epoch *b, size_t count)
 {
 	const struct stream_epoch *list = (const void *)a->data;
 
@@ -302,8 +302,8 @@ write_locked(struct appending *a, struct stream_error *err)
 	struct stream_partition *partition = a->install->partition;
 	struct stream_state *state = &partition->state;
 	struct stream_segment *segment = &partition->segment;
-	int status = stream_io_write_at(segment->log, a->bytes.data,
-	    a->bytes.size, state->end, NULL, err);
+	int status = stream_io_write_at(
+	    segment->log, a->bytes.data, a->bytes.size, state->end, NULL, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -366,8 +366,8 @@ append_batch(void *context, const struct stream_batch *batch,
 	    a->bytes.size + info.size > PIECE)
 		status = flush(a, err);
 	if (status == STREAM_OK)
-		status = stream_indexer_add(
-		    &partition->segment.indexer, &info, err);
+		status =
+		    stream_indexer_add(&partition->segment.indexer, &info, err);
 	if (status == STREAM_OK)
 		status = stream_buf_add(&a->bytes, bytes, info.size, err);
 	a->next = info.last_offset + 1;
@@ -425,8 +425,8 @@ stream_install_tail(const struct stream_install *install, int fd,
 /* Were offsets taken away at the end of the segment before, the next one begins
  * later than the log seems to end. */
 static int
-roll_to(struct stream_partition *partition, int64_t base,
-    struct stream_error *err)
+roll_to(
+    struct stream_partition *partition, int64_t base, struct stream_error *err)
 {
 	int status = stream_partition_lock_sync(partition, err);
 
@@ -502,8 +502,7 @@ stream_install_new(const struct stream_install *install, int from,
 		return bring_by_pieces(
 		    install, from, base_offset, measure, err);
 	status = stream_install_epochs(install, base_offset, false, err);
-	return status == STREAM_OK
-		   ? stream_partition_adopt(install->partition, base_offset,
-			 measure, bring, &b, err)
-		   : status;
+	return status == STREAM_OK ? stream_partition_adopt(install->partition,
+					 base_offset, measure, bring, &b, err)
+				   : status;
 }

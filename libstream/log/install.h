@@ -1,7 +1,7 @@
 /*
  * install.h - a log takes over, byte for byte, what another log holds
  *
- * Layer log/.  SPEC section 14.3.  Invariants I4 and I8: at every instant, and
+ * Layer log/.  SPEC section 15.3.  Invariants I4 and I8: at every instant, and
  * after a crash at any instant, the log is the front part of what the other one
  * was.  The handle is of stream_partition_open_structure, and nobody else
  * appends.  Files that are brought lie in a directory of the same file system,
@@ -86,8 +86,8 @@ struct stream_install_segment {
 	bool is_brought;
 };
 int stream_install_swap(const struct stream_install *install, int from,
-    const struct stream_install_segment *segments, size_t count,
-    int64_t until, struct stream_error *err);
+    const struct stream_install_segment *segments, size_t count, int64_t until,
+    struct stream_error *err);
 
 /* Take away one closed segment whose records stand in another.  Durable. */
 int stream_install_drop(const struct stream_install *install,

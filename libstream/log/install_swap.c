@@ -38,8 +38,7 @@ typedef int one_file(int dirfd, int64_t base, enum stream_name_kind kind,
     struct stream_error *err);
 
 static int
-each_kind(
-    int dirfd, int64_t base, one_file *change, struct stream_error *err)
+each_kind(int dirfd, int64_t base, one_file *change, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
@@ -52,8 +51,8 @@ static int
 to_swap(int dirfd, int64_t base, enum stream_name_kind kind,
     struct stream_error *err)
 {
-	return stream_segment_rename_file(dirfd, base, kind,
-	    STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
+	return stream_segment_rename_file(
+	    dirfd, base, kind, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
 }
 
 static int
@@ -210,15 +209,15 @@ put_away(struct swapping *s, int64_t base, struct stream_error *err)
 	int status = STREAM_OK;
 
 	if (!is_new(s, base)) {
-		status = put_away_kind(
-		    s->dirfd, base, STREAM_NAME_SNAPSHOT, err);
+		status =
+		    put_away_kind(s->dirfd, base, STREAM_NAME_SNAPSHOT, err);
 		return status == STREAM_OK
 			   ? each_kind(s->dirfd, base, put_away_kind, err)
 			   : status;
 	}
 	for (size_t i = 1; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
-		status = put_away_kind(
-		    s->dirfd, base, stream_segment_kinds[i], err);
+		status =
+		    put_away_kind(s->dirfd, base, stream_segment_kinds[i], err);
 	return status;
 }
 
@@ -232,9 +231,8 @@ each_old(struct swapping *s, bool remove, struct stream_error *err)
 
 		if (!is_covered(s, base))
 			continue;
-		status = remove
-			     ? each_kind(s->dirfd, base, drop_deleted, err)
-			     : put_away(s, base, err);
+		status = remove ? each_kind(s->dirfd, base, drop_deleted, err)
+				: put_away(s, base, err);
 		if (status == STREAM_OK && remove)
 			status = drop_deleted(
 			    s->dirfd, base, STREAM_NAME_SNAPSHOT, err);
@@ -264,8 +262,8 @@ move_snapshots(struct swapping *s, struct stream_error *err)
 	char name[STREAM_NAME_SIZE];
 
 	for (size_t i = 0; i < s->count; i++) {
-		stream_name_put_plain(s->segments[i].base_offset,
-		    STREAM_NAME_SNAPSHOT, name);
+		stream_name_put_plain(
+		    s->segments[i].base_offset, STREAM_NAME_SNAPSHOT, name);
 		if (renameat(s->from, name, s->dirfd, name) != 0 &&
 		    errno != ENOENT)
 			return stream_fail_sys(
@@ -294,8 +292,8 @@ swap(void *context, struct stream_error *err)
 
 int
 stream_install_swap(const struct stream_install *install, int from,
-    const struct stream_install_segment *segments, size_t count,
-    int64_t until, struct stream_error *err)
+    const struct stream_install_segment *segments, size_t count, int64_t until,
+    struct stream_error *err)
 {
 	struct swapping s = {
 	    .install = install,
@@ -334,7 +332,6 @@ stream_install_drop(const struct stream_install *install, int64_t base_offset,
 	if (status == STREAM_OK)
 		status = each_kind(dirfd, base_offset, drop_deleted, err);
 	return status == STREAM_OK
-		   ? drop_deleted(
-			 dirfd, base_offset, STREAM_NAME_SNAPSHOT, err)
+		   ? drop_deleted(dirfd, base_offset, STREAM_NAME_SNAPSHOT, err)
 		   : status;
 }

@@ -1,7 +1,7 @@
 /*
  * measure.h - what stands in a log: how much, up to where, and its digest
  *
- * Layer log/.  SPEC section 14.1.  Two logs whose measures are the same hold
+ * Layer log/.  SPEC section 15.1.  Two logs whose measures are the same hold
  * the same bytes.  A measure can go on where it stopped, so what was measured
  * once need not be read again.
  */
@@ -56,8 +56,8 @@ struct stream_measuring {
  * STREAM_ECORRUPT  a batch is bad, or does not follow
  * STREAM_ENEWER, STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR
  */
-int stream_measure_log(struct stream_measuring *how, struct stream_measure *measure,
-    struct stream_error *err);
+int stream_measure_log(struct stream_measuring *how,
+    struct stream_measure *measure, struct stream_error *err);
 
 /* Does the last batch that was measured stand in the open log still? */
 bool stream_measure_stands(int fd, const struct stream_measure *measure);

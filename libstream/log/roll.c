@@ -122,8 +122,7 @@ adopt_state(struct stream_partition *partition, int64_t base,
 	if (measure->leader_epoch > state->leader_epoch)
 		state->leader_epoch = measure->leader_epoch;
 	state->structure += 2;
-	state->marks &=
-	    (uint16_t) ~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
+	state->marks &= (uint16_t) ~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
 	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
 	segment->indexer.max_timestamp_offset = state->max_timestamp_offset;
 	status = stream_segment_load_indexes(
@@ -169,8 +168,8 @@ stream_partition_adopt(struct stream_partition *partition, int64_t base_offset,
 		return status;
 	status = stream_partition_lock(partition, err);
 	if (status == STREAM_OK) {
-		status = adopt(
-		    partition, base_offset, measure, bring, context, err);
+		status =
+		    adopt(partition, base_offset, measure, bring, context, err);
 		stream_partition_unlock(partition);
 	}
 	stream_partition_unlock_sync(partition);

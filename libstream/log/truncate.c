@@ -36,8 +36,8 @@ find_position(struct cutting *c, int64_t offset, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	c->end = c->view.segments[c->keep].base_offset;
-	stream_scan_init(&scan, fd, 0, STREAM_SCAN_WHOLE,
-	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_BLOCK);
+	stream_scan_init(&scan, fd, 0, STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST,
+	    STREAM_SCAN_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 		   STREAM_OK &&
 	       batch.info.last_offset < offset) {
@@ -90,8 +90,8 @@ publish(struct cutting *c, struct stream_error *err)
 	state->takeback_base = state->active_base;
 	state->takeback_end = c->position;
 	state->marks |= STREAM_MARK_ROLLING;
-	return stream_state_write(c->partition->statefd,
-	    &c->partition->identity, state, err);
+	return stream_state_write(
+	    c->partition->statefd, &c->partition->identity, state, err);
 }
 
 static int
@@ -118,8 +118,8 @@ cut_newest(struct cutting *c, struct stream_error *err)
 	int fd;
 	int status;
 
-	stream_name_put_plain(c->view.segments[c->keep].base_offset,
-	    STREAM_NAME_LOG, name);
+	stream_name_put_plain(
+	    c->view.segments[c->keep].base_offset, STREAM_NAME_LOG, name);
 	status = stream_io_open(c->dirfd, name, O_RDWR, &fd, err);
 	if (status != STREAM_OK)
 		return status;

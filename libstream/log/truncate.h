@@ -1,7 +1,7 @@
 /*
  * truncate.h - a log ends earlier, as a follower's does under another leader
  *
- * Layer log/.  SPEC section 14.4.  Nothing is deleted: what goes is set aside
+ * Layer log/.  SPEC section 15.4.  Nothing is deleted: what goes is set aside
  * (set_aside.h).
  */
 #ifndef STREAM_LOG_TRUNCATE_H

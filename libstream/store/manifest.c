@@ -41,8 +41,8 @@ stream_manifest_add_topic(struct stream_manifest *manifest, const char *name,
     struct stream_manifest_topic **topic, struct stream_error *err)
 {
 	void *items = manifest->topics;
-	int status = grow(&items, manifest->topic_count,
-	    sizeof(*manifest->topics), err);
+	int status =
+	    grow(&items, manifest->topic_count, sizeof(*manifest->topics), err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -145,7 +145,7 @@ stream_manifest_find_segment(
 			high = middle;
 	}
 	return low < part->segment_count &&
-			   part->segments[low].base_offset == base_offset
+		       part->segments[low].base_offset == base_offset
 		   ? &part->segments[low]
 		   : NULL;
 }
@@ -247,8 +247,8 @@ stream_manifest_piece(const struct stream_manifest_segment *segment, char *text)
 
 	stream_name_put_plain(segment->base_offset, STREAM_NAME_LOG, name);
 	if (segment->how == STREAM_HOW_TAIL)
-		snprintf(text, STREAM_PIECE_NAME_SIZE, "%s.from-%" PRIu64,
-		    name, segment->from);
+		snprintf(text, STREAM_PIECE_NAME_SIZE, "%s.from-%" PRIu64, name,
+		    segment->from);
 	else
 		snprintf(text, STREAM_PIECE_NAME_SIZE, "%s", name);
 }

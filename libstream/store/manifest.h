@@ -1,7 +1,7 @@
 /*
  * manifest.h - what a store holds, as text that two stores speak about
  *
- * Layer store/.  SPEC section 14.1.  It comes from another machine, so all of
+ * Layer store/.  SPEC section 15.1.  It comes from another machine, so all of
  * it is checked: names are names, numbers are in range, segments rise.
  */
 #ifndef STREAM_STORE_MANIFEST_H
@@ -24,10 +24,7 @@ enum stream_manifest_how {
 };
 
 /* Files that come with a segment. */
-enum {
-	STREAM_WITH_SNAPSHOT = 1 << 0,
-	STREAM_WITH_TXNINDEX = 1 << 1
-};
+enum { STREAM_WITH_SNAPSHOT = 1 << 0, STREAM_WITH_TXNINDEX = 1 << 1 };
 
 struct stream_manifest_segment {
 	int64_t base_offset;

@@ -11,7 +11,8 @@
 
 enum {
 	FIELDS = 16,
-	/* A segment's line has about 150 bytes: of some millions of segments. */
+	/* A segment's line has about 150 bytes: of some millions of segments.
+	 */
 	TEXT_LIMIT = 1 << 30
 };
 

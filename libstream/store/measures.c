@@ -78,8 +78,8 @@ fill(struct stream_measures_item *item, const char *name, int64_t base_offset,
 	item->base_offset = base_offset;
 	item->inode = (uint64_t)st.st_ino;
 	item->size = (uint64_t)st.st_size;
-	item->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 +
-			 st.st_mtim.tv_nsec;
+	item->mtime_ns =
+	    (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	return true;
 }
@@ -101,8 +101,8 @@ stream_measures_find(struct stream_measures *measures, const char *name,
 		return false;
 	*whole = item->size == now.size && item->mtime_ns == now.mtime_ns &&
 		 item->measure.bytes == now.size;
-	if (!*whole && (item->grows == 0 ||
-			   !stream_measure_stands(fd, &item->measure)))
+	if (!*whole &&
+	    (item->grows == 0 || !stream_measure_stands(fd, &item->measure)))
 		return false;
 	*measure = item->measure;
 	return true;
@@ -156,8 +156,7 @@ scan_item(const char *line, struct stream_measures_item *item)
 	return sscanf(line,
 		   "%255s %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNd64
 		   " %d %" SCNu64 " %" SCNx64 " %" SCNx64 " %" SCNd64
-		   " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
-		   " %" SCNd32,
+		   " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd32,
 		   item->name, &item->base_offset, &item->inode, &item->size,
 		   &item->mtime_ns, &item->grows, &m->bytes, &m->digest.high,
 		   &m->digest.low, &m->next_offset, &m->records,

@@ -1,7 +1,7 @@
 /*
  * measures.h - remember what logs were measured to hold
  *
- * Layer store/.  SPEC section 14.2.  A hint: it is believed of a file that has
+ * Layer store/.  SPEC section 15.2.  A hint: it is believed of a file that has
  * not changed since, and of one that has grown, if the last batch that was
  * measured stands where it stood.
  */

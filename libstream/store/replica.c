@@ -62,8 +62,7 @@ find_run(int incoming, char *id, struct stream_error *err)
 }
 
 static int
-make_run(
-    const struct stream_store *store, char *id, struct stream_error *err)
+make_run(const struct stream_store *store, char *id, struct stream_error *err)
 {
 	int incoming, run;
 	int status =
@@ -211,8 +210,8 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 		return status;
 	status = load_store_id(replicate, manifest->store, err);
 	if (status == STREAM_OK)
-		status = stream_dir_open_or_make(
-		    replicate, manifest->id, hold, err);
+		status =
+		    stream_dir_open_or_make(replicate, manifest->id, hold, err);
 	if (status == STREAM_OK)
 		futimens(*hold, times);
 	close(replicate);
@@ -238,8 +237,8 @@ prepare(struct stream_store *store, const struct stream_manifest *have,
 	if (status == STREAM_OK) {
 		strcpy(manifest->id, have->id);
 		manifest->time_ms = options->now_ms;
-		look.may_write = !options->dry_run &&
-				 manifest->role == STREAM_IS_LEADER;
+		look.may_write =
+		    !options->dry_run && manifest->role == STREAM_IS_LEADER;
 	}
 	if (status == STREAM_OK && !options->dry_run)
 		status = open_hold(store, manifest, options, &look.hold, err);
@@ -267,11 +266,11 @@ stream_replica_prepare(const char *path, const char *have,
 {
 	struct stream_manifest *there;
 	struct stream_store *store = NULL;
-	unsigned flags = options->dry_run
-			     ? 0
-			     : flags_of(options, STREAM_STORE_WRITE |
-						     STREAM_STORE_REPLICA |
-						     STREAM_STORE_FENCED);
+	unsigned flags =
+	    options->dry_run
+		? 0
+		: flags_of(options, STREAM_STORE_WRITE | STREAM_STORE_REPLICA |
+					STREAM_STORE_FENCED);
 	int status = stream_manifest_parse(have, &there, err);
 
 	if (status != STREAM_OK)
@@ -358,8 +357,8 @@ stream_replica_wait(const char *path, const char *manifest, int64_t timeout_ms,
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_store_open(
-	    path, 0, options->lock_timeout_ms, &store, err);
+	status =
+	    stream_store_open(path, 0, options->lock_timeout_ms, &store, err);
 	w.store = store;
 	w.manifest = parsed;
 	w.changed = calloc(parsed->part_count + 1, sizeof(*w.changed));
@@ -402,8 +401,8 @@ sweep(int dirfd, const char *id, int64_t now_ms, struct stream_error *err)
 }
 
 int
-stream_replica_release(const char *path, const char *id, int64_t now_ms,
-    struct stream_error *err)
+stream_replica_release(
+    const char *path, const char *id, int64_t now_ms, struct stream_error *err)
 {
 	struct stream_store *store;
 	int fd;

@@ -113,8 +113,8 @@ remember(struct stream_apply_part *part, struct stream_error *err)
 static int
 verify(struct stream_apply_part *part, struct stream_error *err)
 {
-	struct stream_manifest_part now = {.topic = part->source->topic,
-	    .partition = part->source->partition};
+	struct stream_manifest_part now = {
+	    .topic = part->source->topic, .partition = part->source->partition};
 	struct stream_replica_look look = part->all->look;
 	int status;
 
@@ -132,10 +132,10 @@ verify(struct stream_apply_part *part, struct stream_error *err)
 			part->source->segments[i].base_offset ||
 		    !stream_measure_is_same(&now.segments[i].measure,
 			&part->source->segments[i].measure))
-			status = stream_fail(err, STREAM_ECORRUPT,
-			    STREAM_POS_NONE,
-			    "%020lld.log: is not what the source has",
-			    (long long)now.segments[i].base_offset);
+			status =
+			    stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+				"%020lld.log: is not what the source has",
+				(long long)now.segments[i].base_offset);
 	stream_measures_release(&look.fresh);
 	stream_manifest_clear_part(&now);
 	return status;
@@ -322,8 +322,8 @@ apply_one(struct topic_parts *t, const struct stream_change *change,
 		*built = true;
 	}
 	if (status != STREAM_OK && !is_fatal(status)) {
-		report(t->all, source, &part.mine, "failed", -1, status,
-		    why.text);
+		report(
+		    t->all, source, &part.mine, "failed", -1, status, why.text);
 		status = STREAM_OK;
 		*built = false;
 	}
@@ -436,8 +436,7 @@ apply_topics(struct stream_applying *all, struct stream_error *err)
 		struct stream_error why;
 
 		t.topic = &m->topics[i];
-		t.settings =
-		    t.topic->is_ours ? &t.topic->settings : NULL;
+		t.settings = t.topic->is_ours ? &t.topic->settings : NULL;
 		t.from = t.to;
 		while (t.to < m->part_count && m->parts[t.to].topic_index == i)
 			t.to++;
@@ -452,8 +451,8 @@ apply_topics(struct stream_applying *all, struct stream_error *err)
 		for (size_t k = t.from; k < t.to; k++)
 			if (m->parts[k].failed == STREAM_OK)
 				report(all, &m->parts[k],
-				    &(struct stream_manifest_part){0},
-				    "failed", -1, status, why.text);
+				    &(struct stream_manifest_part){0}, "failed",
+				    -1, status, why.text);
 		status = STREAM_OK;
 	}
 	return status;
@@ -474,8 +473,7 @@ save_manifest(struct stream_applying *all, struct stream_error *err)
 	status = stream_layout_make(all->store, STREAM_REPLICA_DIR, &own, err);
 	if (status == STREAM_OK) {
 		status = stream_io_replace(own, "manifest",
-		    (struct stream_bytes){
-			(const uint8_t *)text, strlen(text)},
+		    (struct stream_bytes){(const uint8_t *)text, strlen(text)},
 		    err);
 		close(own);
 	}
@@ -500,8 +498,8 @@ static int
 open_incoming(struct stream_applying *all, struct stream_error *err)
 {
 	int incoming;
-	int status = stream_layout_make(
-	    all->store, STREAM_INCOMING_DIR, &incoming, err);
+	int status =
+	    stream_layout_make(all->store, STREAM_INCOMING_DIR, &incoming, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -544,8 +542,8 @@ apply(struct stream_applying *all, struct stream_error *err)
 		return status;
 	status = check_leader(all, err);
 	if (status == STREAM_OK)
-		status = stream_role_set_replica(
-		    all->store, all->options->of, err);
+		status =
+		    stream_role_set_replica(all->store, all->options->of, err);
 	if (status == STREAM_OK)
 		status = open_incoming(all, err);
 	if (status == STREAM_OK) {
@@ -566,15 +564,15 @@ static int
 open_and_apply(const char *path, struct stream_applying *all, bool *whole,
     struct stream_error *err)
 {
-	unsigned flags = STREAM_STORE_WRITE | STREAM_STORE_REPLICA |
-			 STREAM_STORE_FENCED;
+	unsigned flags =
+	    STREAM_STORE_WRITE | STREAM_STORE_REPLICA | STREAM_STORE_FENCED;
 	int hold;
 	int status;
 
 	if (all->options->network)
 		flags |= STREAM_STORE_NETWORK;
-	status = stream_store_open(path, flags, all->options->lock_timeout_ms,
-	    &all->store, err);
+	status = stream_store_open(
+	    path, flags, all->options->lock_timeout_ms, &all->store, err);
 	if (status != STREAM_OK)
 		return status;
 	status = stream_role_hold(all->store, &hold, err);

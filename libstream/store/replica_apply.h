@@ -1,7 +1,7 @@
 /*
  * replica_apply.h - what the steps of an apply share
  *
- * Layer store/.  SPEC section 14.3.
+ * Layer store/.  SPEC section 15.3.
  */
 #ifndef STREAM_STORE_REPLICA_APPLY_H
 #define STREAM_STORE_REPLICA_APPLY_H
@@ -76,15 +76,15 @@ int stream_apply_show_topic(const struct stream_change *change,
     struct stream_error *err);
 
 /* Have one more partition of a topic that is there appear. */
-int stream_apply_show_part(const struct stream_change *change,
-    const char *name, struct stream_error *err);
+int stream_apply_show_part(const struct stream_change *change, const char *name,
+    struct stream_error *err);
 
 /* Have the settings of a topic of ours be those of the source. */
 int stream_apply_settings(struct stream_applying *all,
     const struct stream_manifest_topic *topic, struct stream_error *err);
 
 /* Set aside what the partition holds from offset on. */
-int stream_apply_truncate(struct stream_apply_part *part, int64_t offset,
-    struct stream_error *err);
+int stream_apply_truncate(
+    struct stream_apply_part *part, int64_t offset, struct stream_error *err);
 
 #endif

@@ -61,8 +61,7 @@ stream_replica_divergence(const struct stream_manifest_part *source,
 	int64_t end = stream_manifest_end(mine);
 	int64_t least = stream_manifest_end(source);
 
-	if (mine->segment_count == 0 ||
-	    end <= mine->segments[0].base_offset)
+	if (mine->segment_count == 0 || end <= mine->segments[0].base_offset)
 		return -1;
 	if (mine->epoch_count > 0 && source->epoch_count > 0) {
 		int64_t common = common_end(source, mine);
@@ -75,10 +74,11 @@ stream_replica_divergence(const struct stream_manifest_part *source,
 
 /* Topics of one name that have nothing to do with each other. */
 static bool
-is_other_topic(const struct stream_manifest_part *a,
-    const struct stream_manifest_part *b)
+is_other_topic(
+    const struct stream_manifest_part *a, const struct stream_manifest_part *b)
 {
-	return a->id[0] != '\0' && b->id[0] != '\0' && strcmp(a->id, b->id) != 0;
+	return a->id[0] != '\0' && b->id[0] != '\0' &&
+	       strcmp(a->id, b->id) != 0;
 }
 
 static int

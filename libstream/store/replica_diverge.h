@@ -1,7 +1,7 @@
 /*
  * replica_diverge.h - do a replica and its source tell the same story?
  *
- * Layer store/.  SPEC section 14.4.  By leader epochs, as Kafka's followers
+ * Layer store/.  SPEC section 15.4.  By leader epochs, as Kafka's followers
  * do it; what digests tell is seen where the files are (replica_plan.h).
  */
 #ifndef STREAM_STORE_REPLICA_DIVERGE_H

@@ -64,8 +64,8 @@ find_end_as_writer(struct holding *h, struct stream_error *err)
 	status = stream_partition_open(h->dirfd, &config, &partition, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_partition_find_durable(partition, &h->active_base,
-	    &h->durable_end, &h->active_fd, err);
+	status = stream_partition_find_durable(
+	    partition, &h->active_base, &h->durable_end, &h->active_fd, err);
 	stream_partition_close(partition);
 	return status;
 }
@@ -198,8 +198,7 @@ copy_tail(struct holding *h, int fd,
 		    h->into, name, O_WRONLY | O_CREAT | O_EXCL, &to, err);
 	if (status != STREAM_OK)
 		return status;
-	status =
-	    copy_bytes(fd, to, segment->from, segment->measure.bytes, err);
+	status = copy_bytes(fd, to, segment->from, segment->measure.bytes, err);
 	close(to);
 	return status;
 }
@@ -232,8 +231,8 @@ measure(struct holding *h, int fd, uint64_t limit, bool grows,
 	bool whole = false;
 	int status = STREAM_OK;
 
-	if ((!stream_measures_find(&look->fresh, h->name, segment->base_offset,
-		 fd, m, &whole) &&
+	if ((!stream_measures_find(
+		 &look->fresh, h->name, segment->base_offset, fd, m, &whole) &&
 		!stream_measures_find(&look->known, h->name,
 		    segment->base_offset, fd, m, &whole)) ||
 	    m->bytes > limit || (begin->wanted && m->bytes > begin->bytes))
@@ -268,9 +267,9 @@ static bool
 is_there(const struct holding *h, const struct stream_manifest_segment *segment)
 {
 	const struct stream_manifest_segment *there =
-	    h->have == NULL ? NULL
-			    : stream_manifest_find_segment(
-				  h->have, segment->base_offset);
+	    h->have == NULL
+		? NULL
+		: stream_manifest_find_segment(h->have, segment->base_offset);
 
 	return there != NULL &&
 	       stream_measure_is_same(&there->measure, &segment->measure);
@@ -306,10 +305,11 @@ hold_segment(struct holding *h, int fd, uint64_t limit, bool active, bool swap,
 	int status = measure(h, fd, limit, active, &begin, segment, err);
 
 	if (status == STREAM_OK && segment->measure.bytes < limit && !active)
-		status = stream_fail(err, STREAM_ECORRUPT,
-		    segment->measure.bytes, "byte %llu: damaged; run strm "
-		    "repair",
-		    (unsigned long long)segment->measure.bytes);
+		status =
+		    stream_fail(err, STREAM_ECORRUPT, segment->measure.bytes,
+			"byte %llu: damaged; run strm "
+			"repair",
+			(unsigned long long)segment->measure.bytes);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%020lld.log",
 		    (long long)segment->base_offset);
@@ -347,8 +347,8 @@ hold_closed(struct holding *h, const struct stream_view *view, size_t i,
 /* ---- all of them, at one moment ----------------------------------------- */
 
 static int
-hold_view(struct holding *h, const struct stream_view *view,
-    struct stream_error *err)
+hold_view(
+    struct holding *h, const struct stream_view *view, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
@@ -361,11 +361,10 @@ hold_view(struct holding *h, const struct stream_view *view,
 		status = stream_manifest_add_segment(h->part, &segment, err);
 		if (status != STREAM_OK)
 			break;
-		status =
-		    segment.base_offset == h->active_base
-			? hold_segment(h, h->active_fd, h->durable_end, true,
-			      false, err)
-			: hold_closed(h, view, i, err);
+		status = segment.base_offset == h->active_base
+			     ? hold_segment(h, h->active_fd, h->durable_end,
+				   true, false, err)
+			     : hold_closed(h, view, i, err);
 	}
 	return status;
 }
@@ -461,8 +460,8 @@ hold(struct holding *h, struct stream_error *err)
 
 	for (int i = 0; i < LOOKS && !stands && status == STREAM_OK; i++) {
 		if (h->look->hold >= 0)
-			status = stream_dir_remove_all(
-			    h->look->hold, h->name, err);
+			status =
+			    stream_dir_remove_all(h->look->hold, h->name, err);
 		if (h->into >= 0)
 			close(h->into);
 		h->into = -1;

@@ -1,7 +1,7 @@
 /*
  * replica_hold.h - hold a partition of the source as it is at one moment
  *
- * Layer store/.  SPEC section 14.2.
+ * Layer store/.  SPEC section 15.2.
  */
 #ifndef STREAM_STORE_REPLICA_HOLD_H
 #define STREAM_STORE_REPLICA_HOLD_H

@@ -17,8 +17,8 @@
 /* ---- which -------------------------------------------------------------- */
 
 static bool
-names(const struct stream_address *address, const char *topic,
-    int32_t partition)
+names(
+    const struct stream_address *address, const char *topic, int32_t partition)
 {
 	return strcmp(address->name, topic) == 0 &&
 	       stream_address_has_partition(address, partition);
@@ -122,8 +122,8 @@ load_epochs(
     int dirfd, struct stream_manifest_part *part, struct stream_error *err)
 {
 	int64_t end = stream_manifest_end(part);
-	int status = stream_epochs_load(
-	    dirfd, &part->epochs, &part->epoch_count, err);
+	int status =
+	    stream_epochs_load(dirfd, &part->epochs, &part->epoch_count, err);
 
 	if (status == STREAM_ENOENT || status == STREAM_ECORRUPT) {
 		part->epochs = NULL;
@@ -161,8 +161,7 @@ look_at_segment(struct stream_replica_look *look, const char *name, int fd,
 	/* What ends a log that is written to is for its writer to judge. */
 	if (last && status == STREAM_ECORRUPT)
 		status = STREAM_OK;
-	if (status == STREAM_OK && !last &&
-	    segment->measure.bytes < how.limit)
+	if (status == STREAM_OK && !last && segment->measure.bytes < how.limit)
 		status = stream_fail(err, STREAM_ECORRUPT,
 		    segment->measure.bytes, "byte %llu: damaged",
 		    (unsigned long long)segment->measure.bytes);
@@ -182,8 +181,8 @@ look_at_log(struct stream_replica_look *look, int dirfd,
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_partition_name_put(
-	    part->topic, part->partition, name, err);
+	status =
+	    stream_partition_name_put(part->topic, part->partition, name, err);
 	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
 		struct stream_manifest_segment segment = {
 		    .base_offset = view.segments[i].base_offset};
@@ -216,8 +215,7 @@ stream_replica_look_part(struct stream_replica_look *look, int dirfd,
 	stream_manifest_clear_part(part);
 	status = load_rest(look, dirfd, part, err);
 	if (status == STREAM_OK && look->is_source)
-		status =
-		    stream_replica_hold(look, dirfd, settings, part, err);
+		status = stream_replica_hold(look, dirfd, settings, part, err);
 	else if (status == STREAM_OK)
 		status = look_at_log(look, dirfd, part, err);
 	return status == STREAM_OK ? load_epochs(dirfd, part, err) : status;
@@ -246,8 +244,8 @@ add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
 	status = stream_store_open_partition(
 	    look->store, part->topic, partition, &dirfd, &why);
 	if (status == STREAM_OK) {
-		status = stream_replica_look_part(
-		    look, dirfd, settings, part, &why);
+		status =
+		    stream_replica_look_part(look, dirfd, settings, part, &why);
 		close(dirfd);
 	}
 	if (is_fatal(status)) {

@@ -40,8 +40,8 @@ copy(int from, int to, uint64_t at, uint64_t bytes, uint64_t into,
 			    "ends before byte %llu",
 			    (unsigned long long)(at + n));
 		if (status == STREAM_OK)
-			status = stream_io_write_at(
-			    to, buffer, n, into, NULL, err);
+			status =
+			    stream_io_write_at(to, buffer, n, into, NULL, err);
 		at += n;
 		into += n;
 		bytes -= n;
@@ -77,8 +77,8 @@ join(struct stream_apply_part *part,
 		status = stream_apply_open(part, segment, &tail, &shift, err);
 	if (status != STREAM_OK)
 		return status;
-	status = copy(tail, whole, 0, segment->measure.bytes - shift, shift,
-	    err);
+	status =
+	    copy(tail, whole, 0, segment->measure.bytes - shift, shift, err);
 	close(tail);
 	return status;
 }
@@ -93,10 +93,9 @@ make_whole(struct stream_apply_part *part,
 	    .base_offset = segment->base_offset,
 	    .measure = &segment->measure,
 	    .closed = closed,
-	    .interval_bytes =
-		part->settings != NULL
-		    ? part->settings->config.index_interval_bytes
-		    : 4096,
+	    .interval_bytes = part->settings != NULL
+				  ? part->settings->config.index_interval_bytes
+				  : 4096,
 	    .mark_at = UINT64_MAX,
 	};
 	char name[STREAM_NAME_SIZE];
@@ -141,8 +140,7 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 {
 	const struct stream_manifest_part *source = part->source;
 	size_t end = to_end ? source->segment_count : plan->last + 1;
-	int64_t until =
-	    to_end ? INT64_MAX : source->segments[end].base_offset;
+	int64_t until = to_end ? INT64_MAX : source->segments[end].base_offset;
 	size_t count = end - plan->first;
 	struct stream_install_segment *list = calloc(count, sizeof(*list));
 	int status = list == NULL ? stream_fail_memory(err) : STREAM_OK;
@@ -165,8 +163,8 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 		status = stream_install_epochs(
 		    &part->install, INT64_MAX, false, err);
 	if (status == STREAM_OK)
-		status = stream_install_swap(&part->install, part->incoming,
-		    list, count, until, err);
+		status = stream_install_swap(
+		    &part->install, part->incoming, list, count, until, err);
 	free(list);
 	return status;
 }
@@ -190,8 +188,8 @@ grow(struct stream_apply_part *part,
 }
 
 static int
-extend(
-    struct stream_apply_part *part, const struct plan *plan, struct stream_error *err)
+extend(struct stream_apply_part *part, const struct plan *plan,
+    struct stream_error *err)
 {
 	const struct stream_manifest_part *source = part->source;
 	int status = STREAM_OK;
@@ -208,9 +206,9 @@ extend(
 			status = stream_install_roll(
 			    &part->install, segment->base_offset, err);
 		else if (plan->kinds[i] == STREAM_APPLY_NEW)
-			status = stream_install_new(&part->install,
-			    part->incoming, segment->base_offset,
-			    &segment->measure, err);
+			status =
+			    stream_install_new(&part->install, part->incoming,
+				segment->base_offset, &segment->measure, err);
 	}
 	return status;
 }
@@ -230,8 +228,7 @@ drop_extra(struct stream_apply_part *part, struct stream_error *err)
 
 		if (base > source->segments[0].base_offset &&
 		    stream_manifest_find_segment(source, base) == NULL)
-			status =
-			    stream_install_drop(&part->install, base, err);
+			status = stream_install_drop(&part->install, base, err);
 	}
 	return status;
 }
@@ -256,8 +253,8 @@ raise_log_start(struct stream_apply_part *part, struct stream_error *err)
 	    part->mine.segment_count > 0 &&
 	    part->mine.segments[0].base_offset == start)
 		return STREAM_OK;
-	return stream_store_set_log_start(part->all->store, source->topic,
-	    source->partition, start, err);
+	return stream_store_set_log_start(
+	    part->all->store, source->topic, source->partition, start, err);
 }
 
 static int
@@ -277,14 +274,12 @@ retire(struct stream_apply_part *part, struct stream_error *err)
 		    source->segments[0].base_offset, false, &segments, &bytes,
 		    err);
 	if (status == STREAM_OK)
-		status = stream_install_epochs(
-		    &part->install, INT64_MAX, true, err);
+		status =
+		    stream_install_epochs(&part->install, INT64_MAX, true, err);
 	if (status == STREAM_OK && source->clean_point >= 0 &&
 	    source->clean_point != part->mine.clean_point)
-		status =
-		    stream_store_set_clean_point(part->all->store,
-			source->topic, source->partition, source->clean_point,
-			err);
+		status = stream_store_set_clean_point(part->all->store,
+		    source->topic, source->partition, source->clean_point, err);
 	return status;
 }
 
@@ -301,8 +296,7 @@ carry_out(struct stream_apply_part *part, const struct plan *plan,
 		to_end = !is_tail_apart(part, plan);
 		status = swap(part, plan, to_end, err);
 		if (status != STREAM_OK || to_end)
-			return status == STREAM_OK ? retire(part, err)
-						   : status;
+			return status == STREAM_OK ? retire(part, err) : status;
 	}
 	/* The source no longer has where the replica ends. */
 	if (part->mine.segment_count > 0 &&
@@ -317,9 +311,8 @@ carry_out(struct stream_apply_part *part, const struct plan *plan,
 static int
 plan_and_do(struct stream_apply_part *part, struct stream_error *err)
 {
-	struct plan plan = {
-	    .kinds = calloc(
-		part->source->segment_count + 1, sizeof(*plan.kinds))};
+	struct plan plan = {.kinds = calloc(part->source->segment_count + 1,
+				sizeof(*plan.kinds))};
 	int status = plan.kinds == NULL ? stream_fail_memory(err) : STREAM_OK;
 
 	if (status == STREAM_OK)
@@ -350,8 +343,8 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 	    .go_on = part->all->options->go_on,
 	    .context = part->all->options->context,
 	};
-	status = stream_replica_look_part(&part->all->look, part->dirfd,
-	    part->settings, &part->mine, err);
+	status = stream_replica_look_part(
+	    &part->all->look, part->dirfd, part->settings, &part->mine, err);
 	if (status == STREAM_OK)
 		part->diverged =
 		    stream_replica_divergence(part->source, &part->mine);

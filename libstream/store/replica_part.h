@@ -1,7 +1,7 @@
 /*
  * replica_part.h - bring one partition of the replica up to its source
  *
- * Layer store/.  SPEC section 14.3.
+ * Layer store/.  SPEC section 15.3.
  */
 #ifndef STREAM_STORE_REPLICA_PART_H
 #define STREAM_STORE_REPLICA_PART_H

@@ -3,9 +3,9 @@
  *
  * All is checked before anything is changed: that what came is what the
  * manifest says, and that a segment which is other than the replica's is what
- * compaction makes of it.  Compaction takes batches away and makes them smaller;
- * it keeps their offsets, epochs and producers.  What has batches that the
- * replica's log did not have in that place is another log's.
+ * compaction makes of it.  Compaction takes batches away and makes them
+ * smaller; it keeps their offsets, epochs and producers.  What has batches that
+ * the replica's log did not have in that place is another log's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,10 +72,9 @@ ready_whole(struct stream_apply_part *part,
 	    .base_offset = segment->base_offset,
 	    .measure = &segment->measure,
 	    .closed = closed,
-	    .interval_bytes =
-		part->settings != NULL
-		    ? part->settings->config.index_interval_bytes
-		    : 4096,
+	    .interval_bytes = part->settings != NULL
+				  ? part->settings->config.index_interval_bytes
+				  : 4096,
 	    .mark_at = UINT64_MAX,
 	    .go_on = part->all->options->go_on,
 	    .context = part->all->options->context,
@@ -159,8 +158,8 @@ open_walk(struct walk *walk, struct stream_error *err)
 	int status;
 
 	stream_name_put_plain(segment->base_offset, STREAM_NAME_LOG, name);
-	status = stream_io_open(
-	    walk->part->dirfd, name, O_RDONLY, &walk->fd, err);
+	status =
+	    stream_io_open(walk->part->dirfd, name, O_RDONLY, &walk->fd, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_scan_init(&walk->scan, walk->fd, 0, STREAM_SCAN_HEADERS,
@@ -180,8 +179,8 @@ next_of_mine(struct walk *walk, struct stream_error *err)
 			status = open_walk(walk, err);
 		if (status != STREAM_OK)
 			return status;
-		status = stream_scan_next(
-		    &walk->scan, &walk->batch, &bytes, err);
+		status =
+		    stream_scan_next(&walk->scan, &walk->batch, &bytes, err);
 		if (status != STREAM_END)
 			return status;
 		close_walk(walk);
@@ -314,7 +313,8 @@ judge(struct stream_apply_part *part, size_t i, enum stream_apply_kind *kind,
 	if (segment->how == STREAM_HOW_TAIL) {
 		status = ready_tail(part, segment, err);
 		grows = true;
-	} else if (segment->how == STREAM_HOW_HAVE && segment->measure.bytes > 0) {
+	} else if (segment->how == STREAM_HOW_HAVE &&
+		   segment->measure.bytes > 0) {
 		part->resend = true;
 		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "%020lld.log: the replica is not what it was when this was "
@@ -341,8 +341,8 @@ static int
 make_empty(struct stream_apply_part *part,
     const struct stream_manifest_segment *segment, struct stream_error *err)
 {
-	static const enum stream_name_kind kinds[] = {STREAM_NAME_LOG,
-	    STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
+	static const enum stream_name_kind kinds[] = {
+	    STREAM_NAME_LOG, STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
 	char name[STREAM_NAME_SIZE];
 	int status = STREAM_OK;
 
@@ -364,9 +364,8 @@ make_empty(struct stream_apply_part *part,
 }
 
 int
-stream_apply_plan(struct stream_apply_part *part,
-    enum stream_apply_kind *kinds, size_t *first, size_t *last,
-    struct stream_error *err)
+stream_apply_plan(struct stream_apply_part *part, enum stream_apply_kind *kinds,
+    size_t *first, size_t *last, struct stream_error *err)
 {
 	size_t count = part->source->segment_count;
 	bool dense = part->settings != NULL && !part->settings->has_gaps;
@@ -377,8 +376,8 @@ stream_apply_plan(struct stream_apply_part *part,
 		status = judge(part, i, &kinds[i], err);
 		if (status == STREAM_OK && kinds[i] != STREAM_APPLY_SAME &&
 		    part->source->segments[i].measure.bytes == 0)
-			status = make_empty(
-			    part, &part->source->segments[i], err);
+			status =
+			    make_empty(part, &part->source->segments[i], err);
 		if (status != STREAM_OK || kinds[i] != STREAM_APPLY_CHANGED)
 			continue;
 		if (*first == count)

@@ -107,20 +107,19 @@ static int
 build_empty(const struct stream_change *change, const char *name,
     const char *id, struct stream_error *err)
 {
-	static const enum stream_name_kind kinds[] = {STREAM_NAME_LOG,
-	    STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
+	static const enum stream_name_kind kinds[] = {
+	    STREAM_NAME_LOG, STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
 	char file[STREAM_NAME_SIZE];
 	int dirfd, fd;
-	int status =
-	    stream_dir_open_or_make(change->build, name, &dirfd, err);
+	int status = stream_dir_open_or_make(change->build, name, &dirfd, err);
 
 	if (status != STREAM_OK)
 		return status;
 	status = put_metadata(dirfd, id, err);
 	for (size_t i = 0; i < 3 && status == STREAM_OK; i++) {
 		stream_name_put_plain(0, kinds[i], file);
-		status = stream_io_open(
-		    dirfd, file, O_WRONLY | O_CREAT, &fd, err);
+		status =
+		    stream_io_open(dirfd, file, O_WRONLY | O_CREAT, &fd, err);
 		if (status == STREAM_OK)
 			close(fd);
 	}
@@ -164,8 +163,7 @@ list_numbers(const struct stream_applying *all,
 {
 	const struct stream_manifest *m = all->source;
 
-	intent->count =
-	    topic->is_ours ? (size_t)topic->settings.partitions : 0;
+	intent->count = topic->is_ours ? (size_t)topic->settings.partitions : 0;
 	for (size_t i = 0; i < m->part_count && !topic->is_ours; i++)
 		if (&m->topics[m->parts[i].topic_index] == topic)
 			intent->count++;
@@ -197,11 +195,10 @@ move_all(const struct stream_change *change,
 		status = stream_partition_name_put(
 		    topic->name, intent->partitions[i], name, err);
 		if (status == STREAM_OK)
-			status =
-			    stream_dir_has(change->build, name, &has, err);
+			status = stream_dir_has(change->build, name, &has, err);
 		if (status == STREAM_OK && !has && topic->is_ours)
-			status = build_empty(
-			    change, name, topic->settings.id, err);
+			status =
+			    build_empty(change, name, topic->settings.id, err);
 		if (status == STREAM_OK && (has || topic->is_ours))
 			status = move_in(change, name, err);
 	}

@@ -12,7 +12,7 @@
  *   release  at the source: let go of what was held
  *
  * What a step prints is text, which the next one reads; it may come from
- * another machine and is believed in nothing.  SPEC section 14.
+ * another machine and is believed in nothing.  SPEC section 15.
  *
  * At every instant, and after a crash at any instant, each partition of the
  * replica is the front part of a state that the source had.
@@ -37,11 +37,11 @@ struct stream_replica_options {
 	size_t include_count;
 	const struct stream_address *exclude;
 	size_t exclude_count;
-	const char *of;  /* apply: what the replica says it is one of */
-	bool dry_run;    /* prepare: hold nothing, write nothing */
-	bool verify;     /* apply: check also what was there before */
-	bool truncate;   /* apply: set aside what the source does not hold */
-	bool network;    /* also on NFS and the like */
+	const char *of; /* apply: what the replica says it is one of */
+	bool dry_run;   /* prepare: hold nothing, write nothing */
+	bool verify;    /* apply: check also what was there before */
+	bool truncate;  /* apply: set aside what the source does not hold */
+	bool network;   /* also on NFS and the like */
 	int lock_timeout_ms;
 	int64_t now_ms; /* the caller's clock */
 	/* Told of bytes that were read; false stops.  May be NULL. */
@@ -92,8 +92,8 @@ int stream_replica_wait(const char *path, const char *manifest,
 
 /* Let go of what was held for the run id, and for runs of a day ago.
  * STREAM_EUSAGE, STREAM_EIO. */
-int stream_replica_release(const char *path, const char *id, int64_t now_ms,
-    struct stream_error *err);
+int stream_replica_release(
+    const char *path, const char *id, int64_t now_ms, struct stream_error *err);
 
 /*
  * The text of have or prepare, taken apart.
