@@ -128,6 +128,28 @@ settle_log(int fd, uint64_t bytes, struct stream_error *err)
 	return status == STREAM_OK ? stream_io_sync_whole(fd, err) : status;
 }
 
+void
+stream_install_name(int64_t base_offset, char *name)
+{
+	struct stream_name ready = {
+	    base_offset, STREAM_NAME_LOG, STREAM_NAME_CLEANED};
+
+	stream_name_put(&ready, name);
+}
+
+/* A run that was killed may have left one that has its name already. */
+static int
+take_name(int dirfd, int64_t base, char *name, struct stream_error *err)
+{
+	char plain[STREAM_NAME_SIZE];
+
+	stream_name_put_plain(base, STREAM_NAME_LOG, plain);
+	stream_install_name(base, name);
+	if (renameat(dirfd, plain, dirfd, name) == 0 || errno == ENOENT)
+		return STREAM_OK;
+	return stream_fail_sys(err, "%s: cannot rename", plain);
+}
+
 int
 stream_install_ready(
     int dirfd, struct stream_install_check *check, struct stream_error *err)
@@ -137,8 +159,9 @@ stream_install_ready(
 	int fd;
 	int status;
 
-	stream_name_put_plain(check->base_offset, STREAM_NAME_LOG, name);
-	status = stream_io_open(dirfd, name, O_RDWR, &fd, err);
+	status = take_name(dirfd, check->base_offset, name, err);
+	if (status == STREAM_OK)
+		status = stream_io_open(dirfd, name, O_RDWR, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_indexer_init(
@@ -169,7 +192,10 @@ move_file(int from, int to, int64_t base, enum stream_name_kind kind,
 	struct stream_name name = {base, kind, state};
 	char old[STREAM_NAME_SIZE], new[STREAM_NAME_SIZE];
 
-	stream_name_put_plain(base, kind, old);
+	if (kind == STREAM_NAME_LOG)
+		stream_install_name(base, old);
+	else
+		stream_name_put_plain(base, kind, old);
 	stream_name_put(&name, new);
 	if (renameat(from, old, to, new) == 0 || errno == ENOENT)
 		return STREAM_OK;
@@ -481,7 +507,7 @@ bring_by_pieces(const struct stream_install *install, int from, int64_t base,
 
 	if (status != STREAM_OK)
 		return status;
-	stream_name_put_plain(base, STREAM_NAME_LOG, name);
+	stream_install_name(base, name);
 	status = stream_io_open(from, name, O_RDONLY, &fd, err);
 	if (status != STREAM_OK)
 		return status;

@@ -5,7 +5,8 @@
  * after a crash at any instant, the log is the front part of what the other one
  * was.  The handle is of stream_partition_open_structure, and nobody else
  * appends.  Files that are brought lie in a directory of the same file system,
- * under the plain names of a segment.
+ * under the plain names of a segment; a log that was made ready ends in
+ * ".cleaned", so that whoever still brings files cannot put another in its place.
  */
 #ifndef STREAM_LOG_INSTALL_H
 #define STREAM_LOG_INSTALL_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 
 #include "file/checkpoint.h"
+#include "file/name.h"
 #include "log/measure.h"
 #include "log/structure.h"
 
@@ -47,6 +49,9 @@ struct stream_install_check {
 };
 int stream_install_ready(
     int dirfd, struct stream_install_check *check, struct stream_error *err);
+
+/* The name of a ready log, to name, which has STREAM_NAME_SIZE bytes. */
+void stream_install_name(int64_t base_offset, char *name);
 
 /* Put the files of a ready segment under the same names in another directory;
  * the log last.  None of it is durable yet.  STREAM_EIO. */

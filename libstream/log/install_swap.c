@@ -128,6 +128,8 @@ move_cleaned(struct swapping *s, int64_t base, struct stream_error *err)
 
 		stream_name_put(&name, cleaned);
 		stream_name_put_plain(base, name.kind, plain);
+		if (name.kind == STREAM_NAME_LOG)
+			stream_install_name(base, plain);
 		if (renameat(s->from, plain, s->dirfd, cleaned) != 0 &&
 		    errno != ENOENT)
 			status = stream_fail_sys(

@@ -30,7 +30,10 @@ stream_apply_open(const struct stream_apply_part *part,
 	if (part->incoming < 0)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "%s: nothing came for it", part->name);
-	stream_manifest_piece(segment, name);
+	if (segment->how == STREAM_HOW_TAIL)
+		stream_manifest_piece(segment, name);
+	else
+		stream_install_name(segment->base_offset, name);
 	*shift = segment->how == STREAM_HOW_TAIL ? segment->from : 0;
 	return stream_io_open(part->incoming, name, O_RDONLY, fd, err);
 }
@@ -56,6 +59,9 @@ refuse_piece(struct stream_apply_part *part,
 	if (status != STREAM_ECORRUPT && status != STREAM_ENOENT)
 		return status;
 	stream_manifest_piece(segment, name);
+	if (part->incoming >= 0)
+		unlinkat(part->incoming, name, 0);
+	stream_install_name(segment->base_offset, name);
 	if (part->incoming >= 0)
 		unlinkat(part->incoming, name, 0);
 	part->resend = true;
@@ -353,6 +359,8 @@ make_empty(struct stream_apply_part *part,
 		int fd;
 
 		stream_name_put_plain(segment->base_offset, kinds[i], name);
+		if (kinds[i] == STREAM_NAME_LOG)
+			stream_install_name(segment->base_offset, name);
 		status = stream_io_open(part->incoming, name,
 		    O_WRONLY | O_CREAT | O_TRUNC, &fd, err);
 		if (status != STREAM_OK)
