@@ -1,5 +1,6 @@
 #include "store/measures.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,26 @@ stream_measures_load(const struct stream_store *store,
 	return status;
 }
 
+/* Not durable: what a crash leaves of it is known by its last line. */
+static int
+put_file(int dirfd, const char *text, size_t size, struct stream_error *err)
+{
+	static const char new[] = CACHE ".new";
+	int fd;
+	int status = stream_dir_remove_file(dirfd, new, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_open(
+		    dirfd, new, O_WRONLY | O_CREAT | O_EXCL, &fd, err);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_io_write_at(fd, text, size, 0, NULL, err);
+	close(fd);
+	if (status == STREAM_OK && renameat(dirfd, new, dirfd, CACHE) != 0)
+		status = stream_fail_sys(err, "%s: cannot rename", new);
+	return status;
+}
+
 int
 stream_measures_save(const struct stream_store *store,
     const struct stream_measures *measures, struct stream_error *err)
@@ -251,8 +272,7 @@ stream_measures_save(const struct stream_store *store,
 	}
 	status = stream_layout_make(store, STREAM_REPLICATE_DIR, &own, err);
 	if (status == STREAM_OK) {
-		status = stream_io_replace(own, CACHE,
-		    (struct stream_bytes){(const uint8_t *)text, size}, err);
+		status = put_file(own, text, size, err);
 		close(own);
 	}
 	free(text);

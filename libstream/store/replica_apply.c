@@ -293,7 +293,7 @@ apply_one(struct topic_parts *t, const struct stream_change *change,
 	*built = true;
 	if (source->failed != STREAM_OK) {
 		*built = false;
-		if (change != NULL) /* it was told */
+		if (change != NULL && !t->is_new) /* it was told */
 			return STREAM_OK;
 		fprintf(t->all->report, "failed %s %d 0 0 -1 %d source: %s\n",
 		    source->topic, source->partition, source->failed,

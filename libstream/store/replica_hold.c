@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -310,6 +311,10 @@ hold_segment(struct holding *h, int fd, uint64_t limit, bool active, bool swap,
 			"byte %llu: damaged; run strm "
 			"repair",
 			(unsigned long long)segment->measure.bytes);
+	if (status == STREAM_ECORRUPT && err != NULL &&
+	    err->pos != STREAM_POS_NONE && strstr(err->text, "byte") == NULL)
+		stream_fail_in(
+		    err, status, "byte %llu", (unsigned long long)err->pos);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%020lld.log",
 		    (long long)segment->base_offset);
