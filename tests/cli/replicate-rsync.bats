@@ -11,7 +11,7 @@ setup() {
 }
 
 teardown() {
-    if [ -f ssh/pid ]; then kill "$(cat ssh/pid)"; fi
+    if [ -s ssh/pid ]; then kill "$(cat ssh/pid)"; fi
 }
 
 # The topic $2 of the store $1, with $3 lines.
@@ -61,6 +61,7 @@ keyed() {
 }
 
 @test "what cannot be the name of a host is exit 2" {
+    # shellcheck disable=SC2016 # a dollar sign is a dollar sign
     for host in '-oProxyCommand=x' 'a b' 'a;b' "a'b" '$(x)' '@x' 'x@' 'x@-y' \
         $'a\nb'; do
         run -2 strm replicate-rsync -- "$host:/x" b
@@ -291,7 +292,7 @@ keyed() {
         strm replicate-rsync --serve >have
     id=$(sed -n 's/^id //p' have)
     mkdir "b/.strm/incoming/$id/t-0"
-    log=$(cd a/t-0 && ls ./*.log | head -n 1)
+    log=$(cd a/t-0 && find . -name '*.log' | sort | head -n 1)
     head -c "$(stat -c %s "a/t-0/$log")" /dev/zero \
         >"b/.strm/incoming/$id/t-0/$log"
     touch -r "a/t-0/$log" "b/.strm/incoming/$id/t-0/$log"
@@ -405,7 +406,7 @@ there() {
     run -0 there -q --truncate "there:$PWD/$name" a
     same a "$name"
     kill "$(cat ssh/pid)"
-    rm ssh/pid
+    rm -f ssh/pid
     sleep 0.2
     run -9 there a "there:$PWD/$name"
 }
