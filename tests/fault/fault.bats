@@ -390,3 +390,31 @@ full() {
 @test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
     python storm.py 3
 }
+
+@test "T1 I8: kill -9 at any point of a replica's first copy" {
+    python replicate.py first
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over appends and rolls" {
+    python replicate.py tail
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over a compaction" {
+    python replicate.py compact
+}
+
+@test "T1 I8: kill -9 at any point of a replica that is behind a compaction" {
+    python replicate.py far
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over retention" {
+    python replicate.py retain
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over a leader epoch" {
+    python replicate.py epochs
+}
+
+@test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {
+    python replicate_storm.py
+}

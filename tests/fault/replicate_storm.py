@@ -119,7 +119,7 @@ class Storm:
         try:
             while self.goes_on():
                 done = self.replicate(
-                    30 if self.runs % 3 == 0 else random.uniform(0, 1.5))
+                    30 if self.runs % 3 == 0 else random.uniform(0, 0.7))
                 reported = done or reported
                 if reported and self.runs % 5 == 4:
                     self.promote(reported)
