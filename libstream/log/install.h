@@ -6,7 +6,8 @@
  * was.  The handle is of stream_partition_open_structure, and nobody else
  * appends.  Files that are brought lie in a directory of the same file system,
  * under the plain names of a segment; a log that was made ready ends in
- * ".cleaned", so that whoever still brings files cannot put another in its place.
+ * ".cleaned", so that whoever still brings files cannot put another in its
+ * place.
  */
 #ifndef STREAM_LOG_INSTALL_H
 #define STREAM_LOG_INSTALL_H

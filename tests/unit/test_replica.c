@@ -40,14 +40,14 @@ static const struct story stories[] = {
 	{{0, 0}}, 1, 60, -1},
     {"two new leaders, one of which the source does not know",
 	{{0, 0}, {2, 50}}, 2, 0, 90, {{0, 0}, {1, 40}}, 2, 70, 40},
-    {"the same, but further on", {{0, 0}, {2, 30}}, 2, 0, 90,
-	{{0, 0}, {1, 40}}, 2, 70, 30},
+    {"the same, but further on", {{0, 0}, {2, 30}}, 2, 0, 90, {{0, 0}, {1, 40}},
+	2, 70, 30},
     {"the front of the source was cut", {{1, 80}}, 1, 80, 120,
 	{{0, 0}, {1, 50}}, 2, 100, -1},
     {"all of the replica's was cut there", {{3, 500}}, 1, 500, 600, {{0, 0}}, 1,
 	100, -1},
-    {"all that the source knows came later, within the replica's",
-	{{3, 50}}, 1, 50, 600, {{0, 0}}, 1, 100, 50},
+    {"all that the source knows came later, within the replica's", {{3, 50}}, 1,
+	50, 600, {{0, 0}}, 1, 100, 50},
     {"no epochs", {{0, 0}}, 0, 0, 100, {{0, 0}}, 0, 40, -1},
     {"nothing at the replica", {{1, 0}}, 1, 0, 100, {{0, 0}}, 0, 0, -1},
 };
@@ -156,8 +156,8 @@ a_manifest_is_read_as_it_was_written(void **state)
 	    stream_manifest_files(m, &names, &size, &bytes, NULL), STREAM_OK);
 	assert_string_equal(names, ".strm/replicate/0123456789abcdef/./orders-0"
 				   "/00000000000000000005.log.from-100");
-	assert_string_equal(names + strlen(names) + 1,
-	    "././orders-0/00000000000000000009.log");
+	assert_string_equal(
+	    names + strlen(names) + 1, "././orders-0/00000000000000000009.log");
 	assert_int_equal(bytes, 300);
 	free(names);
 	free(again);
