@@ -57,8 +57,8 @@ remote_parse(
 	found.is_remote = true;
 	found.path = word + before + 1;
 	if (before >= sizeof(found.host))
-		return cli_fail(err, STREAM_EUSAGE,
-		    "%s: the host's name is too long", word);
+		return cli_fail(
+		    err, STREAM_EUSAGE, "the host's name is too long");
 	memcpy(found.host, word, before);
 	if (!is_host(found.host))
 		return cli_fail(err, STREAM_EUSAGE,
@@ -97,7 +97,8 @@ remote_ssh_words(const struct remote_ssh *ssh, const char *host)
 	static const char *const fixed[] = {"-o", "BatchMode=yes", "-o",
 	    "ConnectTimeout=10", "-o", "ServerAliveInterval=15", "-o",
 	    "ServerAliveCountMax=4", "-T"};
-	enum { FIXED = sizeof(fixed) / sizeof(fixed[0]), MORE = 6 };
+	/* ssh, -F FILE, --, the host, a command and NULL. */
+	enum { FIXED = sizeof(fixed) / sizeof(fixed[0]), MORE = 7 };
 	const char **words = calloc(FIXED + MORE, sizeof(*words));
 	size_t n = 0;
 

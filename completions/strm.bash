@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic inspect verify repair roll retain trim compact maintain diff help'
+        commands='produce consume tail topic inspect verify repair roll retain trim compact maintain diff promote fence help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -100,6 +100,16 @@ _strm_describe() {
         commands=''
         options='--by --ignore -J --json -n --count -i --isolation --clamp --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='A B'
+        ;;
+    'strm promote')
+        commands=''
+        options='-N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE'
+        ;;
+    'strm fence')
+        commands=''
+        options='--reason --lift -J --json --ssh-config --strm-path --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE|HOST:DIR'
         ;;
     'strm help')
         commands=''
@@ -195,6 +205,13 @@ _strm_argument() {
     'strm diff --memory') argument='SIZE' ;;
     'strm diff --max-batch-bytes') argument='SIZE' ;;
     'strm diff -C' | 'strm diff --store') argument='STORE' ;;
+    'strm promote --lock-timeout') argument='DURATION' ;;
+    'strm promote -C' | 'strm promote --store') argument='STORE' ;;
+    'strm fence --reason') argument='TEXT' ;;
+    'strm fence --ssh-config') argument='FILE' ;;
+    'strm fence --strm-path') argument='PROGRAM' ;;
+    'strm fence --lock-timeout') argument='DURATION' ;;
+    'strm fence -C' | 'strm fence --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }
