@@ -225,7 +225,9 @@ sys.stdin.read()' "$STRM_DIR/.strm/replica.lock" < <(sleep 30) >held 3>&- &
 @test "a closed or full standard output is told" {
     seq 6 | strm produce --create t
     replica
+    # shellcheck disable=SC2016  # for the inner shell
     run -6 bash -c 'strm promote -N "$STRM_DIR" >/dev/full'
+    # shellcheck disable=SC2016
     run -6 bash -c 'strm fence -J --reason x "$STRM_DIR" >/dev/full'
     run -6 bash -c 'strm promote --help >/dev/full'
 }
