@@ -25,6 +25,7 @@ static const struct cli_command *const commands[] = {
     &trim_command,
     &compact_command,
     &maintain_command,
+    &replicate_rsync_command,
     &diff_command,
     &promote_command,
     &fence_command,

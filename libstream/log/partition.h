@@ -103,6 +103,14 @@ int stream_partition_sync(
 /* Has this handle appended what it has not synced? */
 bool stream_partition_is_dirty(const struct stream_partition *partition);
 
+/*
+ * Sync what anyone appended, and tell how much of which segment is durable by
+ * now.  *fd is a descriptor of its log; the caller closes it.  As
+ * stream_partition_sync.
+ */
+int stream_partition_find_durable(struct stream_partition *partition,
+    int64_t *base_offset, uint64_t *bytes, int *fd, struct stream_error *err);
+
 /* The offset after the last record, as of the last call on this handle. */
 int64_t stream_partition_next_offset(const struct stream_partition *partition);
 

@@ -160,6 +160,17 @@ int stream_partition_check_takeback(
 int stream_partition_roll(
     struct stream_partition *partition, struct stream_error *err);
 
+/*
+ * Close the active segment as a roll does, have bring put the next one in
+ * place, whole and durable, and make that the active one: measure says what it
+ * holds.  Structure lock held, no other.
+ */
+struct stream_measure;
+int stream_partition_adopt(struct stream_partition *partition,
+    int64_t base_offset, const struct stream_measure *measure,
+    int (*bring)(void *context, struct stream_error *err), void *context,
+    struct stream_error *err);
+
 /* Tell config.note what was done, with the number and a printf format of one
  * unsigned long long and one offset. */
 void stream_partition_note(const struct stream_partition *partition,

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "log/partition.h"
+#include "log/structure.h"
 #include "store/role_change.h"
 #include "store/role_file.h"
 #include "store/topic.h"
@@ -61,7 +62,7 @@ begin_epoch(const struct promotion *promotion, const struct stream_topic *topic,
 		    stream_topic_name(topic), partition, &dirfd, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_partition_open(dirfd, &config, &log, err);
+	status = stream_partition_open_structure(dirfd, &config, &log, err);
 	if (status == STREAM_OK) {
 		status = stream_partition_begin_epoch(log, begun, err);
 		stream_partition_close(log);
