@@ -82,23 +82,26 @@ struct side_request {
 };
 
 /*
- * Do the step; *output (given) is what it says.  A failure here is reported; one
- * on another machine was reported there.  CLI_REMOTE when it cannot be
+ * Do the step; *output (given) is what it says.  A failure here is reported;
+ * one on another machine was reported there.  CLI_REMOTE when it cannot be
  * reached.
  */
-enum cli_exit side_do(const struct side *side, const struct side_request *request,
-    const struct replicate_opts *opts, char **output);
+enum cli_exit side_do(const struct side *side,
+    const struct side_request *request, const struct replicate_opts *opts,
+    char **output);
 
 /* The same in this process, at path. */
 int side_do_here(const char *path, const struct side_request *request,
-    const struct replicate_opts *opts, char **output,
-    struct stream_error *err);
+    const struct replicate_opts *opts, char **output, struct stream_error *err);
 
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);
 
-/* The words of an ssh that asks for nothing, up to the host: argv is NULL at
- * its end.  most is how many fit. */
+/* Words of an ssh with --, a host, a command and NULL behind them. */
+enum { SIDE_SSH_WORDS = 16 };
+
+/* Put the words of an ssh that asks for nothing in argv, which has
+ * SIDE_SSH_WORDS places, up to the host; gives how many. */
 size_t side_ssh(const struct replicate_opts *opts, char *argv[]);
 
 /* ---- telling ------------------------------------------------------------ */
