@@ -2,21 +2,21 @@
  * fence.c - nobody writes to a store any more
  */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <stream/role.h>
 
 #include "cli/signals.h"
 #include "commands.h"
 #include "json_line.h"
-#include "remote.h"
+#include "replicate.h"
 #include "topic.h"
 
 struct fence_opts {
 	const char *reason;
 	bool lift;
 	bool json;
-	struct remote_ssh ssh;
+	const char *ssh_config;
 	struct topic_write_opts write;
 };
 
@@ -27,11 +27,8 @@ static const struct cli_option options[] = {
 	"take the fence away"},
     {'J', "json", NULL, CLI_FLAG, offsetof(struct fence_opts, json),
 	"print a JSON line"},
-    {0, "ssh-config", "FILE", CLI_TEXT, offsetof(struct fence_opts, ssh.config),
-	"configuration file of ssh"},
-    {0, "strm-path", "PROGRAM", CLI_TEXT,
-	offsetof(struct fence_opts, ssh.program),
-	"what strm is called on the other host"},
+    {0, "ssh-config", "FILE", CLI_TEXT, offsetof(struct fence_opts, ssh_config),
+	"the configuration file for ssh"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
 
@@ -114,42 +111,101 @@ fence_here(const struct cli_context *context, const struct fence_opts *opts,
 	return tell(context, opts, path, was);
 }
 
-static enum cli_exit
-fence_there(const struct cli_context *context, const struct fence_opts *opts,
-    const struct remote_place *place)
+/* A word as a shell reads it back: the other side's is the only one that does.
+ */
+static void
+put_word(FILE *line, const char *word)
 {
-	char timeout[48];
-	const char *words[12] = {"fence"};
-	size_t n = 1;
+	fputs(" '", line);
+	for (; *word != '\0'; word++)
+		if (*word == '\'')
+			fputs("'\\''", line);
+		else
+			fputc(*word, line);
+	fputc('\'', line);
+}
+
+/* The command there; NULL: no memory. */
+static char *
+make_line(const struct cli_context *context, const struct fence_opts *opts,
+    const char *path)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *line = open_memstream(&text, &size);
+
+	if (line == NULL)
+		return NULL;
+	fprintf(line, "strm fence --lock-timeout=%lldms%s%s%s%s",
+	    (long long)opts->write.lock_timeout_ms, opts->lift ? " --lift" : "",
+	    opts->json ? " -J" : "", context->quiet ? " -q" : "",
+	    opts->write.network ? " --allow-network-fs" : "");
+	if (!opts->lift) {
+		fputs(" --reason", line);
+		put_word(line, opts->reason);
+	}
+	fputs(" --", line);
+	put_word(line, path);
+	if (fclose(line) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static enum cli_exit
+judge(const char *host, int code)
+{
+	if (code == 0)
+		return CLI_DONE;
+	if (code == 126 || code == 127)
+		return cli_complain(CLI_REMOTE, host, "cannot run strm there");
+	if (code > CLI_REMOTE)
+		return cli_complain(CLI_REMOTE, host,
+		    "cannot be reached: ssh failed (exit %d)", code);
+	return cli_complain(
+	    CLI_REMOTE, host, "strm fence failed there (exit %d)", code);
+}
+
+static enum cli_exit
+run_there(const struct fence_opts *opts, const char *host, char *line)
+{
+	struct replicate_opts ssh = {.ssh_config = opts->ssh_config};
+	char *argv[SIDE_SSH_WORDS] = {NULL};
+	char *said = NULL;
+	struct child_io io = {.output = &said};
 	struct stream_error err;
+	struct cli_out out;
+	size_t n = side_ssh(&ssh, argv);
 	int code;
 
-	snprintf(timeout, sizeof(timeout), "--lock-timeout=%lldms",
-	    (long long)opts->write.lock_timeout_ms);
-	words[n++] = timeout;
-	if (opts->lift) {
-		words[n++] = "--lift";
-	} else {
-		words[n++] = "--reason";
-		words[n++] = opts->reason;
-	}
-	if (opts->json)
-		words[n++] = "--json";
-	if (context->quiet)
-		words[n++] = "--quiet";
-	if (opts->write.network)
-		words[n++] = "--allow-network-fs";
-	words[n++] = "--";
-	words[n] = place->path;
-	if (remote_run(&opts->ssh, place->host, words, &code, &err) !=
-	    STREAM_OK) {
+	argv[n++] = (char *)"--";
+	argv[n++] = (char *)host;
+	argv[n] = line;
+	if (child_run(argv, &io, &code, &err) != STREAM_OK) {
 		cli_report(NULL, &err);
 		return CLI_REMOTE;
 	}
-	if (code == 0)
-		return CLI_DONE;
-	return cli_complain(CLI_REMOTE, place->host,
-	    "strm fence failed there with exit status %d", code);
+	if (cli_out_open(&out, 1, false, &err) != STREAM_OK) {
+		free(said);
+		return topic_report(&err);
+	}
+	cli_out_text(&out, said);
+	free(said);
+	return topic_close_out(&out, judge(host, code));
+}
+
+static enum cli_exit
+fence_there(const struct cli_context *context, const struct fence_opts *opts,
+    const struct side *side)
+{
+	char *line = make_line(context, opts, side->path);
+	enum cli_exit code;
+
+	if (line == NULL)
+		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	code = run_there(opts, side->host, line);
+	free(line);
+	return code;
 }
 
 static enum cli_exit
@@ -168,16 +224,17 @@ run_fence(struct cli_context *context, int argc, char *argv[])
 {
 	struct fence_opts opts = {.write = TOPIC_WRITE_DEFAULTS};
 	int first = cli_parse(context, &fence_command, &opts, argc, argv);
-	struct remote_place place;
+	struct side side;
 	struct stream_error err;
 	enum cli_exit code = check(&opts);
 
 	if (code != CLI_DONE)
 		return code;
-	if (remote_parse(argv[first], &place, &err) != STREAM_OK)
+	if (side_parse(argv[first], &side, &err) != STREAM_OK)
 		return cli_report(NULL, &err);
-	code = place.is_remote ? fence_there(context, &opts, &place)
-			       : fence_here(context, &opts, place.path);
+	code = side.host != NULL ? fence_there(context, &opts, &side)
+				 : fence_here(context, &opts, side.path);
+	side_release(&side);
 	cli_signals_raise();
 	return code;
 }

@@ -59,6 +59,8 @@ tell(void *context, const char *topic, int32_t partition,
 	struct run *run = context;
 	struct json_line json = {.out = &run->out};
 
+	if (run->is_silent)
+		return;
 	if (!run->opts->json) {
 		cli_out_format(&run->out, "%s-%d: %s %d %s offset %lld\n",
 		    topic, partition,

@@ -97,8 +97,11 @@ int side_do_here(const char *path, const struct side_request *request,
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);
 
-/* The words of an ssh that asks for nothing, up to the host: argv is NULL at
- * its end.  most is how many fit. */
+/* Words of an ssh with --, a host, a command and NULL behind them. */
+enum { SIDE_SSH_WORDS = 16 };
+
+/* Put the words of an ssh that asks for nothing in argv, which has
+ * SIDE_SSH_WORDS places, up to the host; gives how many. */
 size_t side_ssh(const struct replicate_opts *opts, char *argv[]);
 
 /* ---- telling ------------------------------------------------------------ */

@@ -14,7 +14,7 @@
 #include "opening.h"
 #include "replicate.h"
 
-enum { SSH_WORDS = 16, WAIT_MS = 10000 };
+enum { WAIT_MS = 10000 };
 
 /* ---- where it is -------------------------------------------------------- */
 
@@ -277,7 +277,7 @@ static enum cli_exit
 do_there(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, char **output)
 {
-	char *argv[SSH_WORDS] = {NULL};
+	char *argv[SIDE_SSH_WORDS] = {NULL};
 	struct child_io io = {.output = output};
 	struct stream_error err;
 	char *text = NULL;

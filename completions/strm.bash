@@ -113,7 +113,7 @@ _strm_describe() {
         ;;
     'strm fence')
         commands=''
-        options='--reason --lift -J --json --ssh-config --strm-path --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        options='--reason --lift -J --json --ssh-config --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='STORE|HOST:DIR'
         ;;
     'strm help')
@@ -220,7 +220,6 @@ _strm_argument() {
     'strm promote -C' | 'strm promote --store') argument='STORE' ;;
     'strm fence --reason') argument='TEXT' ;;
     'strm fence --ssh-config') argument='FILE' ;;
-    'strm fence --strm-path') argument='PROGRAM' ;;
     'strm fence --lock-timeout') argument='DURATION' ;;
     'strm fence -C' | 'strm fence --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;

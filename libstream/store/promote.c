@@ -19,7 +19,8 @@
 struct promotion {
 	struct stream_store *store;
 	bool plan_only;
-	stream_promoted *promoted;
+	void (*promoted)(void *context, const char *topic, int32_t partition,
+	    const struct stream_role_epoch *epoch);
 	void *context;
 };
 
@@ -185,7 +186,9 @@ promote_held(const struct promotion *promotion, struct stream_error *err)
 
 int
 stream_role_promote(struct stream_store *store, bool plan_only,
-    stream_promoted *promoted, void *context, struct stream_error *err)
+    void (*promoted)(void *context, const char *topic, int32_t partition,
+	const struct stream_role_epoch *epoch),
+    void *context, struct stream_error *err)
 {
 	struct promotion promotion = {store, plan_only, promoted, context};
 	int hold;

@@ -63,6 +63,15 @@ full() {
     python kill.py salvage
 }
 
+@test "T1 I8 I10: kill -9 at any point of promote leaves a leader or a replica" {
+    python kill.py promote
+}
+
+@test "T1 I10: kill -9 at any point of fence leaves a fence or none" {
+    python kill.py fence
+    python kill.py lift
+}
+
 @test "T1 I1 I2 I4: kill -9 at any point of roll, with readers meanwhile" {
     python kill.py roll-now
 }

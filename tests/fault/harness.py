@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../interop'))
 # pylint: disable=wrong-import-position
 from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
+import roles
 import upkeep
 
 LONG = os.environ.get('STRM_FAULT') == 'long'
@@ -493,6 +494,7 @@ OPERATIONS = {
     'repair': Repair(),
     'salvage': Salvage(),
     'consume-skip': ReadOn(),
+    **roles.OPERATIONS,
     **upkeep.OPERATIONS,
 }
 

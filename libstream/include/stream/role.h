@@ -107,20 +107,15 @@ int stream_role_newest_epoch(const struct stream_store *store,
     struct stream_error *err);
 
 /*
- * Told of each partition once its new epoch is durable, or, in a plan, would
- * be; topic is lent.
- */
-typedef void stream_promoted(void *context, const char *topic,
-    int32_t partition, const struct stream_role_epoch *epoch);
-
-/*
  * Make a replica the leader: first each partition gets a new leader epoch, one
  * above its last, that begins at the end of its log, durably; then the store
  * stops being a replica.  After a failure, or a crash at any point, it still
  * is one and can be promoted again (some partitions then get one epoch more),
  * but its source is refused as an old leader where an epoch was made.
- * With plan_only nothing is changed and the store need not be open for writing;
- * otherwise it is, with STREAM_STORE_REPLICA.
+ * promoted (context is passed on) is told of each partition once its new epoch
+ * is durable, or, in a plan, would be; topic is lent. With plan_only nothing is
+ * changed and the store need not be open for writing; otherwise it is, with
+ * STREAM_STORE_REPLICA.
  *
  * STREAM_EUSAGE   the store is no replica
  * STREAM_EFENCED  it is fenced
@@ -128,6 +123,8 @@ typedef void stream_promoted(void *context, const char *topic,
  * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_role_promote(struct stream_store *store, bool plan_only,
-    stream_promoted *promoted, void *context, struct stream_error *err);
+    void (*promoted)(void *context, const char *topic, int32_t partition,
+	const struct stream_role_epoch *epoch),
+    void *context, struct stream_error *err);
 
 #endif
