@@ -59,7 +59,7 @@ class Storm:
 
     def look(self):
         for topic in ('events', 'table'):
-            if os.path.isdir(f'{self.replica}/{topic}-0'):
+            if os.path.exists(f'{self.replica}/.strm/topics/{topic}.json'):
                 done = strm(self.replica, 'verify', topic, code=None)
                 require(done.code == 0, topic, 'is not sound:',
                         done.out.decode(), done.err)
