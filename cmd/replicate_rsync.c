@@ -337,8 +337,8 @@ summarize(struct run *run)
 
 /* ---- following ---------------------------------------------------------- */
 
-/* The source is asked to say when it has more; what fails for a while, as a
- * network does, is tried again. */
+/* The source is asked to say when it has more.  Partitions that fail are tried
+ * again; a side that cannot be reached ends it, for who started it to see. */
 static enum cli_exit
 follow(struct run *run)
 {

@@ -87,4 +87,7 @@ int stream_apply_settings(struct stream_applying *all,
 int stream_apply_truncate(
     struct stream_apply_part *part, int64_t offset, struct stream_error *err);
 
+/* All topics; report is written.  Only what ends the run is returned. */
+int stream_apply_topics(struct stream_applying *all, struct stream_error *err);
+
 #endif
