@@ -20,6 +20,7 @@
 #include "store/layout.h"
 #include "store/metadata.h"
 #include "store/replica_apply.h"
+#include "store/topic.h"
 
 /* ---- building ----------------------------------------------------------- */
 
@@ -262,7 +263,10 @@ stream_apply_settings(struct stream_applying *all,
 	struct stream_change change;
 	int status;
 
-	if (!topic->is_ours)
+	/* Most often there is nothing to do, and no lock to take. */
+	if (!topic->is_ours || (stream_topic_load_settings(all->store,
+				    topic->name, &there, NULL) == STREAM_OK &&
+				   is_same(&there, &topic->settings)))
 		return STREAM_OK;
 	status = stream_change_begin(
 	    all->store, all->store->lock_timeout_ms, &change, err);
