@@ -80,7 +80,8 @@ struct stream_archive_options {
 bool stream_archive_is_one(int fd);
 
 /*
- * Open the archive that fd (borrowed until closed; a regular file) reads.
+ * Open the archive that fd (borrowed until closed) reads: a regular file, or a
+ * pipe, of which nothing but the lists can be had then.
  * name (borrowed) is for messages.  options is borrowed; NULL is all defaults.
  * Gives *archive; free it with stream_archive_close.
  *
@@ -92,6 +93,12 @@ bool stream_archive_is_one(int fd);
  * STREAM_EIO, STREAM_ENOMEM
  */
 int stream_archive_open(int fd, const char *name,
+    const struct stream_archive_options *options,
+    struct stream_archive **archive, struct stream_error *err);
+
+/* The same, but only by an index that can be sought: STREAM_ENOENT when there
+ * is none. */
+int stream_archive_open_index(int fd, const char *name,
     const struct stream_archive_options *options,
     struct stream_archive **archive, struct stream_error *err);
 
