@@ -9,6 +9,7 @@
 
 #include "cli/help.h"
 #include "commands.h"
+#include "program.h"
 
 static const struct cli_command help_command;
 
@@ -55,7 +56,7 @@ run_program(struct cli_context *context, char *argv[])
 	if (setenv("STRM_DIR", context->store, 1) != 0)
 		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	argv[0] = name;
-	execvp(name, argv);
+	program_become(name, argv);
 	if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
 		return cli_unknown(&strm, word);
 	return cli_complain(CLI_SYSTEM, name, "%s", strerrordesc_np(errno));
