@@ -35,7 +35,8 @@ struct stream_reader {
 	char *only; /* the one log file, or NULL */
 	int64_t log_start_offset;
 	bool is_ours;
-	bool dense; /* ours, never compacted: no gap is legal */
+	bool has_transactions; /* or may have */
+	bool dense;            /* ours, never compacted: no gap is legal */
 	struct stream_reader_options options;
 	int statefd; /* -1: there is no state file */
 	struct stream_state_identity identity;

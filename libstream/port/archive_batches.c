@@ -60,9 +60,16 @@ stream_batches_begin(struct stream_batches *batches)
 	batches->position = 0;
 	batches->next_offset = log->segment.base_offset;
 	batches->cut = (struct stream_block_cut){.block = {.bytes = 0}};
-	batches->ended = false;
+	batches->ended = batches->zeros = false;
 	log->segment.largest_ms = -1;
 	log->segment.next_offset = -1;
+}
+
+static bool
+is_zeros(const uint8_t *bytes, size_t n)
+{
+	return n == 0 ||
+	       (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
 static void
@@ -126,8 +133,10 @@ stream_batches_feed(struct stream_batches *batches, const void *bytes, size_t n,
 	struct stream_error why;
 	int status;
 
-	if (batches->ended)
+	if (batches->ended) {
+		batches->zeros = batches->zeros && is_zeros(bytes, n);
 		return STREAM_OK;
+	}
 	status = stream_buf_add(&batches->buf, bytes, n, err);
 	while (status == STREAM_OK) {
 		status = next(batches, batches->buf.data + used,
@@ -138,6 +147,8 @@ stream_batches_feed(struct stream_batches *batches, const void *bytes, size_t n,
 			stream_fail_in(&why, status, "at byte %llu",
 			    (unsigned long long)batches->position);
 			stop(batches, &why);
+			batches->zeros = is_zeros(
+			    batches->buf.data + used, batches->buf.size - used);
 			return STREAM_OK;
 		}
 		status = take(batches, &batch.info, err);
@@ -163,6 +174,9 @@ stream_batches_end(struct stream_batches *batches, struct stream_error *err)
 		    (unsigned long long)batches->position);
 		stop(batches, &why);
 	}
+	/* What preallocation leaves, as SPEC section 10 says. */
+	if (batches->ended && batches->zeros)
+		log_of(batches)->status = STREAM_ETORN;
 	if (batches->cut.block.bytes > 0)
 		return stream_list_add_block(
 		    batches->list, &batches->cut.block, err);

@@ -32,6 +32,7 @@ struct stream_batches {
 	int64_t next_offset;   /* the least that may follow */
 	struct stream_block_cut cut;
 	bool ended; /* no good batch follows */
+	bool zeros; /* and nothing but zeros did */
 };
 
 void stream_batches_init(struct stream_batches *batches,

@@ -166,9 +166,11 @@ check_wanted(const struct restoring *r, struct stream_error *err)
 	for (size_t i = 0; i < r->options->wanted_count; i++)
 		if (!is_found(r, &r->options->wanted[i]))
 			return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-			    "no such topic or partition in it: %s; strm "
-			    "archive ls lists what there is",
-			    r->options->wanted[i].name);
+			    "%s: no such %s in it; strm archive ls lists what "
+			    "there is",
+			    r->options->wanted[i].name,
+			    r->options->wanted[i].span_count > 0 ? "partition"
+								 : "topic");
 	if (r->topic_count == 0)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "nothing in it to restore");
@@ -365,6 +367,8 @@ settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
 		    settle.log_start_offset < settle.end_offset
 			? settle.log_start_offset
 			: settle.end_offset;
+	if (settle.has_transactions)
+		adopted->settings.has_transactions = true;
 	strcpy(restored->topic, adopted->settings.topic);
 	restored->partition = p;
 	restored->segments = settle.segments;

@@ -153,6 +153,9 @@ count_log(struct stream_settle *settle, const struct stream_view *view,
 		if (status != STREAM_OK)
 			break;
 		settle->records += batch.info.record_count;
+		if (stream_batch_is_transactional(&batch.info) ||
+		    stream_batch_is_control(&batch.info))
+			settle->has_transactions = true;
 		settle->bytes += batch.info.size;
 		settle->end_offset = batch.info.last_offset + 1;
 	} while (status == STREAM_OK);

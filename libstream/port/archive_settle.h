@@ -26,6 +26,7 @@ struct stream_settle {
 	int64_t end_offset;
 	int64_t records;
 	uint64_t bytes;
+	bool has_transactions;
 };
 
 /*
