@@ -34,7 +34,7 @@ struct archive_opts {
 static const struct cli_option options[] = {
     {'o', "output", "FILE", CLI_TEXT, offsetof(struct archive_opts, output),
 	"the archive to write; \"-\" is standard output"},
-    {'z', "compress", "CODEC[:LEVEL]", CLI_TEXT,
+    {'z', "compression", "CODEC[:LEVEL]", CLI_TEXT,
 	offsetof(struct archive_opts, codec),
 	"zstd, gzip or none (default zstd:3)"},
     {'j', "jobs", "N", CLI_COUNT, offsetof(struct archive_opts, threads),
@@ -60,6 +60,12 @@ static const struct cli_group groups[] = {
     {NULL, 0},
 };
 
+static const struct cli_command *const besides[] = {
+    &archive_ls_command,
+    &archive_verify_command,
+    NULL,
+};
+
 static enum cli_exit run_archive(
     struct cli_context *context, int argc, char *argv[]);
 
@@ -70,10 +76,10 @@ const struct cli_command archive_command = {
     .most = CLI_MANY,
     .options = options,
     .groups = groups,
+    .besides = besides,
     .text = "ADDRESS@RANGE means the closed segments that hold any of the "
 	    "range.  The active\nsegment is never archived: strm roll closes "
-	    "it.  \"strm archive ls FILE\" lists an\narchive, \"strm archive "
-	    "verify FILE\" checks one, \"strm restore\" restores it.\n",
+	    "it.  To restore one:\nstrm restore.\n",
     .run = run_archive,
 };
 

@@ -13,6 +13,21 @@
 
 static const struct cli_command help_command;
 
+/* What programs of their own do, beside strm. */
+static const struct cli_command archive_program = {
+    .name = "archive",
+    .args = "ADDRESS... -o FILE",
+    .summary = "Write closed segments to an archive.",
+    .is_program = true,
+};
+
+static const struct cli_command restore_program = {
+    .name = "restore",
+    .args = "FILE [TOPIC[:PARTITIONS][@RANGE]...]",
+    .summary = "Make topics from an archive.",
+    .is_program = true,
+};
+
 static const struct cli_command *const commands[] = {
     &produce_command,
     &consume_command,
@@ -27,6 +42,8 @@ static const struct cli_command *const commands[] = {
     &compact_command,
     &maintain_command,
     &diff_command,
+    &archive_program,
+    &restore_program,
     &help_command,
     NULL,
 };
@@ -74,7 +91,7 @@ run_help(struct cli_context *context, int argc, char *argv[])
 		    command->commands != NULL ? cli_find(command, argv[at])
 					      : NULL;
 
-		if (sub == NULL && command == &strm)
+		if (command == &strm && (sub == NULL || sub->is_program))
 			return run_program(context, program);
 		if (sub == NULL && command->commands != NULL)
 			return cli_unknown(command, argv[at]);
@@ -104,7 +121,7 @@ dispatch(struct cli_context *context, int argc, char *argv[])
 	if (first == argc)
 		return cli_usage(&strm, "no command given");
 	command = cli_find(&strm, argv[first]);
-	if (command == NULL)
+	if (command == NULL || command->is_program)
 		return run_program(context, argv + first);
 	return cli_run(context, command, argc - first, argv + first);
 }
