@@ -9,8 +9,24 @@
 
 #include "cli/help.h"
 #include "commands.h"
+#include "program.h"
 
 static const struct cli_command help_command;
+
+/* What programs of their own do, beside strm. */
+static const struct cli_command archive_program = {
+    .name = "archive",
+    .args = "ADDRESS... -o FILE",
+    .summary = "Write closed segments to an archive.",
+    .is_program = true,
+};
+
+static const struct cli_command restore_program = {
+    .name = "restore",
+    .args = "FILE [TOPIC[:PARTITIONS][@RANGE]...]",
+    .summary = "Make topics from an archive.",
+    .is_program = true,
+};
 
 static const struct cli_command *const commands[] = {
     &produce_command,
@@ -28,6 +44,8 @@ static const struct cli_command *const commands[] = {
     &compact_command,
     &maintain_command,
     &diff_command,
+    &archive_program,
+    &restore_program,
     &help_command,
     NULL,
 };
@@ -57,7 +75,7 @@ run_program(struct cli_context *context, char *argv[])
 	if (setenv("STRM_DIR", context->store, 1) != 0)
 		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	argv[0] = name;
-	execvp(name, argv);
+	program_become(name, argv);
 	if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
 		return cli_unknown(&strm, word);
 	return cli_complain(CLI_SYSTEM, name, "%s", strerrordesc_np(errno));
@@ -75,7 +93,7 @@ run_help(struct cli_context *context, int argc, char *argv[])
 		    command->commands != NULL ? cli_find(command, argv[at])
 					      : NULL;
 
-		if (sub == NULL && command == &strm)
+		if (command == &strm && (sub == NULL || sub->is_program))
 			return run_program(context, program);
 		if (sub == NULL && command->commands != NULL)
 			return cli_unknown(command, argv[at]);
@@ -105,7 +123,7 @@ dispatch(struct cli_context *context, int argc, char *argv[])
 	if (first == argc)
 		return cli_usage(&strm, "no command given");
 	command = cli_find(&strm, argv[first]);
-	if (command == NULL)
+	if (command == NULL || command->is_program)
 		return run_program(context, argv + first);
 	return cli_run(context, command, argc - first, argv + first);
 }
