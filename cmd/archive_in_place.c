@@ -294,7 +294,6 @@ static enum cli_exit
 make_place(struct place *place)
 {
 	const char *above = getenv("TMPDIR");
-	struct stream_error err;
 
 	*place = (struct place){
 	    .above = above != NULL && above[0] == '/' ? above : "/tmp",
@@ -309,10 +308,11 @@ make_place(struct place *place)
 		    CLI_SYSTEM, NULL, "cannot tell the current directory");
 	}
 	if (mkdtemp(place->path) == NULL) {
-		cli_fail_sys(&err, "%s: cannot make a directory", place->above);
 		free(place->path);
 		place->path = NULL;
-		return cli_report(NULL, &err);
+		return cli_complain(CLI_SYSTEM, place->above,
+		    "no directory can be made there: %s",
+		    strerrordesc_np(errno));
 	}
 	place->name = place->path + strlen(place->above) + 1;
 	place->lock = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
