@@ -137,8 +137,11 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libstream.a $(filter-out $(O)/cmd/strm.o,
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) -pthread -Itests -Icmd -Ilibstream \
 		-Ilibstream/include -MMD -MP $(CFLAGS) $(LDFLAGS) -o $@ $< \
-		$(filter $(O)/cmd/cli/%.o,$^) $(O)/libstream.a \
-		$(SHARED_LIBS) -lcmocka -lm
+		$(filter $(O)/cmd/cli/%.o $(ARCHIVE_LIB_OBJ),$^) \
+		$(O)/libstream.a $(SHARED_LIBS) $(ARCHIVE_LIBS) -lcmocka -lm
+
+$(O)/tests/unit/test_archive: $(ARCHIVE_LIB_OBJ)
+$(O)/tests/unit/test_archive: ARCHIVE_LIBS := -larchive
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
 	$(say) CC $@

@@ -413,7 +413,7 @@ run_apart(const struct cli_command *command, const struct place *place,
 	}
 	if (child < 0) {
 		remove_place(place);
-		return cli_complain(CLI_SYSTEM, NULL, "cannot fork: %s",
+		return (int)cli_complain(CLI_SYSTEM, NULL, "cannot fork: %s",
 		    strerrordesc_np(errno));
 	}
 	catch_stops();
@@ -455,7 +455,7 @@ archive_in_place(int argc, char *argv[])
 	int code;
 
 	if (command == NULL)
-		return cli_complain(
+		return (int)cli_complain(
 		    CLI_USAGE, argv[0], "does not read archives");
 	sigemptyset(&blocked);
 	for (size_t i = 0; i < STOPS; i++)

@@ -183,28 +183,26 @@ add_rows(struct listing *ls, const struct stream_archive_partition *partition)
 }
 
 static enum cli_exit
-print(struct listing *ls)
+print_table(struct listing *ls)
 {
-	size_t count = stream_archive_partition_count(ls->archive);
 	enum cli_exit code = CLI_DONE;
 
-	if (ls->opts->json)
-		print_archive(ls);
-	else
-		add_heads(ls);
-	for (size_t i = 0; i < count; i++) {
-		const struct stream_archive_partition *partition =
-		    stream_archive_partition(ls->archive, i);
-
-		if (ls->opts->json)
-			print_partition(ls, partition);
-		else
-			add_rows(ls, partition);
-	}
-	if (!ls->opts->json && !columns_print(&ls->columns, &ls->out))
+	add_heads(ls);
+	for (size_t i = 0; i < stream_archive_partition_count(ls->archive); i++)
+		add_rows(ls, stream_archive_partition(ls->archive, i));
+	if (!columns_print(&ls->columns, &ls->out))
 		code = cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	columns_release(&ls->columns);
 	return code;
+}
+
+static enum cli_exit
+print_lines(struct listing *ls)
+{
+	print_archive(ls);
+	for (size_t i = 0; i < stream_archive_partition_count(ls->archive); i++)
+		print_partition(ls, stream_archive_partition(ls->archive, i));
+	return CLI_DONE;
 }
 
 static enum cli_exit
@@ -216,7 +214,7 @@ list(const struct ls_opts *opts, const struct stream_archive *archive)
 
 	if (cli_out_open(&ls.out, 1, false, &err) != STREAM_OK)
 		return cli_report(NULL, &err);
-	code = print(&ls);
+	code = opts->json ? print_lines(&ls) : print_table(&ls);
 	return topic_close_out(&ls.out, code);
 }
 

@@ -154,6 +154,19 @@ tell(const struct run *run)
 
 /* ---- the work ----------------------------------------------------------- */
 
+static int
+open_store(const struct run *run, struct stream_store **store,
+    struct stream_error *err)
+{
+	const struct topic_write_opts *write = &run->opts->write;
+	unsigned flags = STREAM_STORE_WRITE | STREAM_STORE_CREATE;
+
+	if (write->network)
+		flags |= STREAM_STORE_NETWORK;
+	return stream_store_open(run->context->store, flags,
+	    (int)write->lock_timeout_ms, store, err);
+}
+
 static enum cli_exit
 restore(struct run *run, struct stream_error *err)
 {
@@ -166,12 +179,10 @@ restore(struct run *run, struct stream_error *err)
 	    .context = run,
 	};
 	struct stream_store *store;
-	enum cli_exit code =
-	    topic_open_store(run->context, &run->opts->write, 0, &store);
-	int status;
+	int status = open_store(run, &store, err);
 
-	if (code != CLI_DONE)
-		return code;
+	if (status != STREAM_OK)
+		return cli_report(NULL, err);
 	how.archive.max_batch_bytes = (size_t)run->opts->max_batch_bytes;
 	status = stream_archive_restore(store, run->input.fd, run->input.name,
 	    &how, &run->restored, &run->restored_count, err);

@@ -4,6 +4,7 @@
 
 #include "base/fail.h"
 #include "port/archive_manifest.h"
+#include "store/topic_config.h"
 
 static int
 take_manifest(struct stream_pass *pass, struct stream_error *err)
@@ -55,6 +56,29 @@ stream_pass_settle(struct stream_pass *pass, struct stream_error *err)
 	return status == STREAM_OK
 		   ? stream_list_check(&pass->list, !pass->is_ours, err)
 		   : status;
+}
+
+/* ---- settings ----------------------------------------------------------- */
+
+static int
+check_settings(const struct stream_pass *pass, struct stream_error *err)
+{
+	struct stream_topic_settings settings;
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
+	     i++) {
+		const struct stream_list_topic *topic = &pass->list.topics[i];
+		struct stream_bytes text = {
+		    (const uint8_t *)topic->settings, topic->settings_size};
+
+		status = stream_topic_settings_parse(
+		    text, topic->name, &settings, err);
+		if (status != STREAM_OK)
+			stream_fail_in(
+			    err, status, "settings of %s", topic->name);
+	}
+	return status;
 }
 
 /* ---- all of it ---------------------------------------------------------- */
@@ -113,6 +137,8 @@ stream_archive_check(int fd, const char *name,
 
 	if (status == STREAM_OK)
 		status = stream_pass_settle(&pass, err);
+	if (status == STREAM_OK)
+		status = check_settings(&pass, err);
 	if (status == STREAM_OK) {
 		sum_up(&pass, &sum);
 		if (pass.is_ours && is_regular(fd))

@@ -317,6 +317,13 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 		partition->settings_size = topic->settings_size;
 	}
 	status = bound(first, partition->segment_count, s->named, err);
+	if (status == STREAM_OK && partition->next_offset >= 0 &&
+	    partition->segment_count > 0 &&
+	    partition->next_offset !=
+		first[partition->segment_count - 1].next_offset)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s-%d: does not go on where its last segment ends",
+		    partition->topic, (int)partition->partition);
 	if (partition->next_offset < 0 && partition->segment_count > 0)
 		partition->next_offset =
 		    first[partition->segment_count - 1].next_offset;

@@ -396,6 +396,8 @@ parse(struct parsing *p, struct stream_bytes text, struct stream_error *err)
 					: take_line(p, &line, err);
 		at = newline + 1;
 	}
+	if (status == STREAM_OK && p->number == 0)
+		return malformed(err);
 	return status == STREAM_OK ? check_log(p, err) : status;
 }
 

@@ -342,6 +342,19 @@ drain(struct stream_archive_stream *stream, struct stream_error *err)
 	return STREAM_END;
 }
 
+/* A tar ends with blocks of zeros; libarchive does without. */
+static int
+end(struct stream_archive_stream *stream, int64_t before,
+    struct stream_error *err)
+{
+	enum { BLOCK = 512 };
+
+	if (archive_filter_bytes(stream->archive, 0) - before < BLOCK)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "is cut short: the end of the tar is missing");
+	return drain(stream, err);
+}
+
 int
 stream_archive_stream_next(struct stream_archive_stream *stream,
     const struct stream_archive_entry **entry, struct stream_error *err)
@@ -350,15 +363,17 @@ stream_archive_stream_next(struct stream_archive_stream *stream,
 
 	while (status == STREAM_END) {
 		struct archive_entry *from;
+		int64_t before;
 		int result;
 
 		if (stream->entry.path != NULL)
 			status = pass_over(stream, err);
 		if (status != STREAM_END && status != STREAM_OK)
 			return status;
+		before = archive_filter_bytes(stream->archive, 0);
 		result = archive_read_next_header(stream->archive, &from);
 		if (result == ARCHIVE_EOF)
-			return drain(stream, err);
+			return end(stream, before, err);
 		if (result != ARCHIVE_OK)
 			return failed(stream, err);
 		status = check_total(stream, err);

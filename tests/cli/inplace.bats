@@ -117,7 +117,7 @@ for n in range(600):
     # A store that is named in any way is found from where the command was.
     run -0 strm -C ../store diff -q ../F.tar.zst t
     unset STRM_DIR
-    cd ..
+    cd "$BATS_TEST_TMPDIR"
     run -0 strm diff -q -C store ./F.tar.zst t
     run -0 strm diff -q -Cstore ./F.tar.zst t
     run -0 strm diff -q --store store ./F.tar.zst t
@@ -250,6 +250,7 @@ make("twice.tar", good, good)' "$STRM_DIR"/t-0/00000000000000000000.log
         [ -z "$(ls -A "$TMPDIR")" ]
     done
     # The far end of the output goes away.
+    # shellcheck disable=SC2016  # for the inner shell
     run -141 bash -c 'strm consume ./F.tar.zst ./F.tar.zst | :; exit "${PIPESTATUS[0]}"'
 }
 
