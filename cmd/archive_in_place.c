@@ -24,7 +24,6 @@
 
 #include "archive_commands.h"
 #include "commands.h"
-#include "file/dir.h"
 #include "opening.h"
 #include "port/archive_unpack.h"
 
@@ -271,7 +270,7 @@ sweep_one(int above, const char *name)
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
 	    time(NULL) - st.st_ctime > STALE_S &&
 	    flock(fd, LOCK_EX | LOCK_NB) == 0)
-		stream_dir_remove_all(above, name, NULL);
+		stream_archive_unpacked_remove(above, name);
 	close(fd);
 }
 
@@ -330,7 +329,7 @@ remove_place(const struct place *place)
 		return;
 	above = open(place->above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (above >= 0)
-		stream_dir_remove_all(above, place->name, NULL);
+		stream_archive_unpacked_remove(above, place->name);
 	close(above);
 }
 

@@ -353,3 +353,9 @@ stream_archive_unpack(struct stream_archive *archive,
 		    "no such partition is in the archive");
 	return status;
 }
+
+void
+stream_archive_unpacked_remove(int above, const char *name)
+{
+	stream_dir_remove_all(above, name, NULL);
+}

@@ -22,4 +22,8 @@ int stream_archive_unpack(struct stream_archive *archive,
     const struct stream_address *address, bool with_files, int dirfd,
     struct stream_error *err);
 
+/* Remove the directory name, which lies in above, with all that is in it.  What
+ * cannot be removed stays. */
+void stream_archive_unpacked_remove(int above, const char *name);
+
 #endif
