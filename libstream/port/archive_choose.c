@@ -75,35 +75,69 @@ find_last(const struct seek *seek, uint64_t records)
 	return i;
 }
 
-/* An offset that the archive does not hold: *is_held is false then. */
+static int64_t
+log_start(const struct stream_archive_partition *partition)
+{
+	int64_t base = partition->segments[0].base_offset;
+
+	return partition->log_start_offset > base ? partition->log_start_offset
+						  : base;
+}
+
+/* Offsets from the log start to the next one are held, also where compaction
+ * has taken the records. */
+static bool
+is_held(const struct seek *seek, const struct stream_point *point)
+{
+	const struct stream_archive_partition *partition = seek->partition;
+
+	return point->kind != STREAM_POINT_OFFSET ||
+	       (point->value >= log_start(partition) &&
+		   point->value <= partition->next_offset);
+}
+
 static size_t
-find_offset(const struct seek *seek, int64_t offset, bool *is_held)
+find_offset(const struct seek *seek, int64_t offset)
 {
 	size_t i = 0;
 
-	*is_held = seek->count > 0 && offset >= at(seek, 0)->base_offset &&
-		   offset <= seek->partition->next_offset;
 	while (i < seek->count && at(seek, i)->last_offset < offset)
 		i++;
 	return i;
 }
 
 static size_t
-find_first(
-    const struct seek *seek, const struct stream_point *from, bool *is_held)
+find_first(const struct seek *seek, const struct stream_range *range)
 {
-	switch (from->kind) {
+	size_t start = find_offset(seek, log_start(seek->partition));
+	size_t first = 0, end = seek->count;
+
+	switch (range->from.kind) {
 	case STREAM_POINT_END:
-		return seek->count;
+		first = seek->count;
+		break;
 	case STREAM_POINT_OFFSET:
-		return find_offset(seek, from->value, is_held);
+		first = find_offset(seek, range->from.value);
+		break;
 	case STREAM_POINT_LAST:
-		return find_last(seek, (uint64_t)from->value);
+		first = find_last(seek, (uint64_t)range->from.value);
+		break;
 	case STREAM_POINT_TIME:
-		return find_time(seek, from->value);
+		first = find_time(seek, range->from.value);
+		break;
 	default:
-		return 0;
+		break;
 	}
+	if (first < start)
+		first = start;
+	/* An end that lies before must be found there as well. */
+	if (range->to.kind == STREAM_POINT_OFFSET)
+		end = find_offset(seek, range->to.value);
+	else if (range->to.kind == STREAM_POINT_TIME)
+		end = find_time(seek, range->to.value);
+	if (end < first)
+		return end > start ? end : start;
+	return first;
 }
 
 /* Behind a gap the end of what is read would lie before the offset, so there
@@ -132,24 +166,38 @@ end_after(const struct seek *seek, size_t first, uint64_t records)
 	return i < seek->count ? i : seek->count;
 }
 
+/* What is counted from the end needs it. */
 static size_t
-find_end(const struct seek *seek, size_t first, const struct stream_point *to)
+find_end(
+    const struct seek *seek, size_t first, const struct stream_range *range)
 {
+	const struct stream_point *to = &range->to;
 	size_t i;
 
+	if (range->from.kind == STREAM_POINT_LAST ||
+	    range->from.kind == STREAM_POINT_END)
+		return seek->count;
 	switch (to->kind) {
 	case STREAM_POINT_OFFSET:
-		return end_at_offset(seek, to->value);
+		i = end_at_offset(seek, to->value);
+		break;
 	case STREAM_POINT_TIME:
-		i = find_time(seek, to->value);
-		return i < seek->count ? i + 1 : i;
+		i = find_time(seek, to->value) + 1;
+		break;
 	case STREAM_POINT_AFTER:
-		return end_after(seek, first, (uint64_t)to->value);
-	case STREAM_POINT_START:
-		return first;
+		i = end_after(seek, first, (uint64_t)to->value);
+		break;
 	default:
 		return seek->count;
 	}
+	/* At least one, so that the log is none without an offset; and where it
+	 * begins is to be held too, if that lies behind the end. */
+	if (i <= first)
+		i = first + 1;
+	if (range->from.kind == STREAM_POINT_OFFSET &&
+	    i <= find_offset(seek, range->from.value))
+		i = find_offset(seek, range->from.value) + 1;
+	return i < seek->count ? i : seek->count;
 }
 
 struct stream_archive_choice
@@ -158,18 +206,13 @@ stream_archive_choose(const struct stream_archive_partition *partition,
 {
 	struct seek seek = {partition, count_blocks(partition), dense};
 	struct stream_archive_choice choice = {0, seek.count, seek.count};
-	bool is_held = true;
 
-	if (!cuts || seek.count == 0)
+	/* Of an offset that is not held the reader says what is: so it must
+	 * see all of it. */
+	if (!cuts || seek.count == 0 || !is_held(&seek, &range->from) ||
+	    !is_held(&seek, &range->to))
 		return choice;
-	choice.first = find_first(&seek, &range->from, &is_held);
-	/* The reader says what is held instead: so it must see all of it. */
-	if (!is_held) {
-		choice.first = 0;
-		return choice;
-	}
-	choice.end = find_end(&seek, choice.first, &range->to);
-	if (choice.end < choice.first)
-		choice.end = choice.first;
+	choice.first = find_first(&seek, range);
+	choice.end = find_end(&seek, choice.first, range);
 	return choice;
 }

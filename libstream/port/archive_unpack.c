@@ -82,23 +82,35 @@ add_block(struct unpack *unpack, const struct stream_archive_segment *segment,
 	return status;
 }
 
-/* A segment that begins in the middle is named by its first batch. */
+/*
+ * A segment that begins in the middle is named by the offset after the block
+ * before it: what is missing there is missing in the log too.
+ */
+static int64_t
+name_segment(const struct stream_archive_segment *segment, size_t first)
+{
+	if (first > 0)
+		return segment->blocks[first - 1].last_offset + 1;
+	return segment->base_offset;
+}
+
 static int
 add_segment(struct unpack *unpack, const struct stream_archive_segment *segment,
     size_t first, size_t end, struct stream_error *err)
 {
-	int64_t base = first == 0 ? segment->base_offset
-				  : segment->blocks[first].base_offset;
-	int status = begin_log(unpack, base, err);
+	int status = begin_log(unpack, name_segment(segment, first), err);
 
 	for (size_t i = first; i < end && status == STREAM_OK; i++)
 		status = add_block(unpack, segment, &segment->blocks[i], err);
 	return status;
 }
 
+/* Also one without a batch, within them or at the begin of all. */
 static bool
 is_chosen(size_t first, size_t end, const struct stream_archive_choice *choice)
 {
+	if (first == end)
+		return first >= choice->first && first <= choice->end;
 	return first < choice->end && end > choice->first;
 }
 
