@@ -55,6 +55,37 @@ same() {
     done
 }
 
+@test "random ranges too, where records are hidden or missing" {
+    ranges() {
+        strm roll -q t
+        rm -f F.tar.zst
+        strm archive -q t -o F.tar.zst
+        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/inplace.py" \
+            t ./F.tar.zst "$@"
+    }
+    lines() {
+        "${PYTHON:-/usr/bin/python3}" -c '
+import json, sys
+for n in range(int(sys.argv[1])):
+    print(json.dumps({"key": "k%d" % (n * 7919 % int(sys.argv[2])),
+        "value": "value %05d" % n + "x" * 400,
+        "ts": 1772323200000 + n * 6000}))' "$@"
+    }
+    strm topic create t --set segment.bytes=3MB
+    lines 20000 50 | strm produce -q -J --batch-bytes 3000 t
+    ranges 20000 25 1
+    strm trim -q t@9000
+    ranges 20000 25 2
+    strm topic rm -q -y t
+    strm topic create t --set segment.bytes=3MB --set cleanup.policy=compact
+    lines 20000 6000 | strm produce -q -J --batch-bytes 1000 t
+    strm roll -q t
+    strm compact -q --force t
+    # Times go back here.
+    lines 3000 2000 | strm produce -q -J --batch-bytes 1000 t
+    ranges 23000 25 3
+}
+
 @test "an hour reads a small part of the archive" {
     hours t
     # Bytes that no codec makes small.
