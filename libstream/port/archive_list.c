@@ -301,7 +301,8 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 		last->is_last = true;
 		segment = &list->segments[list->segment_count++];
 		*segment = s->logs[i].segment;
-		segment->blocks = list->blocks + s->logs[i].first_block;
+		if (segment->block_count > 0)
+			segment->blocks = list->blocks + s->logs[i].first_block;
 	}
 	*partition = (struct stream_archive_partition){
 	    .topic = s->named->topic,
@@ -347,12 +348,15 @@ stream_list_seal(struct stream_archive_list *list, struct stream_error *err)
 	size_t at = 0;
 	int status;
 
-	qsort(list->logs, list->log_count, sizeof(*list->logs), compare_logs);
+	if (list->log_count > 0)
+		qsort(list->logs, list->log_count, sizeof(*list->logs),
+		    compare_logs);
 	status = name_all(list, err);
 	if (status != STREAM_OK)
 		return status;
-	qsort(list->named, list->named_count, sizeof(*list->named),
-	    compare_named);
+	if (list->named_count > 0)
+		qsort(list->named, list->named_count, sizeof(*list->named),
+		    compare_named);
 	list->segments = calloc(list->log_count + 1, sizeof(*list->segments));
 	list->partitions =
 	    calloc(list->named_count + 1, sizeof(*list->partitions));
