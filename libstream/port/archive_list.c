@@ -109,7 +109,8 @@ stream_list_add_settings(struct stream_archive_list *list, const char *topic,
 	new.settings = malloc(settings.size + 1);
 	if (new.settings == NULL)
 		return stream_fail_memory(err);
-	memcpy(new.settings, settings.data, settings.size);
+	if (settings.size > 0)
+		memcpy(new.settings, settings.data, settings.size);
 	new.settings[settings.size] = '\0';
 	strcpy(new.name, topic);
 	list->topics[list->topic_count++] = new;
