@@ -43,13 +43,15 @@ LIB_SRC := $(filter-out $(ARCHIVE_SRC),$(LIB_SRC))
 CMD_SRC := $(filter-out $(ARCHIVE_SRC),$(CMD_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/fault/*.c tests/tools/*.c bench/*.c)
+PRELOAD_SRC := tests/fault/nomem.c
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(O)/%.o)
 ARCHIVE_LIB_OBJ := $(ARCHIVE_LIB_SRC:%.c=$(O)/%.o)
 ARCHIVE_CMD_OBJ := $(ARCHIVE_CMD_SRC:%.c=$(O)/%.o)
 ARCHIVE_OBJ := $(ARCHIVE_LIB_OBJ) $(ARCHIVE_CMD_OBJ)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
-TOOL_BIN := $(TOOL_SRC:%.c=$(O)/%)
+TOOL_BIN := $(patsubst %.c,$(O)/%,$(filter-out $(PRELOAD_SRC),$(TOOL_SRC))) \
+	$(PRELOAD_SRC:%.c=$(O)/%.so)
 
 PYTHON ?= /usr/bin/python3
 export STRM ?= $(abspath $(O))/strm
@@ -146,6 +148,11 @@ $(O)/tests/fault/%: tests/fault/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) -pthread -MMD -MP -O2 -g -o $@ $<
 
+$(O)/tests/fault/%.so: tests/fault/%.c Makefile
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(WARN) -shared -fPIC -O2 -g -o $@ $<
+
 # These use the library as others do: its public headers.
 $(O)/tests/tools/%: tests/tools/%.c $(O)/libstream.a Makefile
 	$(say) CC $@
@@ -186,8 +193,20 @@ check-interop: all tools ## python3-kafka and golden directories
 check-fault-short: all tools
 	$(Q)STRM_FAULT=short tests/run-bats tests/fault
 
-check-fault: all tools ## every fault, in full (long)
+COMPACT_SEEDS ?= 1000
+
+check-compact: all ## compaction of COMPACT_SEEDS random logs (long)
+	$(Q)$(PYTHON) tests/interop/compact.py random 1000 $(COMPACT_SEEDS)
+	$(Q)$(PYTHON) tests/interop/compact.py rounds 1000 $(COMPACT_SEEDS)
+	$(Q)$(PYTHON) tests/interop/compact.py large 1000 $$(($(COMPACT_SEEDS) / 20))
+
+check-compact-big: all tools ## compaction of 5,000,000 records (long)
+	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 128MiB none
+	$(Q)$(PYTHON) tests/interop/compact_big.py 5000000 8MiB zstd
+
+check-fault: all tools $(O)/tests/unit/test_swaps ## every fault, in full (long)
 	$(Q)STRM_FAULT=long tests/run-bats tests/fault
+	$(Q)STRM_SWAPS=5000 tests/run-unit $(O)/tests/unit/test_swaps
 
 sanitize: ## the unit and command-line tests under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory O=$(O)/sanitize STATIC_LIBS='$(SHARED_LIBS)' \
@@ -303,6 +322,6 @@ clean: ## remove everything that was built
 	rm -rf $(O)
 
 .PHONY: all help tools check check-all check-unit check-cli check-interop \
-	check-fault-short check-fault check-fuzz fuzz sanitize bench lint format \
+	check-fault-short check-fault check-compact check-compact-big check-fuzz fuzz sanitize bench lint format \
 	deps demo install uninstall dist clean
 .DELETE_ON_ERROR:

@@ -9,6 +9,8 @@
 extern const struct cli_command produce_command;
 extern const struct cli_command consume_command;
 extern const struct cli_command tail_command;
+extern const struct cli_command table_command;
+extern const struct cli_command get_command;
 extern const struct cli_command topic_command;
 extern const struct cli_command inspect_command;
 extern const struct cli_command verify_command;

@@ -159,6 +159,8 @@ run_all(struct compact_run *run)
 	jobs->tick = tick;
 	threads = jobs_threads(jobs, run->opts->jobs);
 	run->options.memory = (size_t)run->opts->memory / threads;
+	/* One thread reads and writes; several jobs keep the rest busy. */
+	run->options.workers = threads == 1 ? opening_workers() - 1 : 0;
 	run->start_ms = cli_clock_ms();
 	cli_progress_begin(&run->progress, run->upkeep.context, 0);
 	jobs_run(jobs, threads);

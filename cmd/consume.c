@@ -26,7 +26,9 @@ static const struct cli_option options[] = {
 };
 
 static const struct cli_group groups[] = {
+    {printing_options, offsetof(struct consume_opts, reading.printing)},
     {reading_options, offsetof(struct consume_opts, reading)},
+    {reader_options, offsetof(struct consume_opts, reading.reader)},
     {NULL, 0},
 };
 

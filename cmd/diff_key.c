@@ -5,19 +5,11 @@
  * to have the keys themselves.  What does not fit the memory is done in further
  * rounds, each over a part of the hashes.
  */
-#define XXH_INLINE_ALL /* no library to link for two hashes */
+#define XXH_INLINE_ALL /* no library to link for a hash */
 #include <xxhash.h>
 
 #include "diff.h"
 #include "keymap.h"
-
-static struct keymap_key
-key_of(const struct stream_record *record)
-{
-	XXH128_hash_t hash = XXH3_128bits(record->key.data, record->key.size);
-
-	return (struct keymap_key){hash.high64, hash.low64};
-}
 
 /* What counts beside the value.  Headers are hashed as they are decoded. */
 static uint64_t
@@ -105,7 +97,7 @@ visit_all(struct tables *tables, enum diff_side side, visit_fn visit,
 		if (status != STREAM_OK || record == NULL)
 			break;
 		if (record->key.data != NULL)
-			key = key_of(record);
+			key = keymap_hash(record->key);
 		if (record->key.data == NULL ||
 		    keymap_has_round(tables->map, key))
 			status = visit(tables, side, record, key, err);

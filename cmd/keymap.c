@@ -1,19 +1,24 @@
+#define XXH_INLINE_ALL /* no library to link for one hash */
+#include <xxhash.h>
+
 #include "keymap.h"
 
 #include <stdlib.h>
 
 #include "cli/message.h"
 
-/* Fewer entries than this save no memory worth having. */
-enum { LEAST = 16 };
+/* Fewer entries than this save no memory worth having; memory that is not used
+ * costs time as well. */
+enum { LEAST = 16, FIRST = 1 << 12 };
 
 struct keymap {
 	struct keymap_entry *entries; /* open addressing; a power of two */
 	size_t mask;
 	size_t count;
-	size_t most;   /* three quarters are full */
-	uint64_t from; /* the round: high of its keys, included; */
-	uint64_t to;   /* included too */
+	size_t most;    /* three quarters are full */
+	size_t largest; /* that mask may become */
+	uint64_t from;  /* the round: high of its keys, included; */
+	uint64_t to;    /* included too */
 	bool begun;
 };
 
@@ -30,14 +35,24 @@ clear(struct keymap_entry *entry)
 	entry->sides[1] = (struct keymap_state){.offset = -1};
 }
 
+struct keymap_key
+keymap_hash(struct stream_bytes key)
+{
+	XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
+
+	return (struct keymap_key){hash.high64, hash.low64};
+}
+
 int
 keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 {
 	struct keymap *new = calloc(1, sizeof(*new));
-	size_t size = LEAST;
+	size_t largest = LEAST;
+	size_t size;
 
-	while (size * 2 <= bytes / sizeof(*new->entries))
-		size *= 2;
+	while (largest * 2 <= bytes / sizeof(*new->entries))
+		largest *= 2;
+	size = largest < FIRST ? largest : FIRST;
 	if (new != NULL)
 		new->entries = malloc(size * sizeof(*new->entries));
 	if (new == NULL || new->entries == NULL) {
@@ -46,6 +61,7 @@ keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 	}
 	new->mask = size - 1;
 	new->most = size - size / 4;
+	new->largest = largest - 1;
 	*map = new;
 	return STREAM_OK;
 }
@@ -57,6 +73,12 @@ keymap_free(struct keymap *map)
 		return;
 	free(map->entries);
 	free(map);
+}
+
+void
+keymap_restart(struct keymap *map)
+{
+	map->begun = false;
 }
 
 bool
@@ -90,6 +112,31 @@ locate(const struct keymap *map, struct keymap_key key)
 		   map->entries[i].key.low != key.low))
 		i = (i + 1) & map->mask;
 	return &map->entries[i];
+}
+
+/* Twice the room; the old entries are there until the new ones are. */
+static bool
+grow(struct keymap *map)
+{
+	struct keymap_entry *old = map->entries;
+	size_t count = map->mask + 1;
+
+	if (map->mask == map->largest)
+		return false;
+	map->entries = malloc(2 * count * sizeof(*old));
+	if (map->entries == NULL) {
+		map->entries = old;
+		return false;
+	}
+	map->mask = 2 * count - 1;
+	map->most = 2 * map->most;
+	for (size_t i = 0; i <= map->mask; i++)
+		clear(&map->entries[i]);
+	for (size_t i = 0; i < count; i++)
+		if (is_used(&old[i]))
+			*locate(map, old[i].key) = old[i];
+	free(old);
+	return true;
 }
 
 /* Some entries became free: move those behind them to where they are looked
@@ -135,6 +182,12 @@ halve(struct keymap *map)
 }
 
 void
+keymap_prefetch(const struct keymap *map, struct keymap_key key)
+{
+	__builtin_prefetch(&map->entries[key.low & map->mask]);
+}
+
+void
 keymap_put(struct keymap *map, struct keymap_key key, int side,
     struct keymap_state state)
 {
@@ -142,7 +195,8 @@ keymap_put(struct keymap *map, struct keymap_key key, int side,
 
 	if (!is_used(entry)) {
 		if (map->count >= map->most) {
-			halve(map);
+			if (!grow(map))
+				halve(map);
 			if (!keymap_has_round(map, key))
 				return;
 			entry = locate(map, key);

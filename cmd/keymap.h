@@ -1,5 +1,5 @@
 /*
- * keymap.h - the newest record of each key on two sides, by fingerprints
+ * keymap.h - the newest record of each key, on one side or two, by fingerprints
  *
  * A key is known by 128 bits of its hash, its record by 64 bits of the value's
  * and 64 of the rest's.  Memory is bounded: when it is full, the keys of the
@@ -34,9 +34,16 @@ struct keymap_entry {
 
 struct keymap;
 
-/* For about bytes of memory.  Gives *map; keymap_free.  STREAM_ENOMEM. */
+/* What stands for a key (borrowed, not null). */
+struct keymap_key keymap_hash(struct stream_bytes key);
+
+/* For about bytes of memory, and half as many more while it grows.  Gives *map;
+ * keymap_free.  STREAM_ENOMEM. */
 int keymap_new(size_t bytes, struct keymap **map, struct stream_error *err);
 void keymap_free(struct keymap *map); /* NULL is allowed */
+
+/* Begin again: the next round is the first. */
+void keymap_restart(struct keymap *map);
 
 /* Begin a round at the lowest hash that no round has had: true, or false when
  * all were. */
@@ -44,6 +51,9 @@ bool keymap_next_round(struct keymap *map);
 
 /* Is the key one of this round's? */
 bool keymap_has_round(const struct keymap *map, struct keymap_key key);
+
+/* Say that this key will soon be looked for: each costs a cache miss. */
+void keymap_prefetch(const struct keymap *map, struct keymap_key key);
 
 /* Put the newest state of a key of this round.  What is dropped for want of
  * room is the next round's. */

@@ -1,10 +1,32 @@
 #include "printing.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <stream/format.h>
 
 #include "cli/message.h"
+#include "cli/signals.h"
+
+const struct cli_option printing_options[] = {
+    {'f', "format", "FORMAT", CLI_TEXT, offsetof(struct printing_opts, format),
+	"print each record so; see strm(7)"},
+    {'J', "json", NULL, CLI_FLAG, offsetof(struct printing_opts, json),
+	"print JSON lines"},
+    {'K', "key-delimiter", "DELIM", CLI_DELIMITER,
+	offsetof(struct printing_opts, key_delimiter),
+	"print key and DELIM before the value"},
+    {'D', "delimiter", "DELIM", CLI_DELIMITER,
+	offsetof(struct printing_opts, delimiter),
+	"print DELIM after each record (default \\n)"},
+    {'0', "null", NULL, CLI_FLAG, offsetof(struct printing_opts, nul),
+	"print a NUL byte after each record"},
+    {0, "raw", NULL, CLI_FLAG, offsetof(struct printing_opts, raw),
+	"do not escape what goes to a terminal"},
+    {0, NULL, NULL, CLI_FLAG, 0, NULL},
+};
 
 struct printing {
 	struct stream_format *format; /* NULL: text */
@@ -63,6 +85,41 @@ printing_new(const struct printing_opts *opts, struct printing **printing,
 	}
 	*printing = new;
 	return STREAM_OK;
+}
+
+int
+printing_open(const struct printing_opts *opts, struct cli_out *out,
+    struct printing **printing, struct stream_error *err)
+{
+	int status = printing_new(opts, printing, err);
+
+	if (status == STREAM_OK)
+		status = cli_out_open(out, STDOUT_FILENO, opts->raw, err);
+	return status;
+}
+
+enum cli_exit
+printing_conclude(struct cli_out *out, int status, struct stream_error *err)
+{
+	enum cli_exit code = CLI_DONE;
+	struct stream_error lost;
+	int flushed = STREAM_OK;
+	bool failed =
+	    status != STREAM_END && status != STREAM_OK && !cli_out_failed(out);
+
+	if (out->data != NULL)
+		flushed = cli_out_close(out, &lost);
+	if ((status == STREAM_EIO && err->sys == EPIPE) ||
+	    (flushed == STREAM_EIO && lost.sys == EPIPE))
+		cli_signals_die(SIGPIPE);
+	if (failed)
+		code = cli_report(NULL, err);
+	/* Nothing is wrong with the command line: the data are not for us. */
+	if (failed && err->status == STREAM_ETOOBIG)
+		code = CLI_DAMAGED;
+	if (!failed && flushed != STREAM_OK)
+		code = cli_report("standard output", &lost);
+	return code;
 }
 
 void

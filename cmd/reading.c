@@ -1,6 +1,5 @@
 #include "reading.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,45 +11,54 @@
 #include "cli/signals.h"
 #include "holes.h"
 #include "opening.h"
-#include "printing.h"
 
 enum { ISOLATION_COMMITTED, ISOLATION_UNCOMMITTED };
 
-const struct cli_option reading_options[] = {
-    {'f', "format", "FORMAT", CLI_TEXT, offsetof(struct reading_opts, format),
-	"print each record so; see strm(7)"},
-    {'J', "json", NULL, CLI_FLAG, offsetof(struct reading_opts, json),
-	"print JSON lines"},
-    {'K', "key-delimiter", "DELIM", CLI_DELIMITER,
-	offsetof(struct reading_opts, key_delimiter),
-	"print key and DELIM before the value"},
-    {'D', "delimiter", "DELIM", CLI_DELIMITER,
-	offsetof(struct reading_opts, delimiter),
-	"print DELIM after each record (default \\n)"},
-    {'0', "null", NULL, CLI_FLAG, offsetof(struct reading_opts, nul),
-	"print a NUL byte after each record"},
-    {'F', "follow", NULL, CLI_FLAG, offsetof(struct reading_opts, follow),
-	"wait for more at the end"},
-    {0, "durable", NULL, CLI_FLAG, offsetof(struct reading_opts, durable),
+const struct cli_option reader_options[] = {
+    {0, "durable", NULL, CLI_FLAG, offsetof(struct reader_opts, durable),
 	"only records that are synced"},
     {'i', "isolation", "committed|uncommitted", CLI_CHOICE,
-	offsetof(struct reading_opts, isolation),
+	offsetof(struct reader_opts, isolation),
 	"with uncommitted, also aborted and open transactions"},
-    {0, "clamp", NULL, CLI_FLAG, offsetof(struct reading_opts, clamp),
+    {0, "clamp", NULL, CLI_FLAG, offsetof(struct reader_opts, clamp),
 	"an offset outside the log means the nearest inside"},
     {0, "skip-corrupt", NULL, CLI_FLAG,
-	offsetof(struct reading_opts, skip_corrupt),
+	offsetof(struct reader_opts, skip_corrupt),
 	"go on behind damage, and tell of each hole"},
-    {0, "raw", NULL, CLI_FLAG, offsetof(struct reading_opts, raw),
-	"do not escape what goes to a terminal"},
     {0, "max-batch-bytes", "SIZE", CLI_SIZE,
-	offsetof(struct reading_opts, max_batch_bytes),
+	offsetof(struct reader_opts, max_batch_bytes),
 	"refuse larger batches (default 64MiB)"},
     {0, "lock-timeout", "DURATION", CLI_DURATION,
-	offsetof(struct reading_opts, lock_timeout_ms),
+	offsetof(struct reader_opts, lock_timeout_ms),
 	"wait this long for an append that does not end (default 10s)"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
+
+const struct cli_option reading_options[] = {
+    {'F', "follow", NULL, CLI_FLAG, offsetof(struct reading_opts, follow),
+	"wait for more at the end"},
+    {0, NULL, NULL, CLI_FLAG, 0, NULL},
+};
+
+struct stream_reader_options
+reader_options_for(const struct reader_opts *opts)
+{
+	struct stream_reader_options options = {
+	    .max_batch_bytes = (size_t)opts->max_batch_bytes,
+	    .lock_timeout_ms = (int)opts->lock_timeout_ms,
+	    .workers = opening_workers(),
+	};
+
+	if (opts->durable)
+		options.flags |= STREAM_READER_DURABLE;
+	if (opts->clamp)
+		options.flags |= STREAM_READER_CLAMP;
+	if (opts->skip_corrupt)
+		options.flags |= STREAM_READER_SKIP_CORRUPT;
+	if (opts->isolation == ISOLATION_UNCOMMITTED)
+		options.flags |= STREAM_READER_UNCOMMITTED;
+	return options;
+}
 
 /* One partition that is being read. */
 struct source {
@@ -86,27 +94,16 @@ static struct stream_reader_options
 options_for(struct run *run, struct stream_range range)
 {
 	const struct reading_opts *opts = run->reading->opts;
-	struct stream_reader_options options = {
-	    .range = range,
-	    .max_batch_bytes = (size_t)opts->max_batch_bytes,
-	    .lock_timeout_ms = (int)opts->lock_timeout_ms,
-	    .workers = opening_workers(),
-	    .note = note,
-	    .note_context = run,
-	    .hole = holes_tell,
-	    .hole_context = &run->holes,
-	};
+	struct stream_reader_options options =
+	    reader_options_for(&opts->reader);
 
+	options.range = range;
+	options.note = note;
+	options.note_context = run;
+	options.hole = holes_tell;
+	options.hole_context = &run->holes;
 	if (opts->follow)
 		options.flags |= STREAM_READER_FOLLOW;
-	if (opts->durable)
-		options.flags |= STREAM_READER_DURABLE;
-	if (opts->clamp)
-		options.flags |= STREAM_READER_CLAMP;
-	if (opts->skip_corrupt)
-		options.flags |= STREAM_READER_SKIP_CORRUPT;
-	if (opts->isolation == ISOLATION_UNCOMMITTED)
-		options.flags |= STREAM_READER_UNCOMMITTED;
 	if (range.from.kind == STREAM_POINT_NONE && run->reading->last >= 0)
 		options.range.from = (struct stream_point){
 		    STREAM_POINT_LAST, run->reading->last};
@@ -271,31 +268,27 @@ follow_all(struct run *run, struct stream_error *err)
 	}
 }
 
-/* ---- the tool ----------------------------------------------------------- */
-
-static int
-open_output(struct run *run, struct stream_error *err)
+bool
+reading_has_end(const struct stream_range *range)
 {
-	const struct reading_opts *opts = run->reading->opts;
-	struct printing_opts how = {
-	    .format = opts->format,
-	    .json = opts->json,
-	    .key_delimiter = opts->key_delimiter,
-	    .delimiter = opts->delimiter,
-	    .nul = opts->nul,
-	};
-	int status = printing_new(&how, &run->printing, err);
-
-	if (status == STREAM_OK)
-		status = cli_out_open(&run->out, STDOUT_FILENO, opts->raw, err);
-	return status;
+	return range->to.kind != STREAM_POINT_NONE &&
+	       range->to.kind != STREAM_POINT_END;
 }
+
+struct stream_range
+reading_since(int64_t end)
+{
+	return (struct stream_range){.from = {STREAM_POINT_OFFSET, end}};
+}
+
+/* ---- the tool ----------------------------------------------------------- */
 
 static int
 open_all(struct run *run, char *const *addresses, int count,
     struct stream_error *err)
 {
-	int status = open_output(run, err);
+	int status = printing_open(
+	    &run->reading->opts->printing, &run->out, &run->printing, err);
 
 	opening_raise_limit();
 	if (status == STREAM_OK && run->reading->opts->follow)
@@ -316,29 +309,11 @@ release(struct run *run)
 	printing_free(run->printing);
 }
 
-/* What was printed is flushed whatever ended the loop; a closed pipe is a
- * silent death, as for cat. */
 static enum cli_exit
 conclude(struct run *run, int status, struct stream_error *err)
 {
-	enum cli_exit code = CLI_DONE;
-	struct stream_error lost;
-	int flushed = STREAM_OK;
-	bool failed = status != STREAM_END && status != STREAM_OK &&
-		      !cli_out_failed(&run->out);
+	enum cli_exit code = printing_conclude(&run->out, status, err);
 
-	if (run->out.data != NULL)
-		flushed = cli_out_close(&run->out, &lost);
-	if ((status == STREAM_EIO && err->sys == EPIPE) ||
-	    (flushed == STREAM_EIO && lost.sys == EPIPE))
-		cli_signals_die(SIGPIPE);
-	if (failed)
-		code = cli_report(NULL, err);
-	/* Nothing is wrong with the command line: the data are not for us. */
-	if (failed && err->status == STREAM_ETOOBIG)
-		code = CLI_DAMAGED;
-	if (!failed && flushed != STREAM_OK)
-		code = cli_report("standard output", &lost);
 	/* What ended it weighs more than what was passed. */
 	code = cli_first(code, holes_conclude(&run->holes));
 	if (run->context->verbose)

@@ -32,6 +32,8 @@ static const struct cli_command *const commands[] = {
     &produce_command,
     &consume_command,
     &tail_command,
+    &table_command,
+    &get_command,
     &topic_command,
     &inspect_command,
     &verify_command,

@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail topic inspect verify repair roll retain trim compact maintain diff archive restore help'
+        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain diff archive restore help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -18,13 +18,23 @@ _strm_describe() {
         ;;
     'strm consume')
         commands=''
-        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -p --partition -o --offset -f --format -J --json -K --key-delimiter -D --delimiter -0 --null --raw -F --follow --durable -i --isolation --clamp --skip-corrupt --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
         ;;
     'strm tail')
         commands=''
-        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null -F --follow --durable -i --isolation --clamp --skip-corrupt --raw --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        options='-n --count -f --format -J --json -K --key-delimiter -D --delimiter -0 --null --raw -F --follow --durable -i --isolation --clamp --skip-corrupt --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='ADDRESS...'
+        ;;
+    'strm table')
+        commands=''
+        options='-n --count --memory -f --format -J --json -K --key-delimiter -D --delimiter -0 --null --raw --durable -i --isolation --clamp --skip-corrupt --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS...'
+        ;;
+    'strm get')
+        commands=''
+        options='-k --key --all-partitions -f --format -J --json -K --key-delimiter -D --delimiter -0 --null --raw --durable -i --isolation --clamp --skip-corrupt --max-batch-bytes --lock-timeout -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS'
         ;;
     'strm topic')
         commands='create ls describe alter rm'
@@ -165,6 +175,23 @@ _strm_argument() {
     'strm tail --max-batch-bytes') argument='SIZE' ;;
     'strm tail --lock-timeout') argument='DURATION' ;;
     'strm tail -C' | 'strm tail --store') argument='STORE' ;;
+    'strm table -n' | 'strm table --count') argument='N' ;;
+    'strm table --memory') argument='SIZE' ;;
+    'strm table -f' | 'strm table --format') argument='FORMAT' ;;
+    'strm table -K' | 'strm table --key-delimiter') argument='DELIM' ;;
+    'strm table -D' | 'strm table --delimiter') argument='DELIM' ;;
+    'strm table -i' | 'strm table --isolation') argument='committed|uncommitted' ;;
+    'strm table --max-batch-bytes') argument='SIZE' ;;
+    'strm table --lock-timeout') argument='DURATION' ;;
+    'strm table -C' | 'strm table --store') argument='STORE' ;;
+    'strm get -k' | 'strm get --key') argument='KEY' ;;
+    'strm get -f' | 'strm get --format') argument='FORMAT' ;;
+    'strm get -K' | 'strm get --key-delimiter') argument='DELIM' ;;
+    'strm get -D' | 'strm get --delimiter') argument='DELIM' ;;
+    'strm get -i' | 'strm get --isolation') argument='committed|uncommitted' ;;
+    'strm get --max-batch-bytes') argument='SIZE' ;;
+    'strm get --lock-timeout') argument='DURATION' ;;
+    'strm get -C' | 'strm get --store') argument='STORE' ;;
     'strm topic -C' | 'strm topic --store') argument='STORE' ;;
     'strm topic create --partitions') argument='N' ;;
     'strm topic create --set') argument='KEY=VALUE' ;;

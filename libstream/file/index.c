@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -56,6 +57,23 @@ drop_unused(struct entries *entries)
 	entries->count = low;
 }
 
+/*
+ * Is the open log still the one of its name, now that its index is open?
+ * Whoever replaces a segment replaces or removes the log first, so the index is
+ * that log's, or one of before, whose log held all of this one and more: its
+ * entries are as true of the rest.
+ */
+static bool
+is_log_there(const struct stream_index_source *source)
+{
+	struct stat open, named;
+
+	return fstat(source->log, &open) == 0 &&
+	       fstatat(source->dirfd, source->log_name, &named,
+		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
 /* "N.log" names "N.index"; "N.log.swap" names "N.index.swap". */
 static bool
 open_entries(const struct stream_index_source *source, const char *extension,
@@ -71,7 +89,8 @@ open_entries(const struct stream_index_source *source, const char *extension,
 	if (stream_io_open(source->dirfd, name, O_RDONLY, &entries->fd, NULL) !=
 	    STREAM_OK)
 		return false;
-	if (stream_io_size(entries->fd, &bytes, NULL) != STREAM_OK)
+	if (!is_log_there(source) ||
+	    stream_io_size(entries->fd, &bytes, NULL) != STREAM_OK)
 		bytes = 0;
 	entries->count = bytes / size;
 	drop_unused(entries);

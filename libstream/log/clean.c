@@ -253,8 +253,8 @@ take_batches(struct clean *clean, struct stream_error *err)
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
-/* All that is to go to the new segment has: its end, before the caller could
- * still stop it. */
+/* Finish the new segment.  The caller is asked before whether to go on, since
+ * nothing may stay if not. */
 static int
 finish(struct clean *clean, struct stream_error *err)
 {

@@ -43,7 +43,8 @@ struct stream_clean_amount {
 	uint64_t bytes;
 	uint64_t batches;
 	uint64_t records;    /* data only */
-	uint64_t tombstones; /* of those, without a value */
+	uint64_t tombstones; /* of those, without a value; none of aborted
+				transactions, which are not read */
 	uint64_t markers;    /* control records */
 };
 

@@ -14,7 +14,7 @@
 
 /* Bytes of a piece: many times what handing it over costs, little enough for
  * the second-level cache; and batches, since they can be tiny. */
-enum { PIECE_BYTES = 512 * 1024, PIECE_BATCHES = 4096 };
+enum { PIECE_BYTES = 512 * 1024, PIECE_BATCHES = 1024 };
 
 void
 stream_clean_piece_init(struct stream_clean_piece *piece)
@@ -105,6 +105,15 @@ is_past_horizon(const struct judging *judging)
 }
 
 static inline bool
+is_superseded(
+    const struct stream_keymap *map, int64_t offset, struct stream_key key)
+{
+	if (stream_keymap_has_index(map, offset))
+		return !stream_keymap_is_newest(map, offset);
+	return offset < stream_keymap_find(map, key);
+}
+
+static inline bool
 judge(struct judging *judging, const struct stream_record *record,
     struct stream_key key)
 {
@@ -114,7 +123,7 @@ judge(struct judging *judging, const struct stream_record *record,
 		judging->piece->stats.no_key++;
 		return false;
 	}
-	if (record->offset < stream_keymap_find(judging->rules->map, key)) {
+	if (is_superseded(judging->rules->map, record->offset, key)) {
 		judging->piece->stats.superseded++;
 		return false;
 	}
@@ -125,8 +134,8 @@ judge(struct judging *judging, const struct stream_record *record,
 	return true;
 }
 
-/* Each look into the map is a cache miss: all are begun before the first is
- * waited for. */
+/* Each look into the map by key is a cache miss: all are begun before the first
+ * is waited for. */
 static void
 choose(void *context, const struct stream_record *records, size_t count,
     bool *keep)
@@ -137,7 +146,8 @@ choose(void *context, const struct stream_record *records, size_t count,
 
 	for (size_t i = 0; i < count; i++) {
 		keys[i] = (struct stream_key){0};
-		if (records[i].key.data == NULL)
+		if (records[i].key.data == NULL ||
+		    stream_keymap_has_index(map, records[i].offset))
 			continue;
 		keys[i] = stream_keymap_hash(map, records[i].key);
 		stream_keymap_prefetch(map, keys[i]);

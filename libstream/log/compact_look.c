@@ -59,7 +59,8 @@ list(int dirfd, struct stream_compact_look *look, struct stream_error *err)
 		look->bases[i] = view.segments[i].base_offset;
 		if (view.segments[i].swap)
 			status = stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-			    "a compaction is under way, or was interrupted");
+			    "a compaction is under way, or was interrupted: "
+			    "one that writes finishes it");
 	}
 	look->count = status == STREAM_OK ? view.count : 0;
 	stream_view_release(&view);

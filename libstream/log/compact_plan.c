@@ -134,7 +134,9 @@ stream_compact_decide(const struct stream_compact_facts *segments, size_t count,
 	sum->active_is_used = active->bytes > 0;
 	sum->from_offset = first_dirty(limits, start, sum->log_end_offset);
 	sum->clean_offset = sum->from_offset;
-	set_bound(segments, count, stable_offset, limits, sum);
+	/* What is open below the log start holds up nobody. */
+	set_bound(segments, count,
+	    stable_offset > start ? stable_offset : start, limits, sum);
 	add_bytes(segments, count, sum);
 	sum->verdict = judge(segments, count, limits, sum);
 }

@@ -24,7 +24,6 @@ struct round {
 	struct stream_clean_rules rules;
 	bool writes;
 	bool *declared; /* gaps were, in an earlier round or group */
-	size_t count;   /* segments that are cleaned */
 	int64_t dirty;  /* the clean point as it was */
 	int64_t groups; /* so far */
 	struct stream_clean_stats stats; /* of all groups */
@@ -58,6 +57,16 @@ first_dirty(const struct stream_compacting *c, int64_t dirty)
 	return n > 0 && c->look.segments[n].base_offset > dirty ? n - 1 : n;
 }
 
+/* So many segments, from the first on, are cleaned when all keys below end are
+ * known.  The clean point can be above the bound, after a trim. */
+static size_t
+count_to_clean(const struct round *r, int64_t end)
+{
+	int64_t bound = r->c->compact->sum.uncleanable_offset;
+
+	return stream_compacting_reach(r->c, end < bound ? end : bound);
+}
+
 static int
 fill_map(struct round *r, struct stream_error *err)
 {
@@ -79,7 +88,8 @@ fill_map(struct round *r, struct stream_error *err)
 
 	if (span.from == span.to)
 		span.count = 0;
-	will_read(r, sum_bytes(c, first, first + span.count));
+	will_read(r, sum_bytes(c, first, first + span.count) +
+			 sum_bytes(c, 0, count_to_clean(r, span.to)));
 	return stream_compact_map_fill(
 	    &span, r->map, &r->rules.mapped_end, err);
 }
@@ -98,6 +108,7 @@ set_rules(struct round *r)
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
 	    .dry_run = !r->writes,
+	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
 	    .txn = c->look.txn,
@@ -259,11 +270,10 @@ static int
 clean_all_groups(struct round *r, struct stream_error *err)
 {
 	struct stream_compacting *c = r->c;
-	size_t reach = stream_compacting_reach(c, r->rules.mapped_end);
 	int64_t bound = c->compact->sum.uncleanable_offset;
+	size_t reach = count_to_clean(r, r->rules.mapped_end);
 	int status;
 
-	will_read(r, sum_bytes(c, 0, reach));
 	status = stream_clean_txn_begin(c->look.txn, err);
 	for (size_t i = 0; i < reach && status == STREAM_OK;) {
 		size_t count = stream_compact_group(
@@ -287,6 +297,7 @@ run_round(struct round *r, struct stream_error *err)
 	status = fill_map(r, err);
 	if (status != STREAM_OK)
 		return status;
+	stream_keymap_index(r->map, r->dirty, r->rules.mapped_end);
 	sum->segments_in = sum->segments_out = sum->segments_same = 0;
 	status = clean_all_groups(r, err);
 	if (status != STREAM_OK)

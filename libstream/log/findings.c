@@ -377,7 +377,7 @@ survey_segment(struct stream_collecting *c, size_t i, struct stream_error *err)
 	    .base_offset = segment->base_offset,
 	    .next_base = segment->closed ? segment[1].base_offset : -1,
 	    .cap = c->source->cap,
-	    .dense = c->source->config.dense,
+	    .dense = c->dense,
 	};
 	int status =
 	    stream_view_open(&c->view, i, c->source->dirfd, &source.fd, err);
@@ -429,11 +429,29 @@ walk_segments(struct stream_collecting *c, struct stream_error *err)
 	return status;
 }
 
+/* A compaction may have come between; its segments are in the view only if the
+ * settings have said so before. */
+static int
+ask_gaps(struct stream_collecting *c, struct stream_error *err)
+{
+	const struct stream_repair_source *source = c->source;
+	bool gaps = !source->config.dense;
+	int status = STREAM_OK;
+
+	if (!gaps)
+		status = stream_facts_ask_gaps(
+		    &source->facts, source->dirfd, &gaps, err);
+	c->dense = !gaps;
+	return status;
+}
+
 static int
 collect(struct stream_collecting *c, struct stream_error *err)
 {
 	int status = stream_view_load(c->source->dirfd, &c->view, err);
 
+	if (status == STREAM_OK)
+		status = ask_gaps(c, err);
 	if (status == STREAM_OK)
 		status = load_state(c, err);
 	if (status == STREAM_OK)

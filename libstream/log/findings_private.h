@@ -22,6 +22,7 @@ struct stream_found_abort {
 
 struct stream_collecting {
 	const struct stream_repair_source *source;
+	bool dense; /* when the view was loaded */
 	struct stream_findings *findings;
 	struct stream_repair *repair;
 	struct stream_view view;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -166,26 +167,28 @@ pass(struct stream_isolation *isolation, const struct stream_batch_info *info,
 	return status;
 }
 
-/* The segment after the one that was walked, or the one that holds the walk's
- * offset, also when the one that was walked was compacted with others since;
- * view->count when there is none after it. */
+/*
+ * The segment that the walk goes on in: the one after that which was walked;
+ * but where compaction put another file in the place of that, the one that
+ * holds the walk's offset, and *replaced is set.  view->count when there is
+ * none.
+ */
 static size_t
-find_next(
-    const struct stream_isolation *isolation, const struct stream_view *view)
+find_next(const struct stream_isolation *isolation,
+    const struct stream_view *view, bool *replaced)
 {
-	size_t i = 0;
+	size_t i;
 
-	if (isolation->base < 0 && view->count > 0)
-		return stream_view_find(view, isolation->next);
-	while (
-	    i < view->count && view->segments[i].base_offset <= isolation->base)
-		i++;
-	if (i < view->count &&
-	    view->segments[i].base_offset != isolation->next &&
-	    stream_view_is_replaced(
-		view, isolation->base, isolation->dirfd, isolation->fd))
-		return stream_view_find(view, isolation->next);
-	return i;
+	*replaced = false;
+	if (view->count == 0)
+		return 0;
+	i = stream_view_find(view, isolation->next);
+	if (isolation->base < 0 ||
+	    view->segments[i].base_offset > isolation->base)
+		return i;
+	*replaced = stream_view_is_replaced(
+	    view, isolation->base, isolation->dirfd, isolation->fd);
+	return *replaced ? i : i + 1;
 }
 
 static int
@@ -204,6 +207,9 @@ open_segment(struct stream_isolation *isolation, const struct stream_view *view,
 		close(isolation->fd);
 	isolation->fd = fd;
 	isolation->base = view->segments[i].base_offset;
+	/* Nothing lies between the end of a segment and the next. */
+	if (isolation->next < isolation->base)
+		isolation->next = isolation->base;
 	isolation->closed_once = false;
 	isolation->size = 0;
 	stream_scan_move(&isolation->scan, fd, 0);
@@ -282,21 +288,24 @@ at_damage(struct stream_isolation *isolation, const struct stream_view *view,
  * The walk came to the end of its segment, or to bytes that are no batch (why).
  * STREAM_END when the log ends there.  A closed segment is read once more,
  * since its last bytes may have come after it was read; what is wrong there
- * may have been the marker that is looked for.
+ * may have been the marker that is looked for.  A segment that was replaced is
+ * in another file from its offset on; what was walked is passed there.
  */
 static int
 go_on(struct stream_isolation *isolation, int stopped,
     const struct stream_error *why, struct stream_error *err)
 {
 	struct stream_view view;
-	bool damaged = false;
+	bool damaged = false, replaced;
 	size_t next;
 	int status = stream_view_load(isolation->dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
-	next = find_next(isolation, &view);
-	if (next == view.count && stopped != STREAM_END)
+	next = find_next(isolation, &view, &replaced);
+	if (replaced)
+		status = open_segment(isolation, &view, next, err);
+	else if (next == view.count && stopped != STREAM_END)
 		status = judge_newest(isolation, &damaged, err);
 	else if (next == view.count)
 		status = STREAM_END;
@@ -374,9 +383,14 @@ walk_to(struct stream_isolation *isolation, int64_t offset,
 	return status;
 }
 
-/* What was open at offset begins with the newest snapshot at or below it. */
+/*
+ * What was open at offset is found by a walk from the newest snapshot at or
+ * below it, or from the first offset of what was open there.  The snapshot
+ * alone is not believed: compaction takes markers away whose transaction has no
+ * batch left, and such a transaction would seem open for ever.
+ */
 static int
-load_snapshot(struct stream_isolation *isolation, int64_t offset,
+find_start(struct stream_isolation *isolation, int64_t offset,
     struct stream_error *err)
 {
 	struct stream_snapshot_entry *entries;
@@ -389,23 +403,13 @@ load_snapshot(struct stream_isolation *isolation, int64_t offset,
 		return STREAM_OK;
 	if (status != STREAM_OK)
 		return status;
-	for (size_t i = 0; i < count && status == STREAM_OK; i++)
-		if (entries[i].transaction_first_offset >= 0)
-			status = begin(isolation, entries[i].producer_id,
-			    entries[i].transaction_first_offset, err);
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].transaction_first_offset >= 0 &&
+		    entries[i].transaction_first_offset < at)
+			at = entries[i].transaction_first_offset;
 	free(entries);
 	isolation->next = at;
-	return status;
-}
-
-/* Earlier transactions stand first, whatever the snapshot's order. */
-static int
-by_first_offset(const void *a, const void *b)
-{
-	const struct transaction *x = a, *y = b;
-
-	return (x->first_offset > y->first_offset) -
-	       (x->first_offset < y->first_offset);
+	return STREAM_OK;
 }
 
 int
@@ -426,10 +430,7 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
 	    STREAM_SCAN_SMALL_BLOCK);
 	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, cap,
 	    STREAM_SCAN_SMALL_BLOCK);
-	status = load_snapshot(new, offset, err);
-	if (new->count > 1)
-		qsort(new->transactions, new->count, sizeof(*new->transactions),
-		    by_first_offset);
+	status = find_start(new, offset, err);
 	if (status == STREAM_OK)
 		status = walk_to(new, offset, err);
 	if (status != STREAM_OK && status != STREAM_END) {

@@ -37,6 +37,10 @@ struct stream_keymap {
 	size_t count;
 	size_t room; /* in slot_count */
 	uint64_t seed;
+	/* A bit for each offset from index_from on, index_count of them. */
+	uint64_t *index; /* owned; NULL: none */
+	int64_t index_from;
+	uint64_t index_count;
 };
 
 /* A slot is found from 32 bits of a hash. */
@@ -107,6 +111,7 @@ stream_keymap_free(struct stream_keymap *map)
 {
 	if (!map)
 		return;
+	free(map->index);
 	stream_pages_free(map->slots, map->slot_most * sizeof(struct slot));
 	free(map);
 }
@@ -117,6 +122,9 @@ stream_keymap_clear(struct stream_keymap *map)
 	if (map->count)
 		memset(map->slots, 0, map->slot_count * sizeof(struct slot));
 	map->count = 0;
+	free(map->index);
+	map->index = NULL;
+	map->index_count = 0;
 }
 
 struct stream_key
@@ -163,13 +171,13 @@ look(const struct stream_keymap *map, struct stream_key key)
 
 /* ---- growing ------------------------------------------------------------ */
 
+/* What division left out is made up for by the last step, not by one more. */
 static size_t
 next_count(const struct stream_keymap *map)
 {
-	/* What division left out is made up for at the end. */
-	return map->slot_count >= map->slot_most / GROWTH
-		   ? map->slot_most
-		   : map->slot_count * GROWTH;
+	size_t next = map->slot_count * GROWTH;
+
+	return next > map->slot_most / 2 ? map->slot_most : next;
 }
 
 /*
@@ -237,6 +245,54 @@ int64_t
 stream_keymap_find(const struct stream_keymap *map, struct stream_key key)
 {
 	return (int64_t)look(map, key)->next_offset - 1;
+}
+
+/* ---- by offset ---------------------------------------------------------- */
+
+/* A sixteenth of the slots' memory is not worth a word; more would be. */
+static bool
+is_worth_it(const struct stream_keymap *map, int64_t from, int64_t to)
+{
+	size_t most = map->slot_most * sizeof(struct slot) / 16 + 4096;
+
+	return to > from && (uint64_t)(to - from) / 8 < most;
+}
+
+void
+stream_keymap_index(struct stream_keymap *map, int64_t from, int64_t to)
+{
+	uint64_t count = (uint64_t)(to - from);
+
+	free(map->index);
+	map->index = NULL;
+	map->index_count = 0;
+	if (!is_worth_it(map, from, to))
+		return;
+	map->index = calloc(count / 64 + 1, sizeof(*map->index));
+	if (!map->index)
+		return;
+	map->index_from = from;
+	map->index_count = count;
+	for (size_t i = 0; i < map->slot_count; i++) {
+		uint64_t at = map->slots[i].next_offset - 1 - (uint64_t)from;
+
+		if (map->slots[i].next_offset && at < count)
+			map->index[at / 64] |= UINT64_C(1) << (at % 64);
+	}
+}
+
+bool
+stream_keymap_has_index(const struct stream_keymap *map, int64_t offset)
+{
+	return (uint64_t)offset - (uint64_t)map->index_from < map->index_count;
+}
+
+bool
+stream_keymap_is_newest(const struct stream_keymap *map, int64_t offset)
+{
+	uint64_t at = (uint64_t)offset - (uint64_t)map->index_from;
+
+	return map->index[at / 64] >> (at % 64) & 1;
 }
 
 size_t

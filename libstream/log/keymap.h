@@ -71,6 +71,20 @@ bool stream_keymap_put(
 int64_t stream_keymap_find(
     const struct stream_keymap *map, struct stream_key key);
 
+/*
+ * Make ready to be asked by offset instead of by key, which costs no cache
+ * miss: a bit for each offset from from up to, and without, to, where all that
+ * was put lies.  Nothing may be put after it, until clear.  If that is more
+ * bits than the map's size justifies, or there is no memory, nothing happens.
+ */
+void stream_keymap_index(struct stream_keymap *map, int64_t from, int64_t to);
+
+/* Can it be asked for this offset? */
+bool stream_keymap_has_index(const struct stream_keymap *map, int64_t offset);
+
+/* Is this the newest offset of some key?  It can be asked for it. */
+bool stream_keymap_is_newest(const struct stream_keymap *map, int64_t offset);
+
 /* Keys that are in it, and that fit at all. */
 size_t stream_keymap_count(const struct stream_keymap *map);
 size_t stream_keymap_room(const struct stream_keymap *map);

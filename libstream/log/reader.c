@@ -38,6 +38,12 @@ copy_names(struct stream_reader *reader,
 	reader->name = strdup(source->name);
 	if (reader->name == NULL)
 		return stream_fail_memory(err);
+	if (source->facts.topic != NULL) {
+		reader->topic = strdup(source->facts.topic);
+		if (reader->topic == NULL)
+			return stream_fail_memory(err);
+	}
+	reader->facts.topic = reader->topic;
 	if (source->only == NULL)
 		return STREAM_OK;
 	reader->only = strdup(source->only);
@@ -54,11 +60,13 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    .is_ours = source->is_ours,
 	    .has_transactions = source->has_transactions,
 	    .dense = source->dense,
+	    .facts = source->facts,
 	    .statefd = -1,
 	    .fd = -1,
 	    .expected = -1,
 	    .end = STREAM_NO_LIMIT,
 	    .limit_base = STREAM_NO_LIMIT,
+	    .limit_fd = -1,
 	    .left = -1,
 	    .settled_base = -1,
 	    .watch_file = -1,
@@ -159,9 +167,12 @@ stream_reader_close(struct stream_reader *reader)
 	stream_view_release(&reader->view);
 	if (reader->fd >= 0)
 		close(reader->fd);
+	if (reader->limit_fd >= 0)
+		close(reader->limit_fd);
 	if (reader->statefd >= 0)
 		close(reader->statefd);
 	close(reader->dirfd);
+	free(reader->topic);
 	free(reader->name);
 	free(reader->only);
 	free(reader);

@@ -9,6 +9,8 @@
 
 #include <stream/reader.h>
 
+#include "log/facts.h"
+
 struct stream_reader_source {
 	int dirfd;        /* of the partition; kept, closed with the reader */
 	const char *name; /* of its directory, for messages; borrowed */
@@ -17,6 +19,8 @@ struct stream_reader_source {
 	bool is_ours;             /* a topic that strm made */
 	bool has_transactions;    /* or may have: a broker wrote it */
 	bool dense;               /* ours and never compacted */
+	struct stream_facts
+	    facts; /* to be asked again; the topic is borrowed */
 };
 
 /* As stream_reader_open.  On failure too dirfd is closed. */

@@ -1,164 +1,10 @@
 /*
  * reader_batch.c - the next batch, wherever it is
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fail.h"
-#include "file/io.h"
 #include "log/reader_private.h"
-
-int
-stream_reader_load_view(struct stream_reader *reader, struct stream_error *err)
-{
-	struct stream_view view;
-	int status;
-
-	if (reader->only != NULL)
-		return reader->view.count > 0
-			   ? STREAM_OK
-			   : stream_view_load_one(
-				 reader->only, &reader->view, err);
-	status = stream_view_load(reader->dirfd, &view, err);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", reader->name);
-	stream_view_release(&reader->view);
-	reader->view = view;
-	return STREAM_OK;
-}
-
-static void
-put_log_name(struct stream_reader *reader, size_t index)
-{
-	struct stream_name name = {
-	    .base_offset = reader->view.segments[index].base_offset,
-	    .kind = STREAM_NAME_LOG,
-	    .state = reader->view.segments[index].swap ? STREAM_NAME_SWAP
-						       : STREAM_NAME_PLAIN,
-	};
-
-	stream_name_put(&name, reader->log_name);
-}
-
-/* A file that nobody can open, not for want of descriptors and such, is as good
- * as missing to one who skips damage: an empty one takes its place. */
-static bool
-may_pass_unopened(const struct stream_reader *reader, int status,
-    const struct stream_error *why)
-{
-	int sys = why->sys;
-
-	return status == STREAM_EIO && stream_reader_skips(reader) &&
-	       (sys == 0 || sys == ELOOP || sys == EACCES || sys == EPERM ||
-		   sys == ENXIO);
-}
-
-int
-stream_reader_open_segment(struct stream_reader *reader, size_t index,
-    uint64_t position, struct stream_error *err)
-{
-	struct stream_error why = {0};
-	const char *file;
-	int fd;
-	int status;
-
-	put_log_name(reader, index);
-	file = reader->only != NULL ? reader->only : reader->log_name;
-	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);
-	reader->is_unreadable = may_pass_unopened(reader, status, &why);
-	if (status != STREAM_OK) {
-		stream_fail_in(&why, status, "%s", reader->name);
-		if (err != NULL)
-			*err = why;
-		if (!reader->is_unreadable)
-			return status;
-		reader->unreadable_why = why;
-		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return status;
-	}
-	if (reader->fd >= 0)
-		close(reader->fd);
-	reader->fd = fd;
-	reader->base = reader->view.segments[index].base_offset;
-	reader->closed_once = false;
-	reader->skipped_to = UINT64_MAX;
-	reader->has_last = false;
-	stream_scan_move(&reader->scan, fd, position);
-	stream_watch_moved(reader);
-	return STREAM_OK;
-}
-
-/*
- * The listing is from before: compaction may have swapped the file away, or
- * retention removed it.  List again and look for the offset; what is gone for
- * good is told, unless the caller wants to go on with what is left.
- */
-static int
-find_again(
-    struct stream_reader *reader, int64_t offset, struct stream_error *err)
-{
-	int64_t start;
-	int status = stream_reader_load_view(reader, err);
-
-	if (status != STREAM_OK)
-		return status;
-	if (reader->view.count == 0)
-		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-		    "%s: all its segments are gone", reader->name);
-	start = reader->view.segments[0].base_offset;
-	if (offset >= start)
-		return STREAM_OK;
-	if ((reader->options.flags & STREAM_READER_CLAMP) != 0) {
-		reader->next = start;
-		return STREAM_OK;
-	}
-	return stream_fail(err, STREAM_EOFFSET, STREAM_POS_NONE,
-	    "%s: offsets %lld to %lld were removed meanwhile; the log now "
-	    "starts at %lld (--clamp goes on there)",
-	    reader->name, (long long)offset, (long long)start - 1,
-	    (long long)start);
-}
-
-int
-stream_reader_go_to(
-    struct stream_reader *reader, int64_t offset, struct stream_error *err)
-{
-	int status;
-
-	reader->next = offset;
-	reader->expected = -1;
-	if (reader->view.count == 0)
-		return STREAM_OK;
-	for (int tries = 0;; tries++) {
-		size_t index = stream_view_find(&reader->view, reader->next);
-		struct stream_index_source source;
-		uint64_t position;
-
-		status = stream_reader_open_segment(reader, index, 0, err);
-		if (status == STREAM_ENOENT && tries < STREAM_VIEW_TRIES) {
-			status = find_again(reader, reader->next, err);
-			if (status != STREAM_OK)
-				return status;
-			continue;
-		}
-		if (status != STREAM_OK)
-			return status;
-		source = (struct stream_index_source){reader->dirfd,
-		    reader->log_name, reader->fd, stream_reader_base(reader),
-		    reader->options.max_batch_bytes};
-		stream_index_find(&source, reader->next, &position);
-		if (reader->dense && position > 0 &&
-		    !stream_reader_believes(reader, position))
-			position = 0;
-		stream_scan_move(&reader->scan, reader->fd, position);
-		if (position == 0 && reader->dense)
-			reader->expected = source.base_offset;
-		return STREAM_OK;
-	}
-}
 
 /*
  * Does the batch reach into the next segment?  The view may be older than this
@@ -173,14 +19,36 @@ reaches_next(struct stream_reader *reader, const struct stream_batch_info *info,
 	int status = STREAM_OK;
 
 	if (next >= 0 && info->last_offset >= next) {
-		status = stream_reader_load_view(reader, err);
-		if (status == STREAM_OK && reader->view.count == 0)
-			status =
-			    stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-				"%s: all its segments are gone", reader->name);
+		status = stream_reader_list_again(reader, err);
 		next = stream_reader_next_base(reader);
 	}
-	*reaches = next >= 0 && info->last_offset >= next;
+	/* Of a file that the view does not hold it says nothing. */
+	*reaches = next >= 0 && info->last_offset >= next &&
+		   status == STREAM_OK && !stream_reader_is_replaced(reader);
+	return status;
+}
+
+/* Is the batch one that a dense log cannot hold at this place? */
+static bool
+has_gap(const struct stream_reader *reader, const struct stream_batch *batch)
+{
+	return (reader->expected >= 0 &&
+		   batch->info.base_offset != reader->expected) ||
+	       batch->last_offset_delta != batch->info.record_count - 1;
+}
+
+/* What the log is compared with: the names and the settings as they are now,
+ * should they say otherwise by now. */
+static int
+ask_again(struct stream_reader *reader, const struct stream_batch *batch,
+    bool *reaches, struct stream_error *err)
+{
+	int status = reaches_next(reader, &batch->info, reaches, err);
+
+	if (status == STREAM_OK && reader->dense && has_gap(reader, batch))
+		status = stream_reader_ask_gaps(reader, err);
+	if (status != STREAM_OK)
+		reader->scan.next = batch->info.position;
 	return status;
 }
 
@@ -191,7 +59,7 @@ stream_reader_check_chain(struct stream_reader *reader,
 	const struct stream_batch_info *info = &batch->info;
 	int64_t expected = reader->expected;
 	bool reaches;
-	int status = reaches_next(reader, info, &reaches, err);
+	int status = ask_again(reader, batch, &reaches, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -232,68 +100,6 @@ stream_reader_check_chain(struct stream_reader *reader,
 	}
 	reader->expected = info->last_offset + 1;
 	return STREAM_OK;
-}
-
-/* What follows is not where it was when the view was loaded.  Batches that wait
- * to be given out come first; then this is found again. */
-static int
-go_on_elsewhere(struct stream_reader *reader, struct stream_error *err)
-{
-	int status;
-
-	if (reader->ahead != NULL && !stream_read_ahead_is_empty(reader->ahead))
-		return STREAM_END;
-	status = find_again(reader,
-	    reader->expected > reader->next ? reader->expected : reader->next,
-	    err);
-	if (status == STREAM_OK)
-		status = stream_reader_go_to(reader, reader->next, err);
-	return status;
-}
-
-int
-stream_reader_open_next(struct stream_reader *reader, struct stream_error *err)
-{
-	const struct stream_view *view = &reader->view;
-	size_t index = stream_view_find(view, reader->base);
-	int status;
-
-	if (view->segments[index].base_offset <= reader->base)
-		index++;
-	status = stream_reader_open_segment(reader, index, 0, err);
-	if (status != STREAM_ENOENT)
-		return status;
-	return go_on_elsewhere(reader, err);
-}
-
-/* The segment is read to its end and a newer one exists. */
-static int
-advance(struct stream_reader *reader, struct stream_error *err)
-{
-	const struct stream_view *view = &reader->view;
-	int64_t next_base = stream_reader_next_base(reader);
-	int status;
-
-	if (view->segments[0].base_offset > reader->base &&
-	    next_base != reader->expected)
-		return go_on_elsewhere(reader, err); /* by retention */
-	if (reader->dense && reader->expected >= 0 &&
-	    reader->expected != next_base) {
-		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-		    "ends at offset %lld, but the next segment starts at %lld",
-		    (long long)reader->expected, (long long)next_base);
-		return stream_reader_fail_at(
-		    reader, status, reader->scan.next, err);
-	}
-	if (reader->expected != next_base && reader->only == NULL &&
-	    !reader->is_unreadable &&
-	    stream_view_is_replaced(
-		view, reader->base, reader->dirfd, reader->fd))
-		return go_on_elsewhere(reader, err); /* by compaction */
-	status = stream_reader_open_next(reader, err);
-	if (status == STREAM_OK && reader->dense && reader->base == next_base)
-		reader->expected = next_base;
-	return status;
 }
 
 /* Has the reader come to the end that it was given? */
@@ -378,6 +184,16 @@ wake_up(struct stream_reader *reader, struct stream_error *err)
 	if (reader->watch != NULL && !reader->woken)
 		return STREAM_OK;
 	reader->woken = false;
+	if (reader->watch != NULL) {
+		status = stream_reader_obey_log_start(reader,
+		    reader->expected > reader->next ? reader->expected
+						    : reader->next,
+		    err);
+		if (status != STREAM_OK)
+			reader->woken = true; /* to fail again */
+		if (status != STREAM_OK)
+			return status;
+	}
 	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
 		return STREAM_OK;
 	status = stream_reader_check_takeback(reader, reader->scan.next, err);
@@ -476,7 +292,7 @@ next_good(struct stream_reader *reader, struct stream_batch *batch,
 			    stream_reader_stopped(reader, status, &go_on, err);
 		}
 		if (status == STREAM_OK && go_on)
-			status = advance(reader, err);
+			status = stream_reader_advance(reader, err);
 		if (status != STREAM_OK)
 			return status;
 	}

@@ -142,6 +142,18 @@ compare_takeback(struct stream_reader *reader, const struct stream_state *state,
 				     : size));
 }
 
+int
+stream_reader_forget_takebacks(
+    struct stream_reader *reader, struct stream_error *err)
+{
+	struct stream_state state;
+	int status = stream_reader_read_state(reader, &state, err);
+
+	if (status == STREAM_OK)
+		note_safe(reader, &state);
+	return status;
+}
+
 /* Is there a newer segment by now?  Then load the view that has it. */
 static int
 look_for_newer(
@@ -155,12 +167,9 @@ look_for_newer(
 		return STREAM_OK;
 	if (reader->statefd < 0)
 		stream_reader_open_state(reader);
-	status = stream_reader_load_view(reader, err);
+	status = stream_reader_list_again(reader, err);
 	if (status != STREAM_OK)
 		return status;
-	if (reader->view.count == 0)
-		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-		    "%s: all its segments are gone", reader->name);
 	*newer = !stream_reader_in_newest(reader);
 	return STREAM_OK;
 }
@@ -375,6 +384,16 @@ stream_reader_stopped(struct stream_reader *reader, int status, bool *go_on,
 	return stream_reader_fail_at(reader, again, reader->scan.next, err);
 }
 
+/* The same, but all of a segment that is closed: it was synced before. */
+static uint64_t
+synced_end(const struct stream_reader *reader, const struct stream_state *state)
+{
+	if (state->sequence != 0 &&
+	    state->active_base > stream_reader_base(reader))
+		return UINT64_MAX;
+	return durable_end(reader, state);
+}
+
 /* By the protocol that writers use. */
 static int
 sync_as_writer(
@@ -403,7 +422,7 @@ sync_as_writer(
 	stream_reader_open_state(reader);
 	status = stream_reader_read_state(reader, &state, err);
 	if (status == STREAM_OK)
-		*durable = durable_end(reader, &state);
+		*durable = synced_end(reader, &state);
 	return status;
 }
 
@@ -454,11 +473,7 @@ stream_reader_update_durable(
 			status = stream_io_size(reader->fd, &size, err);
 		if (status != STREAM_OK)
 			return status;
-		durable = durable_end(reader, &state);
-		/* A segment that is closed was synced before. */
-		if (state.sequence != 0 &&
-		    state.active_base > stream_reader_base(reader))
-			durable = UINT64_MAX;
+		durable = synced_end(reader, &state);
 		if (durable >= size || reader->statefd < 0 ||
 		    stream_clock_steady_ms() - since_ms >= SYNC_PATIENCE_MS)
 			break;

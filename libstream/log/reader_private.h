@@ -1,10 +1,10 @@
 /*
  * reader_private.h - what the files of the reader share
  *
- * Layer log/.  reader.c gives out records; reader_batch.c finds the next batch
- * and walks from segment to segment; reader_end.c decides what an end or bad
- * bytes mean; reader_skip.c goes on behind damage; reader_seek.c turns points
- * into offsets.
+ * Layer log/.  reader.c gives out records; reader_batch.c finds the next
+ * batch; reader_move.c walks from segment to segment; reader_end.c decides what
+ * an end or bad bytes mean; reader_skip.c goes on behind damage; reader_seek.c
+ * turns points into offsets.
  */
 #ifndef STREAM_LOG_READER_PRIVATE_H
 #define STREAM_LOG_READER_PRIVATE_H
@@ -17,6 +17,7 @@
 #include "file/name.h"
 #include "file/scan.h"
 #include "file/state.h"
+#include "log/facts.h"
 #include "log/isolation.h"
 #include "log/read_ahead.h"
 #include "log/view.h"
@@ -36,7 +37,10 @@ struct stream_reader {
 	int64_t log_start_offset;
 	bool is_ours;
 	bool has_transactions; /* or may have */
-	bool dense;            /* ours, never compacted: no gap is legal */
+	bool dense;  /* ours, never compacted: no gap is legal; asked again when
+			one is met */
+	char *topic; /* for facts, or NULL */
+	struct stream_facts facts;
 	struct stream_reader_options options;
 	int statefd; /* -1: there is no state file */
 	struct stream_state_identity identity;
@@ -46,6 +50,7 @@ struct stream_reader {
 
 	/* Where it is. */
 	struct stream_view view;
+	bool relisted; /* the view is newer than the file that is open */
 	int64_t base; /* base offset of the segment that is read, in the view or
 			 removed from it since */
 	int fd;       /* its log, -1: none open */
@@ -63,6 +68,7 @@ struct stream_reader {
 	int64_t end;        /* offset, excluded */
 	int64_t limit_base; /* do not read past limit_bytes of this segment */
 	uint64_t limit_bytes;
+	int limit_fd;     /* the file that they are counted in, -1: none */
 	int64_t skip;     /* records to leave out first, for START +N */
 	int64_t left;     /* records to give out, -1: any number */
 	bool is_past_end; /* a batch at or past end was seen */
@@ -104,6 +110,8 @@ struct stream_reader {
 	struct stream_reader *watch_next;
 };
 
+/* ---- reader_move.c ---- */
+
 /* "orders-0/00000000000000000000.log: byte 123: " in front of err. */
 int stream_reader_fail_at(const struct stream_reader *reader, int status,
     uint64_t position, struct stream_error *err);
@@ -115,6 +123,36 @@ int stream_reader_load_view(
 /* Open segment index of the view at byte position. */
 int stream_reader_open_segment(struct stream_reader *reader, size_t index,
     uint64_t position, struct stream_error *err);
+
+/* Load it again: STREAM_ENOENT when no segment is left. */
+int stream_reader_list_again(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* Open the segment that holds offset, or would, at its start.  Lists again when
+ * it went meanwhile. */
+int stream_reader_open_at(
+    struct stream_reader *reader, int64_t offset, struct stream_error *err);
+
+/* The directory was listed since, and another file has the name of the open
+ * one, or none has it. */
+bool stream_reader_is_replaced(const struct stream_reader *reader);
+
+/* May offsets be missing by now?  Then the reader is not dense any more. */
+int stream_reader_ask_gaps(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* See that the log start was not raised past offset, which comes next; one who
+ * clamps goes on there.  STREAM_END when records are to be given out before. */
+int stream_reader_obey_log_start(
+    struct stream_reader *reader, int64_t offset, struct stream_error *err);
+
+/* Go to what follows the segment, which was read to its end. */
+int stream_reader_advance(
+    struct stream_reader *reader, struct stream_error *err);
+
+/* Take-backs up to now concern nothing that the reader can meet. */
+int stream_reader_forget_takebacks(
+    struct stream_reader *reader, struct stream_error *err);
 
 /* Go to the first batch that may hold offset, which becomes next. */
 int stream_reader_go_to(

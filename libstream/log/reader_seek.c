@@ -2,6 +2,7 @@
  * reader_seek.c - from points to offsets
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 /* How far before the end the search for the last records begins, and by how
  * much it goes further back when that was not far enough. */
 enum { LAST_FIRST = 1 << 20, LAST_FACTOR = 8 };
+
+/* Offsets of counted records that are kept at most: half a megabyte. */
+enum { MARKS = 1 << 16 };
 
 int64_t
 stream_reader_log_start(const struct stream_reader *reader)
@@ -39,20 +43,26 @@ index_source(const struct stream_reader *reader)
 static int
 set_limit(struct stream_reader *reader, struct stream_error *err)
 {
-	size_t newest = reader->view.count - 1;
-	int status = stream_reader_open_segment(reader, newest, 0, err);
+	bool follows = (reader->options.flags & STREAM_READER_FOLLOW) != 0;
+	int status = stream_reader_open_at(reader, INT64_MAX, err);
 
 	if (status != STREAM_OK)
 		return status;
-	if ((reader->options.flags & STREAM_READER_DURABLE) != 0)
-		return stream_reader_update_durable(reader, err);
-	if ((reader->options.flags & STREAM_READER_FOLLOW) != 0)
-		return STREAM_OK;
-	/* It may be there again when it is come to. */
-	if (reader->is_unreadable)
-		return STREAM_OK;
-	reader->limit_base = stream_reader_base(reader);
-	return stream_io_size(reader->fd, &reader->limit_bytes, err);
+	if ((reader->options.flags & STREAM_READER_DURABLE) != 0) {
+		status = stream_reader_update_durable(reader, err);
+	} else if (!follows && !reader->is_unreadable) {
+		/* An unreadable one may be there when it is come to. */
+		reader->limit_base = stream_reader_base(reader);
+		status = stream_io_size(reader->fd, &reader->limit_bytes, err);
+	}
+	if (status != STREAM_OK || follows ||
+	    reader->limit_base == STREAM_NO_LIMIT || reader->only != NULL)
+		return status;
+	/* Kept, to know what its bytes were when another has its name. */
+	reader->limit_fd = fcntl(reader->fd, F_DUPFD_CLOEXEC, 0);
+	return reader->limit_fd >= 0
+		   ? STREAM_OK
+		   : stream_fail_sys(err, "%s: cannot open", reader->name);
 }
 
 /* Is what follows at a byte of the open segment no damage, but an append that
@@ -84,6 +94,12 @@ next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
 		return stream_reader_fail_at(reader, status, at, err);
 	if (reader->dense && reader->expected < 0 &&
 	    !stream_reader_believes(reader, at)) {
+		status = stream_reader_ask_gaps(reader, err);
+		if (status != STREAM_OK)
+			return status;
+	}
+	if (reader->dense && reader->expected < 0 &&
+	    !stream_reader_believes(reader, at)) {
 		reader->scan.next = at;
 		status = stream_fail(err, STREAM_ECORRUPT, at,
 		    "batch at offset %lld, which what follows does not confirm",
@@ -91,6 +107,14 @@ next_in_chain(struct stream_reader *reader, const uint8_t **bytes,
 		return stream_reader_fail_at(reader, status, at, err);
 	}
 	return stream_reader_check_chain(reader, &reader->batch, err);
+}
+
+/* Not what the bytes of the log are, but that they cannot be had. */
+static bool
+is_fatal(int status)
+{
+	return status == STREAM_EIO || status == STREAM_ENOMEM ||
+	       status == STREAM_EBUSY || status == STREAM_ENOENT;
 }
 
 /* The walk over the open segment stopped with status.  One who skips damage
@@ -102,7 +126,7 @@ pass_damage(struct stream_reader *reader, int64_t next, int status,
 {
 	uint64_t position;
 
-	if (status == STREAM_EIO || status == STREAM_ENOMEM)
+	if (is_fatal(status))
 		return status;
 	if (status == STREAM_END || !stream_reader_skips(reader))
 		return STREAM_END;
@@ -172,8 +196,7 @@ find_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
 	*offset = stream_reader_log_start(reader);
 	if (reader->view.count == 0)
 		return STREAM_OK;
-	status =
-	    stream_reader_open_segment(reader, reader->view.count - 1, 0, err);
+	status = stream_reader_open_at(reader, INT64_MAX, err);
 	if (status == STREAM_OK && reader->is_unreadable) {
 		*damaged = true;
 		*why = reader->unreadable_why;
@@ -294,10 +317,11 @@ skip_here(struct stream_reader *reader, int64_t next, uint64_t *position,
  * In the segment that is open.  Where it is damaged nobody can tell what was
  * there, so that is where reading begins, and is told; but the end of the
  * newest one may just be under way.  One who skips damage looks behind it.
+ * *passed is raised to the offset after the batches that do not reach it.
  */
 static int
 find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
-    int64_t *offset, bool *found, struct stream_error *err)
+    int64_t *passed, int64_t *offset, bool *found, struct stream_error *err)
 {
 	struct stream_index_source source = index_source(reader);
 	struct stream_error why = reader->unreadable_why;
@@ -310,10 +334,12 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 		if (!reader->is_unreadable)
 			status = walk_to_time(reader, position, timestamp_ms,
 			    &next, offset, &why);
+		if (next > *passed)
+			*passed = next;
 		*found = status == STREAM_OK;
 		if (status == STREAM_OK || status == STREAM_END)
 			return STREAM_OK;
-		if (status == STREAM_EIO || status == STREAM_ENOMEM) {
+		if (is_fatal(status)) {
 			if (err != NULL)
 				*err = why;
 			return status;
@@ -337,20 +363,36 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 	}
 }
 
+/* From which offset on to look, when the segment of base was looked through;
+ * one who skipped its end is in the next already. */
+static int64_t
+look_next(const struct stream_reader *reader, int64_t base, int64_t passed)
+{
+	if (reader->base != base)
+		return reader->base;
+	if (stream_reader_is_replaced(reader))
+		return passed > reader->base ? passed : reader->base;
+	return stream_reader_next_base(reader);
+}
+
 int
 stream_reader_find_time(struct stream_reader *reader, int64_t timestamp_ms,
     int64_t *offset, struct stream_error *err)
 {
+	int64_t at = reader->view.count > 0 ? 0 : -1;
+	int64_t passed = -1;
 	bool found = false;
 
-	for (size_t i = 0; i < reader->view.count && !found; i++) {
-		int status = stream_reader_open_segment(reader, i, 0, err);
+	while (at >= 0 && !found) {
+		int status = stream_reader_open_at(reader, at, err);
+		int64_t base = reader->base;
 
 		if (status == STREAM_OK)
 			status = find_time_here(
-			    reader, timestamp_ms, offset, &found, err);
+			    reader, timestamp_ms, &passed, offset, &found, err);
 		if (status != STREAM_OK)
 			return status;
+		at = look_next(reader, base, passed);
 	}
 	if (!found)
 		return stream_reader_log_end(reader, offset, err);
@@ -422,6 +464,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	    .is_ours = reader->is_ours,
 	    .has_transactions = reader->has_transactions,
 	    .dense = reader->dense,
+	    .facts = reader->facts,
 	};
 	struct stream_reader_options options = reader->options;
 
@@ -436,27 +479,71 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	return stream_reader_open_source(&source, &options, counter, err);
 }
 
-/* How many records that would be shown stand at or after an offset?  Stops at
- * most, and then *offset is that of the record after so many. */
+/* The offset of the record so many after the first one at or after *offset. */
 static int
-count_from(const struct stream_reader *reader, int64_t most, int64_t *offset,
-    int64_t *count, struct stream_error *err)
+pass_records(const struct stream_reader *reader, int64_t many, int64_t *offset,
+    struct stream_error *err)
 {
 	const struct stream_record *records;
 	struct stream_reader *counter;
 	size_t some;
 	int status = open_counter(reader, *offset, &counter, err);
 
-	*count = 0;
 	if (status != STREAM_OK)
 		return status;
-	while (*count <= most && (status = stream_reader_read(counter, &records,
-				      &some, err)) == STREAM_OK) {
-		if ((int64_t)some > most - *count)
-			*offset = records[most - *count].offset;
-		*count += (int64_t)some;
+	while (many >= 0 && (status = stream_reader_read(
+				 counter, &records, &some, err)) == STREAM_OK) {
+		if ((int64_t)some > many)
+			*offset = records[many].offset;
+		many -= (int64_t)some;
 	}
 	stream_reader_close(counter);
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+/* Offsets of every so many-th record that a reader gives, of the last of them.
+ * What was counted once need not be counted again to find a place: by then a
+ * compaction may have taken some of it away. */
+struct marks {
+	int64_t *offsets; /* a ring; owned */
+	int64_t size;
+	int64_t stride;
+	int64_t count; /* records */
+};
+
+static void
+mark(struct marks *marks, const struct stream_record *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++, marks->count++)
+		if (marks->count % marks->stride == 0)
+			marks->offsets[marks->count / marks->stride %
+				       marks->size] = records[i].offset;
+}
+
+/* Count the records that would be shown at or after *offset.  When they are
+ * more than n, *offset is raised: *skip records from there on are too many,
+ * none if n is not very large. */
+static int
+count_last(const struct stream_reader *reader, struct marks *marks, int64_t n,
+    int64_t *offset, int64_t *skip, struct stream_error *err)
+{
+	const struct stream_record *records;
+	struct stream_reader *counter;
+	size_t some;
+	int status = open_counter(reader, *offset, &counter, err);
+
+	if (status != STREAM_OK)
+		return status;
+	marks->count = 0;
+	while ((status = stream_reader_read(counter, &records, &some, err)) ==
+	       STREAM_OK)
+		mark(marks, records, some);
+	stream_reader_close(counter);
+	*skip = marks->count > n ? marks->count - n : 0;
+	if (*skip > 0) {
+		*offset = marks->offsets[*skip / marks->stride % marks->size];
+		*skip %= marks->stride;
+	}
 	return status == STREAM_END ? STREAM_OK : status;
 }
 
@@ -495,36 +582,49 @@ offset_before_end(struct stream_reader *reader, uint64_t bytes, int64_t *offset,
  * records at and after *offset are too many.
  */
 static int
-find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
-    int64_t *skip, struct stream_error *err)
+count_back(struct stream_reader *reader, struct marks *marks, int64_t n,
+    int64_t *offset, int64_t *skip, struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
 	uint64_t bytes = LAST_FIRST;
-	size_t index = reader->view.count - 1;
-	int64_t count = 0;
+	int64_t at = INT64_MAX;
 
 	for (;;) {
-		bool whole;
-		int status = stream_reader_open_segment(reader, index, 0, err);
+		bool whole, is_first;
+		int status = stream_reader_open_at(reader, at, err);
 
 		if (status == STREAM_OK)
 			status = offset_before_end(
 			    reader, bytes, offset, &whole, err);
-		if (status == STREAM_OK && *offset < start)
-			*offset = start;
-		if (status == STREAM_OK)
-			status =
-			    count_from(reader, INT64_MAX, offset, &count, err);
 		if (status != STREAM_OK)
 			return status;
-		if (count >= n || *offset == start || (whole && index == 0))
-			break;
-		if (whole)
-			index--;
+		if (*offset < start)
+			*offset = start;
+		is_first = *offset == start ||
+			   (whole && reader->view.segments[0].base_offset >=
+					 reader->base);
+		status = count_last(reader, marks, n, offset, skip, err);
+		if (status != STREAM_OK || marks->count >= n || is_first)
+			return status;
+		at = whole ? reader->base - 1 : reader->base;
 		bytes = whole ? LAST_FIRST : bytes * LAST_FACTOR;
 	}
-	*skip = count > n ? count - n : 0;
-	return STREAM_OK;
+}
+
+static int
+find_last(struct stream_reader *reader, int64_t n, int64_t *offset,
+    int64_t *skip, struct stream_error *err)
+{
+	struct marks marks = {.stride = n / MARKS + 1};
+	int status;
+
+	marks.size = n / marks.stride + 2;
+	marks.offsets = calloc((size_t)marks.size, sizeof(*marks.offsets));
+	if (marks.offsets == NULL)
+		return stream_fail_memory(err);
+	status = count_back(reader, &marks, n, offset, skip, err);
+	free(marks.offsets);
+	return status;
 }
 
 static int
@@ -532,18 +632,22 @@ resolve_last(struct stream_reader *reader, int64_t n, bool is_end,
     int64_t *offset, struct stream_error *err)
 {
 	int64_t start = stream_reader_log_start(reader);
-	int64_t end, skip, count;
+	int64_t end, skip;
 	int status = stream_reader_log_end(reader, &end, err);
 
 	if (status != STREAM_OK)
 		return status;
 	*offset = end - start < n ? start : end - n;
-	if ((reader->dense && !stream_reader_skips(reader)) || n == 0 ||
+	/* The names were listed before this asks. */
+	status = stream_reader_ask_gaps(reader, err);
+	if (status != STREAM_OK ||
+	    (reader->dense && !stream_reader_skips(reader)) || n == 0 ||
 	    reader->view.count == 0)
-		return STREAM_OK;
+		return status;
 	status = find_last(reader, n, offset, &skip, err);
 	if (status == STREAM_OK && is_end)
-		return count_from(reader, skip, offset, &count, err);
+		return skip > 0 ? pass_records(reader, skip, offset, err)
+				: STREAM_OK;
 	if (status == STREAM_OK)
 		reader->skip = skip;
 	return status;
@@ -603,8 +707,27 @@ resolve_end(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
+/* The start of the log is wherever it is by the time that it is opened; an
+ * offset that is gone by then is told. */
 static int
-seek(struct stream_reader *reader, struct stream_error *err)
+go_to_begin(
+    struct stream_reader *reader, int64_t from, struct stream_error *err)
+{
+	enum stream_point_kind kind = reader->options.range.from.kind;
+	struct stream_reader_options options = reader->options;
+	int status;
+
+	if (kind == STREAM_POINT_NONE || kind == STREAM_POINT_START) {
+		reader->options.flags |= STREAM_READER_CLAMP;
+		reader->options.note = NULL;
+	}
+	status = stream_reader_go_to(reader, from, err);
+	reader->options = options;
+	return status;
+}
+
+int
+stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
 {
 	int64_t from;
 	int status = STREAM_OK;
@@ -617,21 +740,6 @@ seek(struct stream_reader *reader, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = resolve_end(reader, err);
 	if (status == STREAM_OK)
-		status = stream_reader_go_to(reader, from, err);
-	return status;
-}
-
-/* A point may take long to find, and compaction or retention may take segments
- * away meanwhile: then with what is there now. */
-int
-stream_reader_seek(struct stream_reader *reader, struct stream_error *err)
-{
-	int status = seek(reader, err);
-
-	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
-		status = stream_reader_load_view(reader, err);
-		if (status == STREAM_OK)
-			status = seek(reader, err);
-	}
+		status = go_to_begin(reader, from, err);
 	return status;
 }

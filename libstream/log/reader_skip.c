@@ -255,10 +255,10 @@ go_on_in_next(struct stream_reader *reader, uint64_t end,
 				.producer_id = -1,
 				.why = why->text,
 			    });
+	/* Where that is replaced, reading goes on at this offset. */
+	reader->expected = next_base > first ? next_base : first;
 	status = stream_reader_open_next(reader, err);
-	if (status == STREAM_OK && first < reader->base)
-		first = reader->base;
-	if (status == STREAM_OK)
+	if (status != STREAM_OK)
 		reader->expected = first;
 	return status;
 }
@@ -273,6 +273,8 @@ stream_reader_skip(struct stream_reader *reader, const struct stream_error *why,
 	bool right;
 	int status = readable_end(reader, &end, err);
 
+	if (status == STREAM_OK)
+		status = stream_reader_ask_gaps(reader, err);
 	/* What was gone to and is bad all the same is passed. */
 	right = false;
 	if (status == STREAM_OK && reader->skipped_to != position)

@@ -27,8 +27,9 @@
 enum { LOOKS = 10, PAUSE_MS = 10 };
 
 static int
-look(const struct stream_repair_source *source, struct stream_repair *repair,
-    struct stream_findings *findings, struct stream_error *err)
+look_once(const struct stream_repair_source *source,
+    struct stream_repair *repair, struct stream_findings *findings,
+    struct stream_error *err)
 {
 	bool stays;
 	int status;
@@ -39,6 +40,21 @@ look(const struct stream_repair_source *source, struct stream_repair *repair,
 	    source->dirfd, STREAM_LEFTOVERS_LOOK, repair, &stays, err);
 	if (status == STREAM_OK && !stays)
 		status = stream_findings_collect(source, findings, repair, err);
+	return status;
+}
+
+/* A plan takes no lock, so segments can be replaced while they are looked at.
+ */
+static int
+look(const struct stream_repair_source *source, struct stream_repair *repair,
+    struct stream_findings *findings, struct stream_error *err)
+{
+	int status = look_once(source, repair, findings, err);
+
+	for (int i = 0; status == STREAM_ENOENT && i < LOOKS; i++) {
+		stream_findings_release(findings);
+		status = look_once(source, repair, findings, err);
+	}
 	return status;
 }
 

@@ -9,13 +9,15 @@
 
 #include <stream/repair.h>
 
+#include "log/facts.h"
 #include "log/log_config.h"
 
 struct stream_repair_source {
 	int dirfd; /* of the partition; borrowed */
 	struct stream_log_config config;
-	bool is_ours;        /* its topic has a settings file */
-	size_t cap;          /* largest batch */
+	struct stream_facts facts; /* to ask whether it is dense still */
+	bool is_ours;              /* its topic has a settings file */
+	size_t cap;                /* largest batch */
 	int64_t index_guess; /* of options.index_interval_bytes; 0: none */
 };
 

@@ -9,18 +9,41 @@
  */
 #include "base/fail.h"
 #include "file/io.h"
+#include "file/name.h"
 #include "log/partition_private.h"
 #include "log/structure.h"
 
+static int
+sync_index(
+    int fd, int64_t base, enum stream_name_kind kind, struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+	int status = stream_io_sync(fd, err);
+
+	stream_name_put_plain(base, kind, name);
+	return status == STREAM_OK ? status
+				   : stream_fail_in(err, status, "%s", name);
+}
+
 /* The final entry of the time index; then both indexes are as Kafka's
- * recovery would rebuild them. */
+ * recovery would rebuild them.  They are synced since nobody rebuilds those of
+ * a closed segment, and a size may reach the disk without its data.  If that
+ * fails the segment stays the active one, and the marks make the next writer
+ * look at its indexes. */
 static int
 finish_indexes(struct stream_partition *partition, struct stream_error *err)
 {
-	int status = stream_indexer_finish(&partition->segment.indexer, err);
+	struct stream_segment *segment = &partition->segment;
+	int status = stream_indexer_finish(&segment->indexer, err);
 
+	if (status != STREAM_OK)
+		return status;
+	stream_segment_flush_indexes(segment);
+	status = sync_index(
+	    segment->index, segment->base_offset, STREAM_NAME_INDEX, err);
 	if (status == STREAM_OK)
-		stream_segment_flush_indexes(&partition->segment);
+		status = sync_index(segment->timeindex, segment->base_offset,
+		    STREAM_NAME_TIMEINDEX, err);
 	return status;
 }
 

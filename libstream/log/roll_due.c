@@ -168,7 +168,7 @@ static int
 look(const struct stream_roll_source *source, struct stream_roll_due *due,
     struct stream_error *err)
 {
-	struct stream_view view;
+	struct stream_view view = {.count = 0};
 	struct active active = {.fd = -1};
 	int status = stream_view_load(source->dirfd, &view, err);
 

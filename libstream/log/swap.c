@@ -12,13 +12,19 @@
  * else an index could be left alone as a ".swap", and be taken for that of the
  * old log.  All ".swap" names before the first old file goes: that is the
  * commit.  The names of old files before the new one has its plain name: from
- * then on nothing hides them.
+ * then on nothing hides them.  The new log's plain name before those of its
+ * indexes: beside a log that ends in ".swap" an index with a plain name is
+ * taken for the old one's.
  */
 #include "log/swap.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "file/state.h"
 #include "log/segment_names.h"
 
 static int
@@ -66,13 +72,34 @@ undo(int dirfd, int64_t base)
 		remove_all(dirfd, base, STREAM_NAME_CLEANED, NULL);
 }
 
+/*
+ * The state that is on the disk may be of before the sources were closed, and
+ * say that so much of the last of them is durable: after a loss of power the
+ * new one, which is shorter, would look as if it had been cut.
+ */
+static int
+sync_state(int dirfd, struct stream_error *err)
+{
+	int fd;
+	int status =
+	    stream_io_open(dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, err);
+
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_io_sync(fd, err);
+	close(fd);
+	return status;
+}
+
 /* Up to the commit.  What fails before the last file has its name is undone;
  * a sync that fails leaves it to whoever comes next to see what is there. */
 static int
 commit(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = stream_io_sync_dir(dirfd, err);
+	int status = sync_state(dirfd, err);
 
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
 		status = rename_all(
 		    dirfd, base, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
@@ -116,6 +143,20 @@ put_away(
 }
 
 static int
+take_plain_names(int dirfd, int64_t base, struct stream_error *err)
+{
+	int status = stream_segment_rename_file(dirfd, base, STREAM_NAME_LOG,
+	    STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK)
+		status = rename_all(
+		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+static int
 remove_deleted(
     int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
 {
@@ -148,10 +189,7 @@ stream_swap_commit(
 	if (status == STREAM_OK)
 		status = put_away(dirfd, sources, count, err);
 	if (status == STREAM_OK)
-		status = rename_all(
-		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(dirfd, err);
+		status = take_plain_names(dirfd, base, err);
 	if (status == STREAM_OK)
 		status = remove_deleted(dirfd, sources, count, err);
 	return status;

@@ -31,10 +31,11 @@ init(struct stream_verify *verify, const struct stream_verify_source *source,
 	*verify = (struct stream_verify){
 	    .source = source,
 	    .sum = sum,
+	    .dense = source->dense,
 	    .statefd = -1,
 	    .fd = -1,
 	    .lost_base = -1,
-	    .chain = {.expected = -1, .other = -1, .gapless = true},
+	    .chain = {.expected = -1, .end = -1, .other = -1, .gapless = true},
 	    .epochs = {.last = -1, .told = -1},
 	};
 	if (options != NULL)
@@ -172,6 +173,21 @@ open_log(struct stream_verify *verify, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* A topic has gaps before the first segment is replaced: an answer that it has
+ * none, once a log is open, is true of that. */
+static int
+ask_gaps(struct stream_verify *verify, struct stream_error *err)
+{
+	bool gaps = false;
+	int status = STREAM_OK;
+
+	if (verify->dense)
+		status = stream_facts_ask_gaps(
+		    &verify->source->facts, verify->source->dirfd, &gaps, err);
+	verify->dense = verify->dense && !gaps;
+	return status;
+}
+
 /*
  * Open the log, then its indexes, then see that the log still has its name:
  * whoever replaces a segment renames the log first, so they belong together.
@@ -193,7 +209,9 @@ open_segment(struct stream_verify *verify, size_t i, struct stream_error *err)
 	status = open_log(verify, err);
 	if (status != STREAM_OK || verify->gone)
 		return status;
-	status = stream_verify_indexes_open(verify, err);
+	status = ask_gaps(verify, err);
+	if (status == STREAM_OK)
+		status = stream_verify_indexes_open(verify, err);
 	if (status == STREAM_OK && verify->mode != STREAM_VERIFY_CONFIRM)
 		status = stream_verify_txns_open(verify, err);
 	if (status == STREAM_OK && stream_verify_is_there(verify))
@@ -207,7 +225,7 @@ enter(struct stream_verify *verify)
 {
 	struct stream_verify_chain *chain = &verify->chain;
 	int64_t expected = chain->expected, base = verify->base;
-	bool gap = verify->source->dense && base > expected;
+	bool gap = verify->dense && base > expected;
 
 	chain->broken = false;
 	if (expected >= 0 && base != expected)
@@ -332,6 +350,7 @@ list_again(struct stream_verify *verify, size_t *i, struct stream_error *err)
 	*i =
 	    verify->view.count == 0 ? 0 : stream_view_find(&verify->view, base);
 	verify->chain.expected = -1;
+	verify->chain.end = -1;
 	verify->chain.other = -1;
 	verify->chain.gapless = false;
 	verify->txns.exact = false;
@@ -351,8 +370,10 @@ check_segments(struct stream_verify *verify, struct stream_error *err)
 		if (status != STREAM_OK)
 			break;
 		i++;
-		if (!verify->gone)
+		if (!verify->gone) {
+			listings = 0;
 			continue;
+		}
 		verify->sum->batches = before.batches;
 		verify->sum->records = before.records;
 		if (++listings > LISTINGS)

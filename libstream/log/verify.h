@@ -8,6 +8,8 @@
 
 #include <stream/verify.h>
 
+#include "log/facts.h"
+
 /* What is checked.  All is borrowed for the call. */
 struct stream_verify_source {
 	int dirfd;
@@ -15,6 +17,7 @@ struct stream_verify_source {
 	int64_t log_start_offset;
 	bool is_ours;
 	bool dense; /* offsets have no gaps, and only we write indexes */
+	struct stream_facts facts; /* to ask that again */
 };
 
 /* As stream_verify.  Adds to *summary, which begins as zeros. */

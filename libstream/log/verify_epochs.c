@@ -22,7 +22,7 @@ in_file(int64_t first_offset)
 static void
 tell_missing(struct stream_verify *verify)
 {
-	if (verify->source->dense)
+	if (verify->dense)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS, in_file(-1),
 		    "there are batches, but no such file");
 	else
@@ -92,20 +92,22 @@ stream_verify_epochs_load(
 	return STREAM_OK;
 }
 
-/* The batch comes to an entry's start.  That must be the end of the one before
- * it, and in a dense log its own first offset. */
+/* The batch comes to an entry's start.  That must not lie before the end of the
+ * last one, and in a dense log be the batch's own first offset.  Where there
+ * are gaps, a segment's name can be far above the last batch, and an epoch have
+ * begun between the two. */
 static void
 check_start(struct stream_verify *verify, const struct stream_epoch *entry,
     const struct stream_batch_info *info)
 {
-	int64_t expected = verify->chain.expected;
+	int64_t end = verify->chain.end;
 
-	if (entry->start_offset < expected && expected <= info->base_offset)
+	if (entry->start_offset < end && end <= info->base_offset)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(entry->start_offset),
 		    "epoch %d starts at offset %lld, within a batch",
 		    entry->epoch, (long long)entry->start_offset);
-	else if (verify->source->dense && !verify->chain.broken &&
+	else if (verify->dense && !verify->chain.broken &&
 		 entry->start_offset != info->base_offset)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(entry->start_offset),
@@ -132,7 +134,7 @@ tell_start(struct stream_verify *verify, const struct stream_batch_info *info)
 		return;
 	}
 	start = epochs->entries[0].start_offset;
-	if (verify->source->dense)
+	if (verify->dense)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(info->base_offset),
 		    "the first entry starts at offset %lld, after a batch at "

@@ -20,6 +20,43 @@ enum { TOLD_MOST = 20 };
 /* ---- opening ------------------------------------------------------------ */
 
 static int
+open_name(struct stream_verify *verify, struct stream_verify_index *index,
+    const struct stream_name *name, struct stream_error *err)
+{
+	int status;
+
+	stream_name_put(name, index->name);
+	status = stream_entries_open(&index->walk, verify->source->dirfd,
+	    index->name,
+	    index->is_time ? STREAM_TIMEINDEX_ENTRY : STREAM_INDEX_ENTRY, err);
+	index->is_open = status == STREAM_OK;
+	return status;
+}
+
+/* Was the segment compacted since it was listed?  Then the old indexes have
+ * gone, and the old log, which still has its name, will be gone next. */
+static int
+look_for_swap(struct stream_verify *verify, struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int status;
+
+	if (verify->source->only != NULL)
+		return STREAM_OK;
+	status = stream_view_load(verify->source->dirfd, &view, err);
+	if (status != STREAM_OK)
+		return status;
+	i = view.count > 0 ? stream_view_find(&view, verify->base) : 0;
+	if (view.count > 0 && view.segments[i].swap)
+		verify->gone = true;
+	stream_view_release(&view);
+	return STREAM_OK;
+}
+
+/* A swap that is under way, or was cut off, gives the log its plain name before
+ * its indexes. */
+static int
 open_one(struct stream_verify *verify, struct stream_verify_index *index,
     enum stream_name_kind kind, struct stream_error *err)
 {
@@ -31,12 +68,19 @@ open_one(struct stream_verify *verify, struct stream_verify_index *index,
 	*index = (struct stream_verify_index){.walk = walk, .is_time = is_time};
 	stream_name_parse(verify->log_name, &name);
 	name.kind = kind;
+	status = open_name(verify, index, &name, err);
+	if (status == STREAM_ENOENT && name.state == STREAM_NAME_PLAIN) {
+		status = look_for_swap(verify, err);
+		name.state = STREAM_NAME_SWAP;
+		if (status == STREAM_OK)
+			status = open_name(verify, index, &name, err);
+	}
+	if (status != STREAM_ENOENT)
+		return status;
+	stream_name_parse(verify->log_name, &name);
+	name.kind = kind;
 	stream_name_put(&name, index->name);
-	status = stream_entries_open(&index->walk, verify->source->dirfd,
-	    index->name, is_time ? STREAM_TIMEINDEX_ENTRY : STREAM_INDEX_ENTRY,
-	    err);
-	index->is_open = status == STREAM_OK;
-	return status == STREAM_ENOENT ? STREAM_OK : status;
+	return STREAM_OK;
 }
 
 int
@@ -233,7 +277,7 @@ match_offset(struct stream_verify *verify, const struct stream_batch_info *info)
 		settle(index);
 		return true;
 	}
-	if (offset > info->last_offset && !verify->source->dense) {
+	if (offset > info->last_offset && !verify->dense) {
 		index->started = true;
 		return false;
 	}
@@ -300,7 +344,7 @@ match_time(struct stream_verify *verify, const struct stream_batch_info *info)
 		    "has time %" PRId64 ", which a batch before offset %" PRId64
 		    " reached",
 		    entry->key, entry->offset);
-	else if (verify->source->dense && entry->offset != info->last_offset)
+	else if (verify->dense && entry->offset != info->last_offset)
 		wrong(verify, index, STREAM_FINDING_INDEX_ENTRY,
 		    "names offset %" PRId64
 		    ", not the last one of its batch, %" PRId64,
@@ -472,7 +516,7 @@ check_offsets(struct stream_verify *verify)
 	const struct stream_verify_index *offsets = &verify->index;
 	uint64_t most = offsets->walk.count + 1;
 
-	if (!verify->source->dense)
+	if (!verify->dense)
 		most += verify->epoch_changes + UNSEEN_STOPS;
 	if (offsets->is_open && times->walk.count > most)
 		stream_verify_damage(verify, STREAM_FINDING_INDEX_SHORT,

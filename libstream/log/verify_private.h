@@ -27,6 +27,7 @@
 /* What is known of the place in the chain of offsets. */
 struct stream_verify_chain {
 	int64_t expected; /* base offset of the next batch; -1: any */
+	int64_t end;      /* expected, as the last batch left it; -1: none */
 	/* After a batch whose base offset is not the one expected: where the
 	 * chain goes on if that batch is right and not the one before; -1. */
 	int64_t other;
@@ -101,6 +102,7 @@ struct stream_verify {
 	int statefd; /* -1: none */
 	struct stream_state_identity identity;
 	struct stream_state state; /* as it was at the start */
+	bool dense;                /* as far as is known by now */
 	struct stream_view view;
 
 	/* The segment. */

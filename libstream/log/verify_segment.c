@@ -44,7 +44,7 @@ tell_break(struct stream_verify *verify, const struct stream_batch *batch)
 		      : expected + batch->last_offset_delta),
 	    "batch at offset %lld where %lld %s expected",
 	    (long long)info->base_offset, (long long)expected,
-	    verify->source->dense ? "was" : "or more was");
+	    verify->dense ? "was" : "or more was");
 }
 
 /*
@@ -58,7 +58,7 @@ check_chain(struct stream_verify *verify, const struct stream_batch *batch)
 {
 	struct stream_verify_chain *chain = &verify->chain;
 	const struct stream_batch_info *info = &batch->info;
-	bool dense = verify->source->dense;
+	bool dense = verify->dense;
 	bool right = info->base_offset == chain->expected ||
 		     info->base_offset == chain->other ||
 		     (!dense && info->base_offset > chain->expected);
@@ -75,6 +75,7 @@ check_chain(struct stream_verify *verify, const struct stream_batch *batch)
 	} else {
 		chain->expected = info->last_offset + 1;
 	}
+	chain->end = chain->expected;
 	return right;
 }
 
@@ -85,8 +86,7 @@ check_span(struct stream_verify *verify, const struct stream_batch *batch)
 	struct stream_verify_where where = stream_verify_in_log(
 	    verify, info->position, info->base_offset, info->last_offset);
 
-	if (verify->source->dense &&
-	    batch->last_offset_delta != info->record_count - 1)
+	if (verify->dense && batch->last_offset_delta != info->record_count - 1)
 		stream_verify_damage(verify, STREAM_FINDING_OFFSET_GAP, where,
 		    "%d records for %lld offsets", info->record_count,
 		    (long long)batch->last_offset_delta + 1);
@@ -139,7 +139,9 @@ count(struct stream_verify *verify, const struct stream_batch_info *info)
 {
 	verify->sum->batches++;
 	verify->sum->records += (uint64_t)info->record_count;
-	verify->sum->log_end_offset = verify->chain.expected;
+	/* Until then it is the newest segment's base (verify.c). */
+	if (verify->newest)
+		verify->sum->log_end_offset = verify->chain.expected;
 }
 
 static int

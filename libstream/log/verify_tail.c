@@ -100,7 +100,7 @@ skip_damage(struct stream_verify *verify, int status,
 	    .expected = chain->expected,
 	    .bound = verify->bound,
 	    .cap = verify->options.max_batch_bytes,
-	    .dense = verify->source->dense,
+	    .dense = verify->dense,
 	};
 	uint64_t position;
 	int64_t base;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -13,8 +14,9 @@
 #include "file/scan.h"
 
 /* A compaction renames a handful of files; a directory that still changes
- * after this many listings is being worked on by something else. */
-enum { LISTINGS = 100 };
+ * after this many listings, the later ones a millisecond apart, is being worked
+ * on by something else. */
+enum { LISTINGS = 100, LISTINGS_AT_ONCE = 10 };
 
 void
 stream_view_release(struct stream_view *view)
@@ -38,8 +40,8 @@ add(struct stream_view *view, int64_t base_offset, bool swap,
 			return stream_fail_memory(err);
 		view->segments = bigger;
 	}
-	view->segments[view->count++] =
-	    (struct stream_view_segment){base_offset, swap};
+	view->segments[view->count++] = (struct stream_view_segment){
+	    .base_offset = base_offset, .swap = swap};
 	return STREAM_OK;
 }
 
@@ -106,17 +108,25 @@ stream_view_raise_end(int fd, int64_t *end, struct stream_error *err)
 							       : STREAM_OK;
 }
 
+/* Note which file a swap is, and how far it reaches. */
 static int
-raise_to_end(const struct stream_view *view, size_t index, int dirfd,
-    int64_t *end, struct stream_error *err)
+look_into_swap(struct stream_view *view, size_t index, int dirfd, int64_t *end,
+    struct stream_error *err)
 {
+	struct stream_view_segment *segment = &view->segments[index];
+	struct stat st;
 	int fd;
 	int status = stream_view_open(view, index, dirfd, &fd, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_view_raise_end(fd, end, err);
+	if (fstat(fd, &st) != 0)
+		status = stream_fail_sys(err, "cannot look at a swap file");
+	if (status == STREAM_OK)
+		status = stream_view_raise_end(fd, end, err);
 	close(fd);
+	segment->inode = st.st_ino;
+	segment->changed = st.st_ctim;
 	return status;
 }
 
@@ -135,7 +145,7 @@ apply_swaps(struct stream_view *view, int dirfd, struct stream_error *err)
 			continue;
 		if (view->segments[i].base_offset < from)
 			from = view->segments[i].base_offset;
-		status = raise_to_end(view, i, dirfd, &end, err);
+		status = look_into_swap(view, i, dirfd, &end, err);
 		if (status != STREAM_OK)
 			return status;
 	}
@@ -171,6 +181,32 @@ list_once(int dirfd, struct stream_view *view, struct stream_error *err)
 	return status;
 }
 
+/* When a name in the directory changed last.  Two listings beside two renames
+ * can miss the same file; where the clock of the file system is fine enough
+ * this tells. */
+static struct timespec
+last_change(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) == 0 ? st.st_mtim : (struct timespec){0};
+}
+
+static bool
+is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static void
+pause_after(int listings)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	if (listings >= LISTINGS_AT_ONCE)
+		nanosleep(&pause, NULL);
+}
+
 bool
 stream_view_is_same(const struct stream_view *a, const struct stream_view *b)
 {
@@ -185,23 +221,33 @@ stream_view_is_same(const struct stream_view *a, const struct stream_view *b)
 int
 stream_view_load(int dirfd, struct stream_view *view, struct stream_error *err)
 {
+	struct timespec then = last_change(dirfd), later;
 	struct stream_view before, now;
 	int status = list_once(dirfd, &before, err);
 
 	for (int i = 0; status == STREAM_OK && i < LISTINGS; i++) {
 		bool same;
 
+		pause_after(i);
 		status = list_once(dirfd, &now, err);
 		if (status != STREAM_OK)
 			break;
-		same = stream_view_is_same(&before, &now);
+		later = last_change(dirfd);
+		same = stream_view_is_same(&before, &now) &&
+		       is_same_time(then, later);
 		stream_view_release(&before);
 		before = now;
+		then = later;
 		if (!same)
 			continue;
 		status = apply_swaps(&now, dirfd, err);
-		if (status == STREAM_ENOENT) {
-			status = STREAM_OK; /* swapped in meanwhile */
+		if (status == STREAM_ENOENT ||
+		    (status == STREAM_OK &&
+			!is_same_time(then, last_change(dirfd)))) {
+			/* Swapped in meanwhile, perhaps another in its place.
+			 */
+			status = STREAM_OK;
+			before = now;
 			continue;
 		}
 		if (status != STREAM_OK)
@@ -268,9 +314,32 @@ stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err)
 {
 	char text[STREAM_NAME_SIZE];
+	int opened;
+	int status;
 
 	put_log_name(view, index, text);
-	return stream_io_open(dirfd, text, O_RDONLY, fd, err);
+	status = stream_io_open(dirfd, text, O_RDONLY, &opened, err);
+	if (status != STREAM_OK)
+		return status;
+	if (!stream_view_is_listed(view, index, opened)) {
+		close(opened);
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: is another file by now", text);
+	}
+	*fd = opened;
+	return STREAM_OK;
+}
+
+bool
+stream_view_is_listed(const struct stream_view *view, size_t index, int fd)
+{
+	const struct stream_view_segment *segment = &view->segments[index];
+	struct stat st;
+
+	if (!segment->swap || segment->inode == 0)
+		return true;
+	return fstat(fd, &st) == 0 && st.st_ino == segment->inode &&
+	       is_same_time(st.st_ctim, segment->changed);
 }
 
 bool

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include <stream/error.h>
 
@@ -23,6 +25,10 @@ enum { STREAM_VIEW_TRIES = 100 };
 struct stream_view_segment {
 	int64_t base_offset;
 	bool swap; /* its files still end in ".swap" */
+	/* Of a swap: the file that was listed.  A later compaction's may have
+	 * the same name before it counts. */
+	ino_t inode;
+	struct timespec changed;
 };
 
 struct stream_view {
@@ -59,6 +65,12 @@ size_t stream_view_find(const struct stream_view *view, int64_t offset);
  * went meanwhile: load the view again. */
 int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err);
+
+/* Is the open file fd, whose name is that of a segment of the view, the one
+ * that was listed?  One without ".swap" may have been replaced: it is as good.
+ */
+bool stream_view_is_listed(
+    const struct stream_view *view, size_t index, int fd);
 
 /* Has another file the name of the segment of this base offset than the one
  * that is open as fd?  Then that was swapped or taken away meanwhile, and what

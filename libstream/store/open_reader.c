@@ -8,6 +8,7 @@
 
 #include "file/io.h"
 #include "log/reader.h"
+#include "store/place_facts.h"
 
 /* The last component, which names the partition in messages. */
 static const char *
@@ -30,6 +31,7 @@ stream_reader_open(const struct stream_place *place,
 	    .is_ours = place->is_ours,
 	    .has_transactions = !place->is_ours || place->has_transactions,
 	    .dense = !place->has_gaps,
+	    .facts = stream_place_facts(place),
 	};
 	int status =
 	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);

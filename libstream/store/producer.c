@@ -253,6 +253,12 @@ choose_lane(struct stream_producer *producer, int32_t partition,
 }
 
 int32_t
+stream_key_partition(struct stream_bytes key, int32_t partitions)
+{
+	return stream_murmur2_partition(key.data, key.size, partitions);
+}
+
+int32_t
 stream_producer_choose(
     const struct stream_producer *producer, const struct stream_record *record)
 {
@@ -260,8 +266,7 @@ stream_producer_choose(
 		return producer->lanes[0].number;
 	if (record->key.data == NULL)
 		return producer->lanes[producer->sticky].number;
-	return stream_murmur2_partition(
-	    record->key.data, record->key.size, (int32_t)producer->count);
+	return stream_key_partition(record->key, (int32_t)producer->count);
 }
 
 static int

@@ -12,6 +12,7 @@
 #include "file/checkpoint.h"
 #include "file/io.h"
 #include "store/metadata_check.h"
+#include "store/place_facts.h"
 #include "store/repair_place.h"
 #include "store/topic.h"
 
@@ -47,6 +48,7 @@ make_source(const struct stream_place *place,
 		.dense = !place->has_gaps,
 		.log_start_offset = place->log_start_offset,
 		.lock_timeout_ms = options->lock_timeout_ms},
+	    .facts = stream_place_facts(place),
 	    .is_ours = place->is_ours,
 	    .cap =
 		options->max_batch_bytes != 0 ? options->max_batch_bytes : CAP,

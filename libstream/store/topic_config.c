@@ -36,18 +36,52 @@ check_version(const json_t *root, struct stream_error *err)
 	    (long long)json_integer_value(version));
 }
 
+/*
+ * jansson does not tell of each allocation that failed: letters are missing
+ * then, and the text is wrong, or right and says something else.  Nobody who
+ * is short of memory may be told of damage, and no setting be mistaken.  So it
+ * is read until two readings in a row agree; if none do, it is asked whether
+ * there is memory for that much.
+ */
+static int
+load_json(struct stream_bytes text, json_t **parsed, struct stream_error *err)
+{
+	const char *bytes = (const char *)text.data;
+	struct stream_buf probe;
+	json_error_t error = {.line = -1};
+	int status;
+
+	for (int i = 0; i < 3; i++) {
+		json_t *first = json_loadb(
+		    bytes, text.size, JSON_REJECT_DUPLICATES, &error);
+		json_t *second = json_loadb(
+		    bytes, text.size, JSON_REJECT_DUPLICATES, &error);
+		bool agree = json_equal(first, second);
+
+		json_decref(second);
+		if (agree) {
+			*parsed = first;
+			return STREAM_OK;
+		}
+		json_decref(first);
+	}
+	stream_buf_init(&probe);
+	status = stream_buf_add(&probe, text.data, text.size, err);
+	stream_buf_release(&probe);
+	if (status != STREAM_OK)
+		return status;
+	return stream_fail(err, STREAM_ECORRUPT, (uint64_t)error.position,
+	    "line %d: %s", error.line, error.text);
+}
+
 static int
 parse_object(struct stream_bytes text, json_t **root, struct stream_error *err)
 {
-	json_error_t error;
-	json_t *parsed = json_loadb(
-	    (const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
-	int status;
+	json_t *parsed;
+	int status = load_json(text, &parsed, err);
 
-	if (parsed == NULL)
-		return stream_fail(err, STREAM_ECORRUPT,
-		    (uint64_t)error.position, "line %d: %s", error.line,
-		    error.text);
+	if (status != STREAM_OK)
+		return status;
 	status = json_is_object(parsed) ? check_version(parsed, err)
 					: malformed("not a JSON object", err);
 	if (status != STREAM_OK) {
@@ -351,6 +385,22 @@ stream_intent_load(int intents_dirfd, const char *topic,
 	return status;
 }
 
+/* NULL when memory ran out, of which json_dumps does not always tell: then
+ * letters are missing. */
+static char *
+dump_json(json_t *root, size_t flags)
+{
+	char *text = json_dumps(root, flags);
+	json_t *back = text == NULL ? NULL : json_loads(text, 0, NULL);
+
+	if (!json_equal(back, root)) {
+		free(text);
+		text = NULL;
+	}
+	json_decref(back);
+	return text;
+}
+
 /* Frees root.  NULL stands for memory that ran out while it was made, so
  * callers need not look at each step. */
 static int
@@ -358,7 +408,7 @@ save(int dirfd, const char *topic, json_t *root, size_t flags,
     struct stream_error *err)
 {
 	char name[STREAM_DOCUMENT_NAME_SIZE];
-	char *text = root == NULL ? NULL : json_dumps(root, flags);
+	char *text = root == NULL ? NULL : dump_json(root, flags);
 	size_t size;
 	int status;
 

@@ -5,14 +5,14 @@
  * the end that a crash leaves may be an earlier one.  So everything up to the
  * new log start is durable before it is.
  */
+#include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <stream/reader.h>
 
 #include "base/fail.h"
 #include "codec/batch.h"
-#include "file/io.h"
 #include "file/name.h"
 #include "log/retain.h"
 #include "log/retire.h"
@@ -218,20 +218,20 @@ stream_trim(const struct stream_place *place, const struct stream_point *point,
 
 /* ---- rolling ------------------------------------------------------------ */
 
+/* A segment that was closed and is gone already has no size any more. */
 static int
 size_of(int dirfd, int64_t base, uint64_t *bytes, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
-	int fd;
-	int status;
+	struct stat st;
 
+	*bytes = 0;
 	stream_name_put_plain(base, STREAM_NAME_LOG, name);
-	status = stream_io_open(dirfd, name, O_RDONLY, &fd, err);
-	if (status != STREAM_OK)
-		return status;
-	status = stream_io_size(fd, bytes, err);
-	close(fd);
-	return status;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*bytes = (uint64_t)st.st_size;
+	else if (errno != ENOENT)
+		return stream_fail_sys(err, "%s: cannot stat", name);
+	return STREAM_OK;
 }
 
 /* As far as one can tell who takes no lock: zeros at the end are not told

@@ -17,6 +17,7 @@
 #include "log/verify.h"
 #include "log/view.h"
 #include "store/metadata_check.h"
+#include "store/place_facts.h"
 #include "store/store.h"
 #include "store/topic.h"
 #include "store/verify_ends.h"
@@ -85,6 +86,7 @@ stream_verify(const struct stream_place *place,
 	    .log_start_offset = place->log_start_offset,
 	    .is_ours = place->is_ours,
 	    .dense = place->is_ours && !place->has_gaps,
+	    .facts = stream_place_facts(place),
 	};
 	int status =
 	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);

@@ -457,6 +457,27 @@ EOS
     [[ $output == *": sound" ]]
 }
 
+@test "a plan needs a log that is at rest, and no permission to write" {
+    topic t
+    put t a=1 a=2
+    strm roll -q t
+    cp "$(log t 0)" "$(log t 0).swap"
+    refuses 5 "a compaction is under way, or was interrupted" strm compact -N t
+    refuses 5 "a compaction is under way, or was interrupted" \
+        strm compact --why a t
+    rm "$(log t 0).swap"
+    let_nobody_in
+    chmod -R a+rX,a-w "$STRM_DIR"
+    run -0 nobody strm compact -N t
+    [[ $output == *"t-0: 1 of 2 records would go"* ]]
+    run -0 nobody strm compact --why a t
+    chmod -R u+w "$STRM_DIR"
+    # One that counts is put in place first.
+    cp "$(log t 0)" "$(log t 0).swap"
+    run -0 strm compact t
+    [ "$(what t)" = "1 a=2" ]
+}
+
 @test "a full disk fails, and leaves the log as it was" {
     topic t
     seq 20000 | awk '{ print "k" $1 "=" $1 }' | strm produce -q -K = t

@@ -43,6 +43,14 @@ docs() {
     docs examples "$MAN/strm-tail.1"
 }
 
+@test "the examples of strm-table(1) run and give what they say" {
+    docs examples "$MAN/strm-table.1"
+}
+
+@test "the examples of strm-get(1) run and give what they say" {
+    docs examples "$MAN/strm-get.1"
+}
+
 @test "the examples of strm-repair(1) run and give what they say" {
     docs examples "$MAN/strm-repair.1"
 }

@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """T6, T7: every system call of an operation fails in turn.
 
-    fail.py OPERATION [errors | short | sync]
+    fail.py OPERATION [errors | short | sync | memory]
 
 errors: each call with each error that it may give, once and from then on.
 short: each write is really cut short, alone and followed by a full disk.
 sync: each sync fails, and takes with it what it should have made durable.
+memory: each allocation gives NULL, once and from then on.
 Long form: every combination.  Short form: every few calls, in turn.
 """
 
 import sys
 
-from harness import LONG, TOOLS, Store, main, points
+from harness import LONG, MEMORY, TOOLS, Store, main, points, store_for
 from strmtest import CheckError, require
 
 IO = ['EIO']
@@ -47,15 +48,28 @@ WRITES = ','.join(KINDS['write'])
 SYNCS = 'fsync,fdatasync'
 
 
-def run_once(operation, *arguments):
-    """Run under failsys and judge.  Gives the matches, one line each."""
-    with Store() as store:
+def failsys(store, *arguments):
+    """A prefix for commands that leaves the matches, one line each."""
+    return [f'{TOOLS}/failsys', '-d', store.path, '-o', store.file('matches'),
+            *arguments, '--']
+
+
+def nomem(store, *arguments):
+    """One that leaves the number of allocations."""
+    return ['env', f'LD_PRELOAD={TOOLS}/nomem.so',
+            f'NOMEM_OUT={store.file("matches")}', *arguments]
+
+
+def run_once(operation, *arguments, by=failsys):
+    """Run under a fault tool and judge.  Gives the lines that it left."""
+    where = Store(MEMORY) if by is nomem else store_for(operation)
+    with where as store:
         operation.prepare(store.path)
-        fail = [f'{TOOLS}/failsys', '-d', store.path, '-o',
-                store.file('matches'), *arguments, '--']
-        code, out, err = store.run(fail + operation.command(store.path),
-                                   operation.input())
-        allowed = {operation.done, getattr(operation, 'holes', 4), 4, 5, 6}
+        code, out, err = store.run(
+            by(store, *arguments) + operation.command(store.path),
+            operation.input())
+        allowed = {operation.done, getattr(operation, 'holes', 4),
+                   getattr(operation, 'partly', 4), 4, 5, 6}
         require(code in allowed, 'exit', code, err)
         require(code == operation.done or err, 'silent exit', code)
         try:
@@ -119,6 +133,20 @@ def sync(operation):
     return f'{hits} failures at {len(matches)} syncs'
 
 
+def memory(operation):
+    count = int(run_once(operation, by=nomem)[0])
+    require(count > 10, 'only', count, 'allocations')
+    for at in points(count, 8):
+        for more in ([], ['NOMEM_KEEP=1']):
+            try:
+                run_once(operation, f'NOMEM_AT={at}', *more, by=nomem)
+            except CheckError as error:
+                raise CheckError(f'allocation {at} of {count} {more}: '
+                                 f'{error}') from error
+    return f'{2 * len(points(count, 8))} failures of {count} allocations'
+
+
 if __name__ == '__main__':
-    MODE = {'errors': errors, 'short': short, 'sync': sync}[sys.argv[2]]
+    MODE = {'errors': errors, 'short': short, 'sync': sync,
+            'memory': memory}[sys.argv[2]]
     sys.exit(main(MODE, sys.argv))

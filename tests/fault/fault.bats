@@ -63,6 +63,135 @@ full() {
     python kill.py salvage
 }
 
+@test "T1 I1 I2 I4: kill -9 at any point of roll, with readers meanwhile" {
+    python kill.py roll-now
+}
+
+@test "T1 I1 I4 I10: kill -9 at any point of trim, with readers meanwhile" {
+    python kill.py trim
+}
+
+@test "T1 I1 I4 I10: kill -9 at any point of retain, with readers meanwhile" {
+    python kill.py retain
+    python kill.py retain-size
+}
+
+@test "T1 I1 I4 I10: kill -9 at any point of retain below a raised log start" {
+    python kill.py retain-trimmed
+}
+
+@test "T1 I1 I4 I10: kill -9 at any point of retain without a log start" {
+    python kill.py retain-unnamed
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of compact, with readers meanwhile" {
+    python kill.py compact
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of compact of two partitions of zstd batches" {
+    python kill.py compact-zstd
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of a compact that merges segments" {
+    python kill.py compact-again
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of maintain, with readers meanwhile" {
+    python kill.py maintain
+}
+
+@test "T1 I1 I4 I6: kill -9 at any point of a compact in rounds" {
+    python kill.py compact-rounds
+}
+
+@test "T2 I1 I4 I10: kill -9 again while the next trim or retain finishes the job" {
+    python kill.py trim twice
+    python kill.py retain twice
+}
+
+@test "T2 I1 I4 I6: kill -9 again while the next compact finishes the job" {
+    python kill.py compact twice
+    python kill.py compact-again twice
+}
+
+@test "T4 I2 I4 P2: power lost at any point of an append of one batch" {
+    python power.py append-one
+}
+
+@test "T4 I2 I4 P2: power lost at any point of an append of many batches" {
+    python power.py append-many
+}
+
+@test "T4 I2 I4 P2: power lost at any point of an append of several writes" {
+    python power.py append-long
+    python power.py append-zstd
+}
+
+@test "T4 I2 I4 P2: power lost at any point of three appends" {
+    python power.py thrice
+}
+
+@test "T4 I2 I4 I5 P2: power lost at any point of appends that roll" {
+    python power.py roll
+}
+
+@test "T4 I2 I4 I5 P2: power lost at any point of zstd appends that roll" {
+    python power.py roll-zstd
+}
+
+@test "T4 I2 I4 P2: power lost at any point of a last batch that fills its segment" {
+    python power.py roll-next
+}
+
+@test "T4 I4 I10: power lost at any point of topic create leaves all or nothing" {
+    python power.py create
+}
+
+@test "T4 I4 I10: power lost at any point of topic rm leaves all or nothing" {
+    python power.py rm
+}
+
+@test "T4 I1 I2 I4 I5: power lost at any point of roll" {
+    python power.py roll-now
+}
+
+@test "T4 I1 I4 I10: power lost at any point of trim" {
+    python power.py trim
+}
+
+@test "T4 I1 I4 I10: power lost at any point of retain" {
+    python power.py retain
+    python power.py retain-size
+}
+
+@test "T4 I1 I4 I10: power lost at any point of retain below a raised log start" {
+    python power.py retain-trimmed
+}
+
+@test "T4 I1 I4 I10: power lost at any point of retain without a log start" {
+    python power.py retain-unnamed
+}
+
+@test "T4 I1 I4 I6: power lost at any point of compact" {
+    python power.py compact
+}
+
+@test "T4 I1 I4 I6: power lost at any point of maintain" {
+    python power.py maintain
+}
+
+@test "T4 I1 I4 I6: power lost at any point of compact of two partitions of zstd batches" {
+    python power.py compact-zstd
+}
+
+@test "T4 I1 I4 I6: power lost at any point of a compact in rounds" {
+    python power.py compact-rounds
+}
+
+@test "T4 I1 I4 I6: power lost at any point of a compact that merges segments" {
+    python power.py compact-again
+}
+
 @test "T6 I2 I10 P7: any failing call in an append of one batch" {
     python fail.py append-one errors
 }
@@ -103,6 +232,34 @@ full() {
     python fail.py consume-skip errors
 }
 
+@test "T6 I1 I10 P7: any failing call in roll" {
+    python fail.py roll-now errors
+}
+
+@test "T6 I1 I10 P7: any failing call in trim" {
+    python fail.py trim errors
+}
+
+@test "T6 I1 I10 P7: any failing call in retain" {
+    python fail.py retain errors
+}
+
+@test "T6 I6 I10 P7: any failing call in compact" {
+    python fail.py compact errors
+}
+
+@test "T6 I6 I10 P7: any failing call in maintain" {
+    python fail.py maintain errors
+}
+
+@test "T6 I6 I10 P7: any failing call in compact of two partitions of zstd batches" {
+    python fail.py compact-zstd errors
+}
+
+@test "T6 I6 I10 P7: any failing call in a compact that merges segments" {
+    python fail.py compact-again errors
+}
+
 @test "T6 I3 I4: short writes and a full disk in an append of one batch" {
     python fail.py append-one short
 }
@@ -113,6 +270,37 @@ full() {
 
 @test "T6 I3 I4: short writes and a full disk in appends that roll" {
     python fail.py roll short
+}
+
+@test "T6 I1 I4: short writes and a full disk in roll, trim and retain" {
+    python fail.py roll-now short
+    python fail.py trim short
+    python fail.py retain short
+}
+
+@test "T6 I4 I6: short writes and a full disk in compact" {
+    python fail.py compact short
+    python fail.py compact-again short
+}
+
+@test "T6 I2 I10 P7: any failing allocation in append, create, rm and consume" {
+    python fail.py roll memory
+    python fail.py create memory
+    python fail.py rm memory
+    python fail.py consume memory
+}
+
+@test "T6 I3 I10 P7: any failing allocation in repair and salvage" {
+    python fail.py repair memory
+    python fail.py salvage memory
+}
+
+@test "T6 I4 I6 I10 P7: any failing allocation in roll, trim, retain, compact and maintain" {
+    python fail.py roll-now memory
+    python fail.py trim memory
+    python fail.py retain memory
+    python fail.py compact memory
+    python fail.py maintain memory
 }
 
 @test "T7 I2 P1 P4: a failed sync in an append of one batch" {
@@ -138,6 +326,17 @@ full() {
 
 @test "T7 I10: a failed sync in topic create leaves all or nothing" {
     python fail.py create sync
+}
+
+@test "T7 I1 I2 I10: a failed sync in roll, trim and retain" {
+    python fail.py roll-now sync
+    python fail.py trim sync
+    python fail.py retain sync
+}
+
+@test "T7 I4 I6 I10: a failed sync in compact" {
+    python fail.py compact sync
+    python fail.py compact-again sync
 }
 
 @test "T8 P3: verify finds every flipped bit of a dense topic" {
@@ -200,6 +399,15 @@ full() {
     full rm 1024
 }
 
+@test "T10 P10 I1: retain on a full disk does all of its job" {
+    full retain 1024
+    full retain-size 1024
+}
+
+@test "T10 I6 I10: compact on a full disk changes nothing and leaves nothing" {
+    full compact-large 1024
+}
+
 @test "T10 I2: a file size limit is an error, not a signal" {
     python full.py limit
 }
@@ -210,4 +418,12 @@ full() {
 
 @test "T11 I1 I2 P2 P3: kill -9 of producers beside followers, 3 partitions" {
     python storm.py 3
+}
+
+@test "T11 I4 I6 P3: followers and readers beside compaction see all that survives" {
+    python beside.py compact
+}
+
+@test "T11 I4 P3: followers and readers beside retention and compaction" {
+    python beside.py retain
 }

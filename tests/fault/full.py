@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """T10: a disk that is really full.
 
-    full.py {append | roll | create | rm} SIZE	a tmpfs of SIZE KiB
+    full.py OPERATION SIZE	a tmpfs of SIZE KiB
     full.py limit				a file size limit
 
 Runs in a mount namespace of its own, so that nothing stays mounted.
@@ -65,7 +65,7 @@ def append(store, name, kib):
 
 
 def whole_or_nothing(store, name, kib):
-    """topic create and rm on a disk with less and less room."""
+    """An operation on a disk with no room, a little, and more and more."""
     codes = []
     for spare in range(0, 80, 4):
         operation = OPERATIONS[name]
@@ -76,11 +76,15 @@ def whole_or_nothing(store, name, kib):
         os.truncate(ballast, max(0, os.path.getsize(ballast) - spare * 1024))
         code, out, err = store.run(operation.command(with_room))
         codes.append(code)
+        if hasattr(operation, 'judge_full'):
+            operation.judge_full(with_room, code, err)
         os.unlink(ballast)
         require(code in (0, 6) and (code == 0 or err), 'exit', code, err)
         operation.judge(with_room, code, out)
         subprocess.run(['rm', '-r', with_room], check=True)
     require(codes[-1] == 0, 'exits were', codes)
+    require(6 in codes or not hasattr(operation, 'needs_room'),
+            'there was always room:', codes)
     return f'exits with more and more room: {codes} of {kib} KiB'
 
 

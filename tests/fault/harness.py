@@ -14,19 +14,28 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../interop'))
 # pylint: disable=wrong-import-position
 from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
+import compacting
+import upkeep
 
 LONG = os.environ.get('STRM_FAULT') == 'long'
 TOOLS = os.path.join(BUILD, 'tests/fault')
 TIMEOUT = 30  # seconds: longer than any lock wait; more is a hang
 KILLED = 137
+# For what needs no disk: syncs of one take most of the time.
+MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 TOOL_FAILED = 125
 
 
 def points(last, short):
     """1 to last: all of them in the long form, else short of them, spread."""
-    if LONG or last <= short:
+    return spread(last, last if LONG else short)
+
+
+def spread(last, count):
+    """So many numbers from 1 to last, these two among them."""
+    if last <= count:
         return list(range(1, last + 1))
-    return sorted({1 + i * (last - 1) // (short - 1) for i in range(short)})
+    return sorted({1 + i * (last - 1) // (count - 1) for i in range(count)})
 
 
 def parse_acks(text):
@@ -42,8 +51,11 @@ def parse_acks(text):
 class Store:
     """A fresh store directory and the files around one run."""
 
+    def __init__(self, where=None):
+        self.where = where  # None: where temporary files go
+
     def __enter__(self):
-        self.parent = tempfile.mkdtemp()
+        self.parent = tempfile.mkdtemp(dir=self.where)
         self.path = os.path.join(self.parent, 'store')
         os.mkdir(self.path)
         return self
@@ -76,10 +88,17 @@ class Store:
             return code, stdout.read(), err
 
 
+def store_for(operation):
+    """A Store where the operation is to be disturbed."""
+    return Store(MEMORY if getattr(operation, 'in_memory', False) else None)
+
+
 class Append:
     """Produce lines behind a few that are there, and see them acknowledged."""
 
     done = 0  # the exit status of an undisturbed run
+    power = False  # was lost: the end of a log may be a bad last batch
+    damaged = 0    # how often it was damage
 
     def __init__(self, lines, settings=(), options=(), width=1):
         self.settings = [s for setting in settings for s in ('--set', setting)]
@@ -115,12 +134,18 @@ class Append:
         if code == 0:
             require(len(acks) == len(self.lines), len(acks),
                     'acks and exit 0')
-        survivors = self.read(store)
+        survivors = self.read(store, (0, 3) if self.power else (0,))
         kept = len(survivors) - first
         require(survivors == (self.before + self.lines)[:len(survivors)],
                 'read', survivors[-3:], 'which nobody wrote there')
         require(kept >= len(acks), len(acks), 'acknowledged, only', kept,
                 'there')
+        if self.power:
+            probe = strm(store, 'produce', 't', data=b'probe\n', code=None)
+            if probe.code == 3:
+                self.salvage(store, survivors)
+                return
+            survivors.append(b'probe')
         self.goes_on(store, survivors)
 
     def goes_on(self, store, survivors):
@@ -136,12 +161,44 @@ class Append:
         require([r.value for r in records_of(batches)] == survivors + more,
                 'python3-kafka reads something else')
 
+    def salvage(self, store, survivors):
+        """Of a write of several batches that was never synced the last may
+        be there and the first not.  Then no writer cuts anything (SPEC 10,
+        rule 2), and a salvage has all that could be read."""
+        target = os.path.join(store, 'saved')
+        strm(store, 'repair', '--salvage', target, 't', code=3)
+        records = consume(target + '/')[0]
+        require([r.value for r in records[:len(survivors)]] == survivors,
+                'the salvage holds', records)
+        self.damaged += 1
+
     @staticmethod
-    def read(store):
-        records = consume('-C', store, 't')[0]
+    def read(store, codes=(0,)):
+        records, done = consume('-C', store, 't', code=None)
+        require(done.code in codes, 'consume exits', done.code, done.err)
         require([r.offset for r in records] == list(range(len(records))),
                 'offsets', [r.offset for r in records])
         return [r.value for r in records]
+
+
+class Thrice(Append):
+    """Three producers one after another, each of whom is acknowledged."""
+
+    def __init__(self, lines, settings):
+        super().__init__(lines, settings)
+        self.parts = [self.lines[n::3] for n in range(3)]
+        self.lines = sum(self.parts, [])
+
+    def command(self, store):
+        produce = ' '.join(super().command(store))
+        return ['sh', '-c', f'set -e; cd {store}/..; for n in 0 1 2; do '
+                f'{produce} < part-$n; done']
+
+    def prepare(self, store):
+        super().prepare(store)
+        for n, lines in enumerate(self.parts):
+            with open(f'{store}/../part-{n}', 'wb') as file:
+                file.write(b''.join(line + b'\n' for line in lines))
 
 
 class Two(Append):
@@ -429,6 +486,7 @@ OPERATIONS = {
     'roll-zstd': Append(24, ROLL, TINY + ['-z', 'zstd']),
     # The line after the next does not fit: the run ends at a segment's end.
     'roll-next': Append(9, ROLL, TINY),
+    'thrice': Thrice(6, SMALL),
     'two': Two(0, SMALL),
     'create': Create(),
     'rm': Remove(),
@@ -436,6 +494,8 @@ OPERATIONS = {
     'repair': Repair(),
     'salvage': Salvage(),
     'consume-skip': ReadOn(),
+    **upkeep.OPERATIONS,
+    **compacting.OPERATIONS,
 }
 
 

@@ -1,20 +1,23 @@
 /*
  * killsweep - kill a command and its children at its Nth system-call stop
  *
- *	killsweep [-d DIR] [-o FILE] N -- COMMAND...
+ *	killsweep [-d DIR] [-o FILE] [-x SCRIPT] N -- COMMAND...
  *	killsweep [-d DIR] [-o FILE] -c -- COMMAND...
  *
  * Stops are the entry and the exit of each call, in the order in which the
  * kernel reports them for all threads together, from the first call that
  * names a path under DIR on.  -c only counts.  The number of stops seen is
- * written to FILE.  Exits as COMMAND did: 137 means killed, anything else that
- * it ended by itself, so that a sweep over N is complete.
+ * written to FILE.  With -x the shell runs SCRIPT while COMMAND stands still,
+ * before it is killed: what others see then.  Exits as COMMAND did: 137 means
+ *killed, anything else that it ended by itself, so that a sweep over N is
+ *complete.
  */
 #include "trace.h"
 
 struct sweep {
 	unsigned long kill_at; /* 0: never */
 	unsigned long stops;
+	const char *script; /* NULL: none */
 };
 
 static enum trace_next
@@ -24,7 +27,13 @@ at_stop(void *tool, struct tracee *t, const struct __ptrace_syscall_info *info)
 
 	(void)t;
 	(void)info;
-	return ++sweep->stops == sweep->kill_at ? TRACE_KILL : TRACE_GO_ON;
+	if (++sweep->stops != sweep->kill_at)
+		return TRACE_GO_ON;
+	if (sweep->script != NULL && system(sweep->script) != 0) {
+		fprintf(stderr, "killsweep: failed: %s\n", sweep->script);
+		exit(TRACE_FAILED);
+	}
+	return TRACE_KILL;
 }
 
 static void
@@ -40,7 +49,8 @@ report(const char *path, unsigned long stops)
 static void
 usage(void)
 {
-	fputs("usage: killsweep [-d DIR] [-o FILE] {N | -c} -- COMMAND...\n",
+	fputs("usage: killsweep [-d DIR] [-o FILE] [-x SCRIPT] {N | -c}"
+	      " -- COMMAND...\n",
 	    stderr);
 	exit(TRACE_FAILED);
 }
@@ -53,13 +63,15 @@ main(int argc, char *argv[])
 	const char *output = NULL;
 	bool only_count = false;
 
-	for (int c; (c = getopt(argc, argv, "+cd:o:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "+cd:o:x:")) != -1;) {
 		if (c == 'c')
 			only_count = true;
 		else if (c == 'd')
 			trace.dir = optarg;
 		else if (c == 'o')
 			output = optarg;
+		else if (c == 'x')
+			sweep.script = optarg;
 		else
 			usage();
 	}

@@ -12,7 +12,7 @@
 
 enum {
 	DAY_MS = 86400000,
-	CAP = 1 << 20,
+	CAP = 8 << 20,
 	ONE = 70 /* bytes of a batch of one record "a=1" */
 };
 
@@ -669,6 +669,49 @@ a_thread_that_finds_damage_ends_it(void **state)
 	stream_buf_release(&log);
 }
 
+/* ---- large ones ---- */
+
+/* A batch that goes late in the log, and others that are larger than what is
+ * written at once: the rest is there as it was. */
+static void
+what_comes_before_and_after_is_copied(void **state)
+{
+	static const int64_t bases[] = {0, 1000000};
+	struct fx_batch huge = {.base = 0, .value_size = (2 << 20) + 5};
+	struct temp_dir *dir = *state;
+	struct stream_buf log, result;
+	struct round round;
+	size_t at, end_at;
+
+	stream_buf_init(&log);
+	fx_add(&log, huge);
+	fx_add_many(&log, 1, 1000, 3, 1000, 'b');
+	at = log.size;
+	fx_add(&log, (struct fx_batch){.base = 5000});
+	end_at = log.size;
+	fx_add(&log, (struct fx_batch){.base = 5001});
+	huge.base = 5002;
+	fx_add(&log, huge);
+	fx_add(&log, (struct fx_batch){.base = 5003});
+	fx_put(dir, LOG_0, log.data, log.size);
+	lt_put_log(dir, 1000000, "");
+	start(&round, dir, bases, COUNT(bases), T0);
+	assert_true(stream_keymap_put(round.map,
+	    stream_keymap_hash(
+		round.map, (struct stream_bytes){(uint8_t *)"k5000", 5}),
+	    900000));
+	assert_int_equal(clean_group(&round, 0, 1), STREAM_CLEAN_WRITTEN);
+	assert_int_equal(round.stats.gone, 1);
+	assert_int_equal(fx_get(dir, LOG_0 ".cleaned", &result),
+	    (ssize_t)(log.size - (end_at - at)));
+	assert_memory_equal(result.data, log.data, at);
+	assert_memory_equal(
+	    result.data + at, log.data + end_at, log.size - end_at);
+	stream_buf_release(&result);
+	stream_buf_release(&log);
+	end(&round);
+}
+
 /* ---- files ---- */
 
 static void
@@ -1018,6 +1061,7 @@ main(void)
 	    in_dir(what_does_not_fit_is_given_back),
 	    in_dir(threads_make_the_same),
 	    in_dir(a_thread_that_finds_damage_ends_it),
+	    in_dir(what_comes_before_and_after_is_copied),
 	    in_dir(files_are_as_the_sources_were),
 	    in_dir(indexes_are_those_of_a_recovery),
 	    in_dir(damage_in_a_source_is_named),

@@ -391,6 +391,9 @@ the_index_of_a_swap_is_its_own(void **state)
 	renameat(
 	    dir->fd, plain.index, dir->fd, "00000000000000001000.index.swap");
 	stream_index_find(&source, plain.infos[99].base_offset, &position);
+	assert_int_equal(position, 0); /* the log of that name is another */
+	renameat(dir->fd, plain.log, dir->fd, "00000000000000001000.log.swap");
+	stream_index_find(&source, plain.infos[99].base_offset, &position);
 	assert_true(position > 0);
 	stream_index_find_time(
 	    &source, plain.infos[99].max_timestamp_ms, &position);

@@ -172,6 +172,52 @@ a_map_that_grows_loses_nothing(void **state)
 	}
 }
 
+/* By offset it says what it says by key, within the span and nowhere else. */
+static void
+an_index_knows_the_newest_offsets(void **state)
+{
+	static const struct {
+		int64_t from, to;
+		bool works;
+	} rows[] = {
+	    {0, 1000, true},
+	    {7, 8, true},
+	    {100, 229, true},
+	    {INT64_MAX - 500, INT64_MAX, true},
+	    {5, 5, false},
+	    {0, INT64_C(1) << 40, false},
+	    {0, INT64_MAX, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct stream_keymap *map =
+		    map_of((size_t)5000 * STREAM_KEYMAP_SLOT);
+		int64_t from = rows[i].from;
+		int64_t end =
+		    rows[i].to - from > 1000 ? from + 1000 : rows[i].to;
+
+		for (int64_t offset = from; offset < end; offset++)
+			assert_true(stream_keymap_put(
+			    map, key_of(map, (int)(offset % 301 * 7)), offset));
+		assert_false(stream_keymap_has_index(map, from));
+		stream_keymap_index(map, from, rows[i].to);
+		assert_int_equal(
+		    stream_keymap_has_index(map, from), rows[i].works);
+		assert_false(stream_keymap_has_index(map, from - 1));
+		assert_false(stream_keymap_has_index(map, rows[i].to));
+		for (int64_t offset = from; rows[i].works && offset < end;
+		     offset++)
+			assert_int_equal(stream_keymap_is_newest(map, offset),
+			    stream_keymap_find(
+				map, key_of(map, (int)(offset % 301 * 7))) ==
+				offset);
+		stream_keymap_clear(map);
+		assert_false(stream_keymap_has_index(map, from));
+		stream_keymap_free(map);
+	}
+}
+
 static void
 an_empty_key_is_a_key_and_maps_have_seeds_of_their_own(void **state)
 {
@@ -201,6 +247,7 @@ main(void)
 	    cmocka_unit_test(a_map_of_the_size_for_so_many_keys_holds_them),
 	    cmocka_unit_test(many_keys_are_all_found_and_forgotten_by_clear),
 	    cmocka_unit_test(a_map_that_grows_loses_nothing),
+	    cmocka_unit_test(an_index_knows_the_newest_offsets),
 	    cmocka_unit_test(
 		an_empty_key_is_a_key_and_maps_have_seeds_of_their_own),
 	};

@@ -238,7 +238,7 @@ what_is_left_is_sound(void **state)
 		struct stream_repair_source broken = {
 		    .config = fx_config(), .is_ours = true, .cap = 1 << 20};
 		struct stream_verify_options options = {.lock_timeout_ms = 500};
-		struct stream_verify_summary sum;
+		struct stream_verify_summary sum = {0};
 		struct stream_error err = {.text = ""};
 		struct stream_repair *steps;
 

@@ -23,6 +23,8 @@ struct seen {
 	char message[256];                 /* of the last one */
 	uint64_t bytes;                    /* that progress told of */
 	int stop_after;                    /* calls of go_on; 0: never */
+	void (*meanwhile)(const struct temp_dir *dir); /* by go_on, once */
+	const struct temp_dir *dir;
 	struct stream_verify_summary sum;
 	int status;
 	struct stream_error err;
@@ -60,6 +62,9 @@ go_on(void *context, uint64_t bytes)
 {
 	struct seen *seen = context;
 
+	if (seen->meanwhile != NULL)
+		seen->meanwhile(seen->dir);
+	seen->meanwhile = NULL;
 	seen->bytes += bytes;
 	return seen->stop_after == 0 || --seen->stop_after > 0;
 }
@@ -71,12 +76,17 @@ struct look {
 	const char *only;
 	size_t cap;
 	int stop_after;
+	/* Called once, when the first bytes are read. */
+	void (*meanwhile)(const struct temp_dir *dir);
 };
 
 static struct seen
 verify(const struct temp_dir *dir, struct look look)
 {
-	struct seen seen = {.err = {.text = ""}, .stop_after = look.stop_after};
+	struct seen seen = {.err = {.text = ""},
+	    .stop_after = look.stop_after,
+	    .meanwhile = look.meanwhile,
+	    .dir = dir};
 	struct stream_verify_source source = {
 	    .dirfd = dir->fd,
 	    .only = look.only,
@@ -1155,6 +1165,33 @@ nothing_is_found_beside_a_cleaner(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* A swap has got so far that the old log has no indexes any more, but still its
+ * name. */
+static void
+swap_the_second(const struct temp_dir *dir)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		char plain[40], swap[64];
+
+		snprintf(plain, sizeof(plain), "%020d.%s", 24, kinds[i]);
+		snprintf(swap, sizeof(swap), "%s.swap", plain);
+		fx_put(dir, swap, "", 0);
+		if (strcmp(kinds[i], "log") != 0)
+			fx_remove(dir, plain);
+	}
+}
+
+static void
+a_log_that_a_swap_replaces_is_not_missed_an_index(void **state)
+{
+	const struct temp_dir *dir = *state;
+
+	put_sound(dir);
+	expect_found("before its second segment is opened", dir,
+	    (struct look){.foreign = true, .meanwhile = swap_the_second},
+	    "note leftover 24.log");
+}
+
 int
 main(void)
 {
@@ -1185,6 +1222,7 @@ main(void)
 	    TEST(an_empty_directory_and_an_empty_segment_are_sound),
 	    TEST(nothing_is_found_beside_a_writer),
 	    TEST(nothing_is_found_beside_a_cleaner),
+	    TEST(a_log_that_a_swap_replaces_is_not_missed_an_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

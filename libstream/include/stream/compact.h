@@ -32,9 +32,10 @@
 #define STREAM_COMPACT_MEMORY ((size_t)128 << 20)
 
 struct stream_compact_options {
-	int64_t now_ms; /* the clock */
-	size_t memory;  /* 0: STREAM_COMPACT_MEMORY */
-	bool force;     /* below the dirty ratio too, and a topic of a broker */
+	int64_t now_ms;   /* the clock */
+	size_t memory;    /* 0: STREAM_COMPACT_MEMORY */
+	unsigned workers; /* threads that help with this; 0: none */
+	bool force; /* below the dirty ratio too, and a topic of a broker */
 	/* A topic that is not to be compacted, or not one of ours, is a verdict
 	 * and no failure, whatever force says. */
 	bool lenient;

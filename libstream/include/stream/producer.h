@@ -70,6 +70,10 @@ void stream_producer_close(struct stream_producer *producer);
 int32_t stream_producer_choose(
     const struct stream_producer *producer, const struct stream_record *record);
 
+/* The same for a key that is not null (borrowed) in a topic of so many
+ * partitions, 0 to partitions - 1. */
+int32_t stream_key_partition(struct stream_bytes key, int32_t partitions);
+
 /*
  * Add record (borrowed and copied) to a partition's batch.  May write batches
  * that are full.
