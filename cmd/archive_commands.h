@@ -13,6 +13,9 @@ extern const struct cli_command archive_ls_command;
 extern const struct cli_command archive_verify_command;
 extern const struct cli_command restore_command;
 
+/* A time limit as the library takes it. */
+int archive_timeout(int64_t ms);
+
 /* An archive that is read: a file, or standard input. */
 struct archive_input {
 	const struct cli_context *context;
