@@ -1,7 +1,6 @@
 /*
  * archive.c - closed segments to an archive, and, if asked to, out of the log
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
