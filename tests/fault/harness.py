@@ -16,6 +16,7 @@ from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
 import archiving
 import compacting
+import roles
 import upkeep
 
 LONG = os.environ.get('STRM_FAULT') == 'long'
@@ -495,6 +496,7 @@ OPERATIONS = {
     'repair': Repair(),
     'salvage': Salvage(),
     'consume-skip': ReadOn(),
+    **roles.OPERATIONS,
     **upkeep.OPERATIONS,
     **archiving.OPERATIONS,
     **compacting.OPERATIONS,
