@@ -224,7 +224,8 @@ FUZZ_CFLAGS ?= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 FUZZ_SRC := $(wildcard tests/fuzz/*.c) format/refdec/refdec.c \
 	format/refdec/codecs.c
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(O)/fuzz/%.o)
-FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o) \
+	$(ARCHIVE_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_SECONDS ?= 3600
 
 $(O)/fuzz/%.o: %.c Makefile
@@ -237,7 +238,7 @@ $(O)/fuzz/%.o: %.c Makefile
 $(O)/fuzz/strm-fuzz: $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)
 	$(say) LD $@
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ \
-		$(SHARED_LIBS) -lm
+		$(SHARED_LIBS) -larchive -lm
 
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_LIB_OBJ:.o=.d)
 

@@ -1,7 +1,6 @@
 /*
  * archive.c - closed segments to an archive, and, if asked to, out of the log
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -438,7 +437,7 @@ run_archive(struct cli_context *context, int argc, char *argv[])
 	run.how.context = &run;
 	run.retire = (struct stream_retain_options){
 	    .network = opts.write.network,
-	    .lock_timeout_ms = (int)opts.write.lock_timeout_ms,
+	    .lock_timeout_ms = archive_timeout(opts.write.lock_timeout_ms),
 	    .note = note,
 	    .context = &run,
 	};

@@ -17,6 +17,9 @@ extern const struct cli_command restore_command;
  * exit status. */
 int archive_in_place(int argc, char *argv[]);
 
+/* A time limit as the library takes it. */
+int archive_timeout(int64_t ms);
+
 /* An archive that is read: a file, or standard input. */
 struct archive_input {
 	const struct cli_context *context;

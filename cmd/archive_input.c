@@ -1,11 +1,18 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive_commands.h"
 #include "cli/signals.h"
+
+int
+archive_timeout(int64_t ms)
+{
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
 
 static bool
 go_on(void *context, uint64_t bytes)

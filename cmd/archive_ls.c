@@ -16,7 +16,7 @@ struct ls_opts {
 };
 
 static const struct cli_option options[] = {
-    {'l', "segments", NULL, CLI_FLAG, offsetof(struct ls_opts, segments),
+    {'l', "long", NULL, CLI_FLAG, offsetof(struct ls_opts, segments),
 	"list each segment"},
     {'J', "json", NULL, CLI_FLAG, offsetof(struct ls_opts, json),
 	"print JSON lines"},

@@ -164,7 +164,7 @@ open_store(const struct run *run, struct stream_store **store,
 	if (write->network)
 		flags |= STREAM_STORE_NETWORK;
 	return stream_store_open(run->context->store, flags,
-	    (int)write->lock_timeout_ms, store, err);
+	    archive_timeout(write->lock_timeout_ms), store, err);
 }
 
 static enum cli_exit

@@ -24,22 +24,23 @@ find_end(const struct stream_retain *retain)
 	    ->next_offset;
 }
 
-/* DIR/orders-0.0-1200.20261124T223920Z.tar.zst: the same segments have another
- * name in the next run, should this one die before they go. */
+/* DIR/orders-0.0-1200.20261124T223920.123Z.tar.zst: the same segments have
+ * another name in the next run, should this one die before they go. */
 static char *
 make_name(const char *directory, const struct stream_place *place,
     const struct stream_retain *retain)
 {
-	time_t now = time(NULL);
+	struct timespec now;
 	struct tm utc;
 	char when[32], *name;
 
-	if (gmtime_r(&now, &utc) == NULL ||
-	    strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &utc) == 0 ||
-	    asprintf(&name, "%s/%s-%d.%lld-%lld.%s.tar.zst", directory,
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (gmtime_r(&now.tv_sec, &utc) == NULL ||
+	    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &utc) == 0 ||
+	    asprintf(&name, "%s/%s-%d.%lld-%lld.%s.%03ldZ.tar.zst", directory,
 		place->topic, (int)place->partition,
 		(long long)stream_retain_segment(retain, 0)->base_offset,
-		(long long)find_end(retain), when) < 0)
+		(long long)find_end(retain), when, now.tv_nsec / 1000000) < 0)
 		return NULL;
 	return name;
 }

@@ -44,9 +44,12 @@ static const struct cli_command *const commands[] = {
     &trim_command,
     &compact_command,
     &maintain_command,
+    &replicate_rsync_command,
     &diff_command,
     &archive_program,
     &restore_program,
+    &promote_command,
+    &fence_command,
     &help_command,
     NULL,
 };

@@ -118,7 +118,7 @@ _strm_describe() {
         ;;
     'strm archive ls')
         commands=''
-        options='-l --segments -J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='-l --long -J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='FILE'
         ;;
     'strm archive verify')

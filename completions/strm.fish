@@ -372,7 +372,7 @@ complete -c strm -n '__strm_is strm archive' -s v -l verbose -d 'say what is don
 complete -c strm -n '__strm_is strm archive' -s h -l help -d 'print this help'
 complete -c strm -n '__strm_is strm archive' -l version -d 'print the version'
 complete -c strm -n '__strm_is strm archive ls' -F
-complete -c strm -n '__strm_is strm archive ls' -s l -l segments -d 'list each segment'
+complete -c strm -n '__strm_is strm archive ls' -s l -l long -d 'list each segment'
 complete -c strm -n '__strm_is strm archive ls' -s J -l json -d 'print JSON lines'
 complete -c strm -n '__strm_is strm archive ls' -l max-bytes -x -d 'refuse what unpacks to more (1TiB)'
 complete -c strm -n '__strm_is strm archive ls' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'

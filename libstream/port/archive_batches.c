@@ -133,6 +133,8 @@ stream_batches_feed(struct stream_batches *batches, const void *bytes, size_t n,
 	struct stream_error why;
 	int status;
 
+	if (n == 0)
+		return STREAM_OK;
 	if (batches->ended) {
 		batches->zeros = batches->zeros && is_zeros(bytes, n);
 		return STREAM_OK;

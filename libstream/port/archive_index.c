@@ -249,6 +249,22 @@ find_plain(struct stream_archive *archive, uint64_t file_size,
 	return STREAM_OK;
 }
 
+/* What begins otherwise, and ends so all the same, is not ours. */
+static int
+check_mark(struct stream_archive *archive, struct stream_error *err)
+{
+	static const char name[] = STREAM_MANIFEST_MARK;
+	struct stream_buf header;
+	int status;
+
+	stream_buf_init(&header);
+	status = read_stream(archive, 0, sizeof(name), &header, err);
+	if (status == STREAM_OK && memcmp(header.data, name, sizeof(name)) != 0)
+		status = no_index(err);
+	stream_buf_release(&header);
+	return status;
+}
+
 static int
 misfit(const struct stream_archive_file *file, struct stream_error *err)
 {
@@ -351,6 +367,8 @@ open_ours(struct stream_archive *archive, struct stream_error *err)
 	}
 	if (status == STREAM_OK)
 		status = stream_manifest_parse(text, &archive->list, err);
+	if (status == STREAM_OK)
+		status = check_mark(archive, err);
 	if (status == STREAM_OK)
 		status = load_settings(archive, err);
 	if (status == STREAM_OK)

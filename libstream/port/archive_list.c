@@ -109,7 +109,8 @@ stream_list_add_settings(struct stream_archive_list *list, const char *topic,
 	new.settings = malloc(settings.size + 1);
 	if (new.settings == NULL)
 		return stream_fail_memory(err);
-	memcpy(new.settings, settings.data, settings.size);
+	if (settings.size > 0)
+		memcpy(new.settings, settings.data, settings.size);
 	new.settings[settings.size] = '\0';
 	strcpy(new.name, topic);
 	list->topics[list->topic_count++] = new;
@@ -301,7 +302,8 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 		last->is_last = true;
 		segment = &list->segments[list->segment_count++];
 		*segment = s->logs[i].segment;
-		segment->blocks = list->blocks + s->logs[i].first_block;
+		if (segment->block_count > 0)
+			segment->blocks = list->blocks + s->logs[i].first_block;
 	}
 	*partition = (struct stream_archive_partition){
 	    .topic = s->named->topic,
@@ -347,12 +349,15 @@ stream_list_seal(struct stream_archive_list *list, struct stream_error *err)
 	size_t at = 0;
 	int status;
 
-	qsort(list->logs, list->log_count, sizeof(*list->logs), compare_logs);
+	if (list->log_count > 0)
+		qsort(list->logs, list->log_count, sizeof(*list->logs),
+		    compare_logs);
 	status = name_all(list, err);
 	if (status != STREAM_OK)
 		return status;
-	qsort(list->named, list->named_count, sizeof(*list->named),
-	    compare_named);
+	if (list->named_count > 0)
+		qsort(list->named, list->named_count, sizeof(*list->named),
+		    compare_named);
 	list->segments = calloc(list->log_count + 1, sizeof(*list->segments));
 	list->partitions =
 	    calloc(list->named_count + 1, sizeof(*list->partitions));

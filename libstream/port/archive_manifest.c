@@ -333,7 +333,7 @@ take_line(struct parsing *p, struct line *line, struct stream_error *err)
 	char word[24];
 	int status = STREAM_OK;
 
-	if (!take_word(line, word, sizeof(word)))
+	if (!take_word(line, word, sizeof(word)) || line->end[-1] == ' ')
 		return malformed(err);
 	if (strcmp(word, "segment") != 0 && strcmp(word, "block") != 0)
 		status = check_log(p, err);

@@ -46,7 +46,10 @@ stream_archive_part_range(struct stream_archive_part *part,
 	int64_t from = 0, to = INT64_MAX;
 	int status = STREAM_OK;
 
-	if (range->from.kind != STREAM_POINT_NONE)
+	/* From the start means all that is there, also what the log start
+	 * hides: retention may have to keep it before it takes it. */
+	if (range->from.kind != STREAM_POINT_NONE &&
+	    range->from.kind != STREAM_POINT_START)
 		status = find_point(part->place, &range->from, &from, err);
 	if (status == STREAM_OK && range->to.kind == STREAM_POINT_AFTER)
 		to = range->to.value < INT64_MAX - from ? from + range->to.value

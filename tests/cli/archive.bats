@@ -30,7 +30,7 @@ hostile() {
     run -0 strm help archive
     [[ $output == *"--retire"* ]]
     run -0 strm archive ls --help
-    [[ $output == *"--segments"*"--max-bytes"* ]]
+    [[ $output == *"--long"*"--max-bytes"* ]]
     run -0 strm archive verify --help
     [[ $output == *"--json"* ]]
     run -0 strm help

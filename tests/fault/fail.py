@@ -12,7 +12,7 @@ Long form: every combination.  Short form: every few calls, in turn.
 
 import sys
 
-from harness import LONG, TOOLS, main, points, store_for
+from harness import LONG, MEMORY, TOOLS, Store, main, points, store_for
 from strmtest import CheckError, require
 
 IO = ['EIO']
@@ -62,7 +62,8 @@ def nomem(store, *arguments):
 
 def run_once(operation, *arguments, by=failsys):
     """Run under a fault tool and judge.  Gives the lines that it left."""
-    with store_for(operation) as store:
+    where = Store(MEMORY) if by is nomem else store_for(operation)
+    with where as store:
         operation.prepare(store.path)
         code, out, err = store.run(
             by(store, *arguments) + operation.command(store.path),
@@ -135,14 +136,14 @@ def sync(operation):
 def memory(operation):
     count = int(run_once(operation, by=nomem)[0])
     require(count > 10, 'only', count, 'allocations')
-    for at in points(count, 12):
+    for at in points(count, 8):
         for more in ([], ['NOMEM_KEEP=1']):
             try:
                 run_once(operation, f'NOMEM_AT={at}', *more, by=nomem)
             except CheckError as error:
                 raise CheckError(f'allocation {at} of {count} {more}: '
                                  f'{error}') from error
-    return f'{2 * len(points(count, 12))} failures of {count} allocations'
+    return f'{2 * len(points(count, 8))} failures of {count} allocations'
 
 
 if __name__ == '__main__':

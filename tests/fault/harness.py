@@ -14,6 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../interop'))
 # pylint: disable=wrong-import-position
 from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
+import archiving
+import compacting
+import roles
 import upkeep
 
 LONG = os.environ.get('STRM_FAULT') == 'long'
@@ -493,7 +496,10 @@ OPERATIONS = {
     'repair': Repair(),
     'salvage': Salvage(),
     'consume-skip': ReadOn(),
+    **roles.OPERATIONS,
     **upkeep.OPERATIONS,
+    **archiving.OPERATIONS,
+    **compacting.OPERATIONS,
 }
 
 

@@ -17,7 +17,7 @@ from harness import LONG, MEMORY, TOOLS, Store, main, store_for
 from strmtest import CheckError, require
 
 MOST = 8 if LONG else 5    # changes pending of which all subsets are taken
-SHORT = 30                 # states
+SHORT = 20                 # states
 
 
 def record(operation, store):
