@@ -36,6 +36,7 @@ struct stream_reader {
 	char *only; /* the one log file, or NULL */
 	int64_t log_start_offset;
 	bool is_ours;
+	bool has_transactions; /* or may have */
 	bool dense;  /* ours, never compacted: no gap is legal; asked again when
 			one is met */
 	char *topic; /* for facts, or NULL */

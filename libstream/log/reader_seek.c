@@ -462,6 +462,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	    .only = reader->only,
 	    .log_start_offset = reader->log_start_offset,
 	    .is_ours = reader->is_ours,
+	    .has_transactions = reader->has_transactions,
 	    .dense = reader->dense,
 	    .facts = reader->facts,
 	};

@@ -101,8 +101,9 @@ take_settings(json_t *root, const char *topic, struct stream_topic_settings *to,
     struct stream_error *err)
 {
 	static const char *const names[] = {"version", "topic", "topic_id",
-	    "partitions", "gaps", "config", NULL};
+	    "partitions", "gaps", "transactions", "config", NULL};
 	const json_t *gaps = json_object_get(root, "gaps");
+	const json_t *transactions = json_object_get(root, "transactions");
 	int status = stream_document_check_names(root, names, err);
 
 	if (status == STREAM_OK)
@@ -115,9 +116,14 @@ take_settings(json_t *root, const char *topic, struct stream_topic_settings *to,
 	if (status == STREAM_OK && !json_is_boolean(gaps))
 		status = stream_document_malformed(
 		    "\"gaps\" is missing or wrong", err);
+	if (status == STREAM_OK && transactions != NULL &&
+	    !json_is_boolean(transactions))
+		status =
+		    stream_document_malformed("\"transactions\" is wrong", err);
 	if (status == STREAM_OK)
 		status = take_config(root, &to->config, err);
 	to->has_gaps = json_is_true(gaps);
+	to->has_transactions = json_is_true(transactions);
 	return status;
 }
 
@@ -316,6 +322,13 @@ stream_topic_settings_save(int topics_dirfd,
 	    settings->id, "partitions", (int)settings->partitions, "gaps",
 	    (int)settings->has_gaps, "config", make_config(&settings->config));
 
+	/* Written only where it is so: an older strm refuses it, and would show
+	 * what was aborted. */
+	if (root != NULL && settings->has_transactions &&
+	    json_object_set_new(root, "transactions", json_true()) != 0) {
+		json_decref(root);
+		root = NULL;
+	}
 	return save(topics_dirfd, settings->topic, root, JSON_INDENT(2), err);
 }
 

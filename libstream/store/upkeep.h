@@ -8,6 +8,7 @@
 #define STREAM_STORE_UPKEEP_H
 
 #include <stream/address.h>
+#include <stream/retain.h>
 #include <stream/topic_config.h>
 
 #include "log/log_config.h"
@@ -49,6 +50,15 @@ int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
 int stream_upkeep_write(struct stream_upkeep *upkeep, struct stream_error *err);
 
 void stream_upkeep_close(struct stream_upkeep *upkeep);
+
+/*
+ * Take away the segments below sum->log_start_offset, raising the log start
+ * first; the structure lock is held.  *sum is what went.  options is borrowed.
+ * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_upkeep_retire(struct stream_upkeep *upkeep,
+    const struct stream_retain_options *options, struct stream_retained *sum,
+    struct stream_error *err);
 
 /* "TOPIC-P: " in front of err. */
 int stream_upkeep_fail(

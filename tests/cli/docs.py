@@ -229,8 +229,12 @@ def commands(path):
     for _, _, name, _, kind, _ in dump_of([]):
         if kind != "command":
             continue
-        below = [d[2] for d in dump_of([name]) if d[4] == "command"]
-        real |= {name + " " + b for b in below} or {name}
+        dump = dump_of([name])
+        below = {name + " " + d[2] for d in dump if d[4] == "command"}
+        # What does something itself has -q.
+        if any(d[2] == "quiet" for d in dump):
+            below.add(name)
+        real |= below
     for name in sorted(listed ^ real):
         print("only in one of %s and strm: %s" % (path, name))
     return int(listed != real)

@@ -437,6 +437,27 @@ full() {
     python beside.py retain
 }
 
+@test "T1 I4 I10: kill -9 at any point of archive --retire: never neither" {
+    python kill.py retire
+    python kill.py retain-archive
+}
+
+@test "T1 I10: kill -9 at any point of restore leaves all or nothing" {
+    python kill.py restore
+}
+
+@test "T6 I4 I10: every failing call in archive --retire" {
+    python fail.py retire errors
+    python fail.py retire short
+    python fail.py retire sync
+}
+
+@test "T6 I10: every failing call in restore" {
+    python fail.py restore errors
+    python fail.py restore short
+    python fail.py restore sync
+}
+
 @test "T1 I8: kill -9 at any point of a replica's first copy" {
     python replicate.py first
 }

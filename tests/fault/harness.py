@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../interop'))
 # pylint: disable=wrong-import-position
 from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
+import archiving
 import compacting
 import roles
 import upkeep
@@ -497,6 +498,7 @@ OPERATIONS = {
     'consume-skip': ReadOn(),
     **roles.OPERATIONS,
     **upkeep.OPERATIONS,
+    **archiving.OPERATIONS,
     **compacting.OPERATIONS,
 }
 

@@ -584,6 +584,7 @@ fx_try_reader(const struct temp_dir *dir, const struct fx_reading *how,
 	    .only = how->only,
 	    .log_start_offset = how->log_start,
 	    .is_ours = !how->foreign,
+	    .has_transactions = how->foreign,
 	    .dense = !how->foreign && !how->gaps,
 	};
 
