@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/digest.h"
+#include "base/xxh128.h"
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
@@ -31,7 +31,7 @@ enum { PATH_SIZE = 600, SETTINGS_MOST = 16 << 20 };
 struct writing {
 	const struct stream_archive_write_options *options;
 	struct stream_pieces *pieces;
-	struct stream_digest *digest;
+	struct stream_xxh128 *digest;
 	struct stream_buf manifest;
 	struct stream_buf between; /* what is in no block */
 	struct stream_buf block;   /* that grows */
@@ -65,7 +65,7 @@ begin_member(struct writing *w, const char *path, uint64_t size, int64_t time_s,
 	w->at += w->between.size - before;
 	*file = (struct stream_archive_file){
 	    .path = path, .position = w->at, .bytes = size};
-	stream_digest_reset(w->digest);
+	stream_xxh128_reset(w->digest);
 	return status;
 }
 
@@ -75,7 +75,7 @@ add_content(
 {
 	int status = STREAM_OK;
 
-	stream_digest_add(w->digest, bytes, n);
+	stream_xxh128_add(w->digest, bytes, n);
 	w->at += n;
 	if (w->between.size + n > STREAM_BLOCK_BYTES)
 		status = stream_pieces_add(w->pieces, &w->between, err);
@@ -90,7 +90,7 @@ end_member(struct writing *w, struct stream_archive_file *file,
 	uint64_t padding = stream_tar_padding(file->bytes);
 
 	w->at += padding;
-	stream_digest_put(w->digest, file->digest);
+	stream_xxh128_put(w->digest, file->digest);
 	return stream_tar_zeros(&w->between, (size_t)padding, err);
 }
 
@@ -212,7 +212,7 @@ add_batch(struct writing *w, struct log_writing *log,
 		status = end_block(w, log, &done, err);
 	if (status == STREAM_OK)
 		status = stream_buf_add(&w->block, bytes, info->size, err);
-	stream_digest_add(w->digest, bytes, info->size);
+	stream_xxh128_add(w->digest, bytes, info->size);
 	log->bytes += info->size;
 	log->next_offset = info->last_offset + 1;
 	log->segment.records += info->record_count;
@@ -523,7 +523,7 @@ stream_archive_write(struct stream_archive_part *parts, size_t count,
 	stream_buf_init(&w.manifest);
 	stream_buf_init(&w.between);
 	stream_buf_init(&w.block);
-	status = stream_digest_new(&w.digest, err);
+	status = stream_xxh128_new(&w.digest, err);
 	if (status == STREAM_OK)
 		status = stream_pieces_new(&how, &w.pieces, err);
 	if (status == STREAM_OK)
@@ -531,7 +531,7 @@ stream_archive_write(struct stream_archive_part *parts, size_t count,
 	if (status == STREAM_OK)
 		*bytes = stream_pieces_written(w.pieces);
 	stream_pieces_free(w.pieces);
-	stream_digest_free(w.digest);
+	stream_xxh128_free(w.digest);
 	stream_buf_release(&w.manifest);
 	stream_buf_release(&w.between);
 	stream_buf_release(&w.block);
