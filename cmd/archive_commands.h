@@ -13,6 +13,10 @@ extern const struct cli_command archive_ls_command;
 extern const struct cli_command archive_verify_command;
 extern const struct cli_command restore_command;
 
+/* Run the command argv[0] of strm, some of whose words name archives: main()'s
+ * exit status. */
+int archive_in_place(int argc, char *argv[]);
+
 /* A time limit as the library takes it. */
 int archive_timeout(int64_t ms);
 

@@ -224,7 +224,7 @@ def options(path, *words):
 def commands(path):
     """Every command, and sub-command, has its .It Cm in the list."""
     with open(path) as file:
-        listed = set(re.findall(r"^\.It Cm ([a-z ]+)$", file.read(), re.M))
+        listed = set(re.findall(r"^\.It Cm ([a-z -]+)$", file.read(), re.M))
     real = set()
     for _, _, name, _, kind, _ in dump_of([]):
         if kind != "command":
