@@ -108,7 +108,7 @@ add_small(struct writing *w, const char *path, const void *bytes, size_t n,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	if (status == STREAM_OK && listed)
-		status = stream_manifest_file(&w->manifest, &file, err);
+		status = stream_archive_manifest_file(&w->manifest, &file, err);
 	return status;
 }
 
@@ -158,7 +158,7 @@ add_derived(struct writing *w, int64_t base, enum stream_name_kind kind,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	return status == STREAM_OK
-		   ? stream_manifest_file(&w->manifest, &file, err)
+		   ? stream_archive_manifest_file(&w->manifest, &file, err)
 		   : status;
 }
 
@@ -179,7 +179,7 @@ end_block(struct writing *w, struct log_writing *log,
 	int status = stream_pieces_add(w->pieces, &w->block, err);
 
 	if (status == STREAM_OK)
-		status = stream_manifest_block(&log->lines, block, err);
+		status = stream_archive_manifest_block(&log->lines, block, err);
 	if (status == STREAM_OK && !goes_on(w, bytes))
 		return stopped(err);
 	return status;
@@ -278,10 +278,10 @@ add_log(struct writing *w, const struct stream_source_segment *segment,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	if (status == STREAM_OK)
-		status = stream_manifest_file(&w->manifest, &file, err);
+		status = stream_archive_manifest_file(&w->manifest, &file, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_manifest_segment(&w->manifest, &log.segment, err);
+		status = stream_archive_manifest_segment(
+		    &w->manifest, &log.segment, err);
 	if (status == STREAM_OK && log.lines.size > 0)
 		status = stream_buf_add(
 		    &w->manifest, log.lines.data, log.lines.size, err);
@@ -339,7 +339,7 @@ add_source(struct writing *w, struct stream_error *err)
 	int status;
 
 	strcpy(line.topic, place->topic);
-	status = stream_manifest_partition(&w->manifest, &line, err);
+	status = stream_archive_manifest_partition(&w->manifest, &line, err);
 	if (status == STREAM_OK)
 		status = add_partition_file(w, STREAM_METADATA_FILE, 4096, err);
 	if (status == STREAM_OK)
@@ -399,7 +399,8 @@ add_topic(struct writing *w, const struct stream_place *place,
 {
 	char path[PATH_SIZE];
 	struct stream_buf text;
-	int status = stream_manifest_topic(&w->manifest, place->topic, err);
+	int status =
+	    stream_archive_manifest_topic(&w->manifest, place->topic, err);
 
 	if (status != STREAM_OK || !place->is_ours)
 		return status;
@@ -424,9 +425,11 @@ begin(struct writing *w, struct stream_error *err)
 	int status;
 
 	stream_buf_init(&mark);
-	status = stream_manifest_begin(&w->manifest, w->options->now_ms, err);
+	status = stream_archive_manifest_begin(
+	    &w->manifest, w->options->now_ms, err);
 	if (status == STREAM_OK)
-		status = stream_manifest_begin(&mark, w->options->now_ms, err);
+		status = stream_archive_manifest_begin(
+		    &mark, w->options->now_ms, err);
 	if (status == STREAM_OK)
 		status = add_small(
 		    w, STREAM_MANIFEST_MARK, mark.data, mark.size, false, err);
@@ -440,7 +443,7 @@ end(struct writing *w, struct stream_error *err)
 	int status = stream_pieces_add(w->pieces, &w->between, err);
 
 	if (status == STREAM_OK)
-		status = stream_manifest_end(&w->manifest, err);
+		status = stream_archive_manifest_end(&w->manifest, err);
 	/* One piece, so that whoever has the last one has the index. */
 	if (status == STREAM_OK)
 		status = stream_tar_header(&w->between, STREAM_MANIFEST_FILE,
