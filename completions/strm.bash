@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain replicate-rsync diff promote fence help'
+        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain replicate-rsync diff archive restore promote fence help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -88,7 +88,7 @@ _strm_describe() {
         ;;
     'strm retain')
         commands=''
-        options='--older --keep-bytes --keep-records --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        options='--older --keep-bytes --keep-records --force-clock --if-unlocked --archive --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='[ADDRESS...]'
         ;;
     'strm trim')
@@ -115,6 +115,26 @@ _strm_describe() {
         commands=''
         options='--by --ignore -J --json -n --count -i --isolation --clamp --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='A B'
+        ;;
+    'strm archive')
+        commands='ls verify'
+        options='-o --output -z --compression -j --jobs --all --retire --verify -N --dry-run -J --json --max-batch-bytes --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS... -o FILE'
+        ;;
+    'strm archive ls')
+        commands=''
+        options='-l --long -J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE'
+        ;;
+    'strm archive verify')
+        commands=''
+        options='-J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE'
+        ;;
+    'strm restore')
+        commands=''
+        options='--as -J --json --max-bytes --max-batch-bytes --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE [TOPIC[:PARTITIONS][@RANGE]...]'
         ;;
     'strm promote')
         commands=''
@@ -217,6 +237,7 @@ _strm_argument() {
     'strm retain --older') argument='DURATION' ;;
     'strm retain --keep-bytes') argument='SIZE' ;;
     'strm retain --keep-records') argument='N' ;;
+    'strm retain --archive') argument='DIR' ;;
     'strm retain --lock-timeout') argument='DURATION' ;;
     'strm retain -C' | 'strm retain --store') argument='STORE' ;;
     'strm trim --lock-timeout') argument='DURATION' ;;
@@ -243,6 +264,21 @@ _strm_argument() {
     'strm diff --memory') argument='SIZE' ;;
     'strm diff --max-batch-bytes') argument='SIZE' ;;
     'strm diff -C' | 'strm diff --store') argument='STORE' ;;
+    'strm archive -o' | 'strm archive --output') argument='FILE' ;;
+    'strm archive -z' | 'strm archive --compression') argument='CODEC[:LEVEL]' ;;
+    'strm archive -j' | 'strm archive --jobs') argument='N' ;;
+    'strm archive --max-batch-bytes') argument='SIZE' ;;
+    'strm archive --lock-timeout') argument='DURATION' ;;
+    'strm archive -C' | 'strm archive --store') argument='STORE' ;;
+    'strm archive ls --max-bytes') argument='SIZE' ;;
+    'strm archive ls -C' | 'strm archive ls --store') argument='STORE' ;;
+    'strm archive verify --max-bytes') argument='SIZE' ;;
+    'strm archive verify -C' | 'strm archive verify --store') argument='STORE' ;;
+    'strm restore --as') argument='NAME' ;;
+    'strm restore --max-bytes') argument='SIZE' ;;
+    'strm restore --max-batch-bytes') argument='SIZE' ;;
+    'strm restore --lock-timeout') argument='DURATION' ;;
+    'strm restore -C' | 'strm restore --store') argument='STORE' ;;
     'strm promote --lock-timeout') argument='DURATION' ;;
     'strm promote -C' | 'strm promote --store') argument='STORE' ;;
     'strm fence --reason') argument='TEXT' ;;

@@ -14,7 +14,7 @@ take_manifest(struct stream_pass *pass, struct stream_error *err)
 	int status;
 
 	stream_list_init(&expected);
-	status = stream_manifest_parse(text, &expected, err);
+	status = stream_archive_manifest_parse(text, &expected, err);
 	if (status == STREAM_OK)
 		status = stream_list_compare(&pass->list, &expected, err);
 	if (status != STREAM_OK) {

@@ -232,7 +232,7 @@ find_plain(struct stream_archive *archive, uint64_t file_size,
 		return no_index(err);
 	memcpy(line, archive->piece.data + end - STREAM_MANIFEST_LAST,
 	    STREAM_MANIFEST_LAST);
-	size = stream_manifest_size(line);
+	size = stream_archive_manifest_size(line);
 	at = file_size - LOOK + end;
 	if (size == 0 || size + STREAM_TAR_BLOCK > at)
 		return no_index(err);
@@ -366,7 +366,8 @@ open_ours(struct stream_archive *archive, struct stream_error *err)
 		status = find_plain(archive, size, &text, err);
 	}
 	if (status == STREAM_OK)
-		status = stream_manifest_parse(text, &archive->list, err);
+		status =
+		    stream_archive_manifest_parse(text, &archive->list, err);
 	if (status == STREAM_OK)
 		status = check_mark(archive, err);
 	if (status == STREAM_OK)

@@ -27,7 +27,7 @@ add(struct stream_buf *text, struct stream_error *err, const char *format, ...)
 }
 
 int
-stream_manifest_begin(
+stream_archive_manifest_begin(
     struct stream_buf *text, int64_t created_ms, struct stream_error *err)
 {
 	return add(
@@ -35,14 +35,14 @@ stream_manifest_begin(
 }
 
 int
-stream_manifest_topic(
+stream_archive_manifest_topic(
     struct stream_buf *text, const char *topic, struct stream_error *err)
 {
 	return add(text, err, "topic %s\n", topic);
 }
 
 int
-stream_manifest_partition(struct stream_buf *text,
+stream_archive_manifest_partition(struct stream_buf *text,
     const struct stream_list_partition *partition, struct stream_error *err)
 {
 	return add(text, err,
@@ -52,7 +52,7 @@ stream_manifest_partition(struct stream_buf *text,
 }
 
 int
-stream_manifest_file(struct stream_buf *text,
+stream_archive_manifest_file(struct stream_buf *text,
     const struct stream_archive_file *file, struct stream_error *err)
 {
 	return add(text, err, "file %s %" PRIu64 " %" PRIu64 " %s\n",
@@ -60,7 +60,7 @@ stream_manifest_file(struct stream_buf *text,
 }
 
 int
-stream_manifest_segment(struct stream_buf *text,
+stream_archive_manifest_segment(struct stream_buf *text,
     const struct stream_archive_segment *segment, struct stream_error *err)
 {
 	return add(text, err,
@@ -70,7 +70,7 @@ stream_manifest_segment(struct stream_buf *text,
 }
 
 int
-stream_manifest_block(struct stream_buf *text,
+stream_archive_manifest_block(struct stream_buf *text,
     const struct stream_archive_block *block, struct stream_error *err)
 {
 	return add(text, err,
@@ -80,7 +80,7 @@ stream_manifest_block(struct stream_buf *text,
 }
 
 int
-stream_manifest_end(struct stream_buf *text, struct stream_error *err)
+stream_archive_manifest_end(struct stream_buf *text, struct stream_error *err)
 {
 	return add(
 	    text, err, "size %020zu\n", text->size + STREAM_MANIFEST_LAST);
@@ -352,7 +352,7 @@ take_line(struct parsing *p, struct line *line, struct stream_error *err)
 }
 
 uint64_t
-stream_manifest_size(const char *last_line)
+stream_archive_manifest_size(const char *last_line)
 {
 	char *end;
 	unsigned long long size;
@@ -374,8 +374,8 @@ check_size(struct stream_bytes text, struct stream_error *err)
 		return malformed(err);
 	last = (const char *)text.data + text.size - STREAM_MANIFEST_LAST;
 	memcpy(line, last, STREAM_MANIFEST_LAST);
-	return stream_manifest_size(line) == text.size ? STREAM_OK
-						       : malformed(err);
+	return stream_archive_manifest_size(line) == text.size ? STREAM_OK
+							       : malformed(err);
 }
 
 static int
@@ -402,7 +402,7 @@ parse(struct parsing *p, struct stream_bytes text, struct stream_error *err)
 }
 
 int
-stream_manifest_parse(struct stream_bytes text,
+stream_archive_manifest_parse(struct stream_bytes text,
     struct stream_archive_list *list, struct stream_error *err)
 {
 	struct parsing p = {.list = list};

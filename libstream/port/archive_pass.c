@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/digest.h"
+#include "base/xxh128.h"
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "port/archive_batches.h"
@@ -15,7 +15,7 @@ struct passing {
 	struct stream_archive_stream *stream;
 	const struct stream_pass_tee *tee;
 	struct stream_pass *pass;
-	struct stream_digest *digest;
+	struct stream_xxh128 *digest;
 	struct stream_batches batches;
 	struct stream_buf small; /* a file that is read whole */
 	struct stream_buf starts;
@@ -42,7 +42,7 @@ send(struct passing *p, const struct route *route, size_t n,
 	const struct stream_pass_tee *tee = p->tee;
 	int status = STREAM_OK;
 
-	stream_digest_add(p->digest, p->chunk, n);
+	stream_xxh128_add(p->digest, p->chunk, n);
 	if (route->batches)
 		status = stream_batches_feed(&p->batches, p->chunk, n, err);
 	if (status == STREAM_OK && route->tee)
@@ -60,7 +60,7 @@ pump(struct passing *p, const struct stream_archive_entry *entry,
 	size_t got = 1;
 	int status = STREAM_OK;
 
-	stream_digest_reset(p->digest);
+	stream_xxh128_reset(p->digest);
 	while (got > 0 && status == STREAM_OK) {
 		status = stream_archive_stream_read(
 		    p->stream, p->chunk, CHUNK, &got, err);
@@ -109,7 +109,7 @@ list_file(struct passing *p, const struct stream_archive_entry *entry,
 	    .bytes = entry->size,
 	};
 
-	stream_digest_put(p->digest, file.digest);
+	stream_xxh128_put(p->digest, file.digest);
 	return stream_list_add_file(&p->pass->list, &file, err);
 }
 
@@ -299,7 +299,7 @@ static void
 release(struct passing *p)
 {
 	stream_archive_stream_close(p->stream);
-	stream_digest_free(p->digest);
+	stream_xxh128_free(p->digest);
 	stream_batches_release(&p->batches);
 	stream_buf_release(&p->small);
 	stream_buf_release(&p->starts);
@@ -323,7 +323,7 @@ stream_pass_run(int fd, const struct stream_archive_options *options,
 	stream_batches_init(&p.batches, &pass->list,
 	    options != NULL ? options->max_batch_bytes : 0);
 	p.chunk = malloc(CHUNK);
-	status = p.chunk != NULL ? stream_digest_new(&p.digest, err)
+	status = p.chunk != NULL ? stream_xxh128_new(&p.digest, err)
 				 : stream_fail_memory(err);
 	if (status == STREAM_OK)
 		status =

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/digest.h"
+#include "base/xxh128.h"
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
@@ -31,7 +31,7 @@ enum { PATH_SIZE = 600, SETTINGS_MOST = 16 << 20 };
 struct writing {
 	const struct stream_archive_write_options *options;
 	struct stream_pieces *pieces;
-	struct stream_digest *digest;
+	struct stream_xxh128 *digest;
 	struct stream_buf manifest;
 	struct stream_buf between; /* what is in no block */
 	struct stream_buf block;   /* that grows */
@@ -65,7 +65,7 @@ begin_member(struct writing *w, const char *path, uint64_t size, int64_t time_s,
 	w->at += w->between.size - before;
 	*file = (struct stream_archive_file){
 	    .path = path, .position = w->at, .bytes = size};
-	stream_digest_reset(w->digest);
+	stream_xxh128_reset(w->digest);
 	return status;
 }
 
@@ -75,7 +75,7 @@ add_content(
 {
 	int status = STREAM_OK;
 
-	stream_digest_add(w->digest, bytes, n);
+	stream_xxh128_add(w->digest, bytes, n);
 	w->at += n;
 	if (w->between.size + n > STREAM_BLOCK_BYTES)
 		status = stream_pieces_add(w->pieces, &w->between, err);
@@ -90,7 +90,7 @@ end_member(struct writing *w, struct stream_archive_file *file,
 	uint64_t padding = stream_tar_padding(file->bytes);
 
 	w->at += padding;
-	stream_digest_put(w->digest, file->digest);
+	stream_xxh128_put(w->digest, file->digest);
 	return stream_tar_zeros(&w->between, (size_t)padding, err);
 }
 
@@ -108,7 +108,7 @@ add_small(struct writing *w, const char *path, const void *bytes, size_t n,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	if (status == STREAM_OK && listed)
-		status = stream_manifest_file(&w->manifest, &file, err);
+		status = stream_archive_manifest_file(&w->manifest, &file, err);
 	return status;
 }
 
@@ -158,7 +158,7 @@ add_derived(struct writing *w, int64_t base, enum stream_name_kind kind,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	return status == STREAM_OK
-		   ? stream_manifest_file(&w->manifest, &file, err)
+		   ? stream_archive_manifest_file(&w->manifest, &file, err)
 		   : status;
 }
 
@@ -179,7 +179,7 @@ end_block(struct writing *w, struct log_writing *log,
 	int status = stream_pieces_add(w->pieces, &w->block, err);
 
 	if (status == STREAM_OK)
-		status = stream_manifest_block(&log->lines, block, err);
+		status = stream_archive_manifest_block(&log->lines, block, err);
 	if (status == STREAM_OK && !goes_on(w, bytes))
 		return stopped(err);
 	return status;
@@ -212,7 +212,7 @@ add_batch(struct writing *w, struct log_writing *log,
 		status = end_block(w, log, &done, err);
 	if (status == STREAM_OK)
 		status = stream_buf_add(&w->block, bytes, info->size, err);
-	stream_digest_add(w->digest, bytes, info->size);
+	stream_xxh128_add(w->digest, bytes, info->size);
 	log->bytes += info->size;
 	log->next_offset = info->last_offset + 1;
 	log->segment.records += info->record_count;
@@ -278,10 +278,10 @@ add_log(struct writing *w, const struct stream_source_segment *segment,
 	if (status == STREAM_OK)
 		status = end_member(w, &file, err);
 	if (status == STREAM_OK)
-		status = stream_manifest_file(&w->manifest, &file, err);
+		status = stream_archive_manifest_file(&w->manifest, &file, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_manifest_segment(&w->manifest, &log.segment, err);
+		status = stream_archive_manifest_segment(
+		    &w->manifest, &log.segment, err);
 	if (status == STREAM_OK && log.lines.size > 0)
 		status = stream_buf_add(
 		    &w->manifest, log.lines.data, log.lines.size, err);
@@ -339,7 +339,7 @@ add_source(struct writing *w, struct stream_error *err)
 	int status;
 
 	strcpy(line.topic, place->topic);
-	status = stream_manifest_partition(&w->manifest, &line, err);
+	status = stream_archive_manifest_partition(&w->manifest, &line, err);
 	if (status == STREAM_OK)
 		status = add_partition_file(w, STREAM_METADATA_FILE, 4096, err);
 	if (status == STREAM_OK)
@@ -399,7 +399,8 @@ add_topic(struct writing *w, const struct stream_place *place,
 {
 	char path[PATH_SIZE];
 	struct stream_buf text;
-	int status = stream_manifest_topic(&w->manifest, place->topic, err);
+	int status =
+	    stream_archive_manifest_topic(&w->manifest, place->topic, err);
 
 	if (status != STREAM_OK || !place->is_ours)
 		return status;
@@ -424,9 +425,11 @@ begin(struct writing *w, struct stream_error *err)
 	int status;
 
 	stream_buf_init(&mark);
-	status = stream_manifest_begin(&w->manifest, w->options->now_ms, err);
+	status = stream_archive_manifest_begin(
+	    &w->manifest, w->options->now_ms, err);
 	if (status == STREAM_OK)
-		status = stream_manifest_begin(&mark, w->options->now_ms, err);
+		status = stream_archive_manifest_begin(
+		    &mark, w->options->now_ms, err);
 	if (status == STREAM_OK)
 		status = add_small(
 		    w, STREAM_MANIFEST_MARK, mark.data, mark.size, false, err);
@@ -440,7 +443,7 @@ end(struct writing *w, struct stream_error *err)
 	int status = stream_pieces_add(w->pieces, &w->between, err);
 
 	if (status == STREAM_OK)
-		status = stream_manifest_end(&w->manifest, err);
+		status = stream_archive_manifest_end(&w->manifest, err);
 	/* One piece, so that whoever has the last one has the index. */
 	if (status == STREAM_OK)
 		status = stream_tar_header(&w->between, STREAM_MANIFEST_FILE,
@@ -523,7 +526,7 @@ stream_archive_write(struct stream_archive_part *parts, size_t count,
 	stream_buf_init(&w.manifest);
 	stream_buf_init(&w.between);
 	stream_buf_init(&w.block);
-	status = stream_digest_new(&w.digest, err);
+	status = stream_xxh128_new(&w.digest, err);
 	if (status == STREAM_OK)
 		status = stream_pieces_new(&how, &w.pieces, err);
 	if (status == STREAM_OK)
@@ -531,7 +534,7 @@ stream_archive_write(struct stream_archive_part *parts, size_t count,
 	if (status == STREAM_OK)
 		*bytes = stream_pieces_written(w.pieces);
 	stream_pieces_free(w.pieces);
-	stream_digest_free(w.digest);
+	stream_xxh128_free(w.digest);
 	stream_buf_release(&w.manifest);
 	stream_buf_release(&w.between);
 	stream_buf_release(&w.block);

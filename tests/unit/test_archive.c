@@ -232,8 +232,8 @@ parse(const char *lines, struct stream_archive_list *list)
 	stream_list_init(list);
 	assert_int_equal(
 	    stream_buf_add(&text, lines, strlen(lines), NULL), STREAM_OK);
-	assert_int_equal(stream_manifest_end(&text, NULL), STREAM_OK);
-	status = stream_manifest_parse(
+	assert_int_equal(stream_archive_manifest_end(&text, NULL), STREAM_OK);
+	status = stream_archive_manifest_parse(
 	    (struct stream_bytes){text.data, text.size}, list, &err);
 	stream_buf_release(&text);
 	return status;

@@ -1,4 +1,4 @@
-#include "base/digest.h"
+#include "base/xxh128.h"
 
 #include <stdio.h>
 
@@ -9,37 +9,37 @@
 
 /* The state of XXH3 must be aligned, which XXH3_createState sees to. */
 int
-stream_digest_new(struct stream_digest **digest, struct stream_error *err)
+stream_xxh128_new(struct stream_xxh128 **digest, struct stream_error *err)
 {
 	XXH3_state_t *state = XXH3_createState();
 
 	if (state == NULL)
 		return stream_fail_memory(err);
 	XXH3_128bits_reset(state);
-	*digest = (struct stream_digest *)state;
+	*digest = (struct stream_xxh128 *)state;
 	return STREAM_OK;
 }
 
 void
-stream_digest_free(struct stream_digest *digest)
+stream_xxh128_free(struct stream_xxh128 *digest)
 {
 	XXH3_freeState((XXH3_state_t *)digest);
 }
 
 void
-stream_digest_reset(struct stream_digest *digest)
+stream_xxh128_reset(struct stream_xxh128 *digest)
 {
 	XXH3_128bits_reset((XXH3_state_t *)digest);
 }
 
 void
-stream_digest_add(struct stream_digest *digest, const void *bytes, size_t n)
+stream_xxh128_add(struct stream_xxh128 *digest, const void *bytes, size_t n)
 {
 	XXH3_128bits_update((XXH3_state_t *)digest, bytes, n);
 }
 
 void
-stream_digest_put(const struct stream_digest *digest, char *text)
+stream_xxh128_put(const struct stream_xxh128 *digest, char *text)
 {
 	XXH128_canonical_t bytes;
 
