@@ -293,8 +293,7 @@ decide_lost(
 		end = sector_end(at, good);
 		status = stream_search_read(
 		    &judge->search, bytes, (size_t)(end - at), at, err);
-		if (status != STREAM_OK ||
-		    !is_zero(bytes, (size_t)(end - at)))
+		if (status != STREAM_OK || !is_zero(bytes, (size_t)(end - at)))
 			continue;
 		*tail = STREAM_TAIL_LOST;
 		break;
@@ -312,8 +311,8 @@ stream_tail_judge_known(int fd, uint64_t position, int64_t expected_offset,
 
 	if (status == STREAM_OK && *tail == STREAM_TAIL_DAMAGE &&
 	    known->rebooted && position >= known->durable_end)
-		status = judge_from(fd, position, expected_offset, cap,
-		    decide_lost, tail, err);
+		status = judge_from(
+		    fd, position, expected_offset, cap, decide_lost, tail, err);
 	return status;
 }
 

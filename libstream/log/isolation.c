@@ -232,9 +232,9 @@ judge_newest(
 	    isolation->dirfd, isolation->base, &known, err);
 
 	if (status == STREAM_OK)
-		status = stream_tail_judge_known(isolation->fd,
-		    isolation->scan.next, isolation->next, isolation->cap,
-		    &known, &tail, err);
+		status =
+		    stream_tail_judge_known(isolation->fd, isolation->scan.next,
+			isolation->next, isolation->cap, &known, &tail, err);
 	if (status != STREAM_OK)
 		return status;
 	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_LOST ||

@@ -4,9 +4,9 @@
  * Runs under the append lock when the state is missing, old, marked by a
  * writer that died, or contradicted by the log.  SPEC section 10 says what may
  * be cut: a torn tail, and, set aside first, a last batch that is wrong and not
- * provably durable, and what a loss of power left of appends.  Everything else that is wrong is left as it is, and
- * nothing is written until someone has looked: a log is never "repaired" by
- * deleting what follows the damage.
+ * provably durable, and what a loss of power left of appends.  Everything else
+ * that is wrong is left as it is, and nothing is written until someone has
+ * looked: a log is never "repaired" by deleting what follows the damage.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -25,7 +25,8 @@ struct stream_survey_source {
 enum stream_survey_kind {
 	STREAM_SURVEY_BATCH,
 	STREAM_SURVEY_HOLE, /* damage, or offsets that are missing */
-	STREAM_SURVEY_TAIL  /* what a writer cuts: torn, lost or a bad last batch */
+	STREAM_SURVEY_TAIL /* what a writer cuts: torn, lost or a bad last batch
+			    */
 };
 
 struct stream_survey_find {

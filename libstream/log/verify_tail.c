@@ -185,12 +185,12 @@ judge(struct stream_verify *verify, int status, const struct stream_error *why,
     struct stream_error *err)
 {
 	uint64_t at = verify->scan.next;
-	struct stream_tail_known known = stream_tail_known(
-	    &verify->state, &verify->identity, verify->base);
+	struct stream_tail_known known =
+	    stream_tail_known(&verify->state, &verify->identity, verify->base);
 	enum stream_tail tail;
-	int judged = stream_tail_judge_known(verify->fd, at,
-	    verify->chain.expected, verify->options.max_batch_bytes, &known,
-	    &tail, err);
+	int judged =
+	    stream_tail_judge_known(verify->fd, at, verify->chain.expected,
+		verify->options.max_batch_bytes, &known, &tail, err);
 
 	if (judged != STREAM_OK)
 		return stream_fail_in(err, judged, "%s", verify->log_name);

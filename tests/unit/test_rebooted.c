@@ -271,8 +271,8 @@ a_follower_waits_and_sees_what_comes_there(void **state)
 	struct stream_reader *reader;
 
 	lose(dir, 25);
-	reader = fx_reader(dir,
-	    (struct fx_reading){.options.flags = STREAM_READER_FOLLOW});
+	reader = fx_reader(
+	    dir, (struct fx_reading){.options.flags = STREAM_READER_FOLLOW});
 	fx_drain(reader, &seen);
 	expect(seen.status, STREAM_END, seen.err);
 	assert_int_equal(seen.last, 74);
@@ -298,8 +298,8 @@ a_reader_fails_at_what_is_damage(void **state)
 		struct fx_seen seen;
 
 		make_log(dir);
-		make_hole(dir, way == 1 ? SYNCED - 1 : 25,
-		    way == 2 ? FLIPPED : LOST);
+		make_hole(
+		    dir, way == 1 ? SYNCED - 1 : 25, way == 2 ? FLIPPED : LOST);
 		if (way > 0)
 			fx_reboot(dir, false);
 		seen = fx_read_all(dir);
@@ -328,9 +328,8 @@ verify_calls_it_a_torn_end(void **state)
 	int count = 0;
 	struct stream_verify_source source = {
 	    .dirfd = dir->fd, .is_ours = true, .dense = true};
-	struct stream_verify_options options = {.found = see_torn,
-	    .context = &count,
-	    .lock_timeout_ms = 500};
+	struct stream_verify_options options = {
+	    .found = see_torn, .context = &count, .lock_timeout_ms = 500};
 	struct stream_verify_summary sum;
 	struct stream_error err = {.text = ""};
 
