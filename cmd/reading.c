@@ -268,6 +268,19 @@ follow_all(struct run *run, struct stream_error *err)
 	}
 }
 
+bool
+reading_has_end(const struct stream_range *range)
+{
+	return range->to.kind != STREAM_POINT_NONE &&
+	       range->to.kind != STREAM_POINT_END;
+}
+
+struct stream_range
+reading_since(int64_t end)
+{
+	return (struct stream_range){.from = {STREAM_POINT_OFFSET, end}};
+}
+
 /* ---- the tool ----------------------------------------------------------- */
 
 static int

@@ -27,7 +27,10 @@ static const struct cli_command *const commands[] = {
     &trim_command,
     &compact_command,
     &maintain_command,
+    &replicate_rsync_command,
     &diff_command,
+    &promote_command,
+    &fence_command,
     &help_command,
     NULL,
 };

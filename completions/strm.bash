@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain diff help'
+        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain replicate-rsync diff promote fence help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -106,10 +106,25 @@ _strm_describe() {
         options='--textfile --memory --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='[ADDRESS...]'
         ;;
+    'strm replicate-rsync')
+        commands=''
+        options='--include --exclude --bwlimit --verify --truncate --follow --status --ssh-config -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='SOURCE DEST'
+        ;;
     'strm diff')
         commands=''
         options='--by --ignore -J --json -n --count -i --isolation --clamp --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='A B'
+        ;;
+    'strm promote')
+        commands=''
+        options='-N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE'
+        ;;
+    'strm fence')
+        commands=''
+        options='--reason --lift -J --json --ssh-config --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE|HOST:DIR'
         ;;
     'strm help')
         commands=''
@@ -215,6 +230,12 @@ _strm_argument() {
     'strm maintain --memory') argument='SIZE' ;;
     'strm maintain --lock-timeout') argument='DURATION' ;;
     'strm maintain -C' | 'strm maintain --store') argument='STORE' ;;
+    'strm replicate-rsync --include') argument='ADDRESS' ;;
+    'strm replicate-rsync --exclude') argument='ADDRESS' ;;
+    'strm replicate-rsync --bwlimit') argument='RATE' ;;
+    'strm replicate-rsync --ssh-config') argument='FILE' ;;
+    'strm replicate-rsync --lock-timeout') argument='DURATION' ;;
+    'strm replicate-rsync -C' | 'strm replicate-rsync --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;
@@ -222,6 +243,12 @@ _strm_argument() {
     'strm diff --memory') argument='SIZE' ;;
     'strm diff --max-batch-bytes') argument='SIZE' ;;
     'strm diff -C' | 'strm diff --store') argument='STORE' ;;
+    'strm promote --lock-timeout') argument='DURATION' ;;
+    'strm promote -C' | 'strm promote --store') argument='STORE' ;;
+    'strm fence --reason') argument='TEXT' ;;
+    'strm fence --ssh-config') argument='FILE' ;;
+    'strm fence --lock-timeout') argument='DURATION' ;;
+    'strm fence -C' | 'strm fence --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

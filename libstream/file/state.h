@@ -31,7 +31,8 @@ enum stream_state_lock {
 enum stream_state_mark {
 	STREAM_MARK_ROLLING = 1 << 0, /* there may be a newer segment */
 	STREAM_MARK_SYNCING = 1 << 1, /* a sync began and has not ended */
-	STREAM_MARK_DELETED = 1 << 2  /* the topic is gone: do not write */
+	STREAM_MARK_DELETED = 1 << 2, /* the topic is gone: do not write */
+	STREAM_MARK_CLOSED = 1 << 3   /* ask the store before you write */
 };
 
 struct stream_state {

@@ -79,6 +79,14 @@ docs() {
     docs examples "$MAN/strm-compact.1"
 }
 
+@test "the drill of strm-promote(1) runs and gives what it says" {
+    docs examples "$MAN/strm-promote.1"
+}
+
+@test "the examples of strm-fence(1) run and give what they say" {
+    docs examples "$MAN/strm-fence.1"
+}
+
 @test "the examples of strm-verify(1) run and give what they say" {
     docs examples "$MAN/strm-verify.1"
 }
@@ -107,8 +115,8 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail inspect maintain repair retain roll \
-        trim verify; do
+    for command in produce consume tail fence inspect maintain promote repair \
+        retain roll trim verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
 }

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../interop'))
 from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
 import compacting
+import roles
 import upkeep
 
 LONG = os.environ.get('STRM_FAULT') == 'long'
@@ -480,6 +481,7 @@ OPERATIONS = {
     'repair': Repair(),
     'salvage': Salvage(),
     'consume-skip': ReadOn(),
+    **roles.OPERATIONS,
     **upkeep.OPERATIONS,
     **compacting.OPERATIONS,
 }
