@@ -1,6 +1,7 @@
 /* What a loss of power left of appends that were not durable: what is cut, what
  * stays damage, and what readers show until a writer comes. */
 #include "faults.h"
+#include "log/reader_private.h"
 #include "log/verify.h"
 #include "recovery.h"
 
@@ -263,6 +264,26 @@ a_reader_shows_nothing_behind_the_hole(void **state)
 }
 
 static void
+the_log_ends_before_the_hole(void **state)
+{
+	static const unsigned flags[] = {0, STREAM_READER_SKIP_CORRUPT};
+	const struct temp_dir *dir = *state;
+
+	lose(dir, 25);
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		struct stream_reader *reader = fx_reader(
+		    dir, (struct fx_reading){.options.flags = flags[i]});
+		struct stream_error err = {.text = ""};
+		int64_t end;
+
+		expect(
+		    stream_reader_log_end(reader, &end, &err), STREAM_OK, err);
+		assert_int_equal(end, 75);
+		stream_reader_close(reader);
+	}
+}
+
+static void
 a_follower_waits_and_sees_what_comes_there(void **state)
 {
 	const struct temp_dir *dir = *state;
@@ -353,6 +374,7 @@ main(void)
 	    TEST(a_state_that_names_another_segment_proves_nothing),
 	    TEST(a_recovery_that_fails_can_be_done_again),
 	    TEST(a_reader_shows_nothing_behind_the_hole),
+	    TEST(the_log_ends_before_the_hole),
 	    TEST(a_follower_waits_and_sees_what_comes_there),
 	    TEST(a_reader_fails_at_what_is_damage),
 	    TEST(verify_calls_it_a_torn_end),
