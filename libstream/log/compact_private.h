@@ -27,11 +27,16 @@ struct stream_compacting {
 	size_t cap;
 };
 
-/* Learn what there is, and decide.  *c must be released. */
-int stream_compacting_begin(struct stream_compacting *c,
-    const struct stream_compact_source *source, struct stream_compact *compact,
-    struct stream_error *err);
-void stream_compacting_release(struct stream_compacting *c);
+/*
+ * Learn what there is, decide, and act (borrowed, with context).  Without
+ * writes no lock is held: when something fails because the segments changed
+ * meanwhile, it is done again, for as long as one would wait for a lock.
+ */
+typedef int stream_compacting_act(
+    struct stream_compacting *c, void *context, struct stream_error *err);
+int stream_compacting_do(const struct stream_compact_source *source,
+    bool writes, stream_compacting_act *act, void *context,
+    struct stream_compact *compact, struct stream_error *err);
 
 /* How many segments, from the first on, hold an offset below end? */
 size_t stream_compacting_reach(const struct stream_compacting *c, int64_t end);

@@ -457,25 +457,61 @@ EOS
     [[ $output == *": sound" ]]
 }
 
-@test "a plan needs a log that is at rest, and no permission to write" {
+@test "a plan is of what the log is, settled or not, and needs no permission to write" {
     topic t
     put t a=1 a=2
+    put t b=1 b=2
+    # The swap is what counts, and the plain file of its name does not.
+    cp "$(log t 0)" whole
     strm roll -q t
-    cp "$(log t 0)" "$(log t 0).swap"
-    refuses 5 "a compaction is under way, or was interrupted" strm compact -N t
-    refuses 5 "a compaction is under way, or was interrupted" \
-        strm compact --why a t
-    rm "$(log t 0).swap"
+    put t c=1
+    truncate -s "$(($(stat -c %s whole) / 2))" whole
+    mv "$(log t 0)" "$(log t 0).swap"
+    cp whole "$(log t 0)"
+    log_sums >before
+    run -0 --separate-stderr strm compact -N t
+    [[ $output == *"t-0: 2 of 4 records would go (2 superseded)"* ]]
+    note="strm: t-0: a compaction is under way, or was interrupted: what it left is put in place first"
+    [ "$stderr" = "$note" ]
+    run -0 --separate-stderr strm compact --why a t
+    [ "${#lines[@]}" -eq 4 ]
+    [ "$stderr" = "$note" ]
+    run -0 --separate-stderr strm compact -q --why b t
+    [[ ${lines[2]} == "t-0             3  "* && -z $stderr ]]
+    log_sums | cmp - before
+    mv "$(log t 0).swap" "$(log t 0)"
     let_nobody_in
     chmod -R a+rX,a-w "$STRM_DIR"
     run -0 nobody strm compact -N t
-    [[ $output == *"t-0: 1 of 2 records would go"* ]]
+    [[ $output == *"t-0: 2 of 4 records would go"* ]]
     run -0 nobody strm compact --why a t
     chmod -R u+w "$STRM_DIR"
     # One that counts is put in place first.
     cp "$(log t 0)" "$(log t 0).swap"
     run -0 strm compact t
-    [ "$(what t)" = "1 a=2" ]
+    [ "$(what t)" = "1 a=2,3 b=2,4 c=1" ]
+}
+
+@test "a plan beside compactions is a plan" {
+    topic t segment.bytes=3000
+    noise t 2000 50
+    strm roll -q t
+    cat >compactions <<'EOS'
+while :; do
+    noise t 300 50
+    strm roll -q t
+    strm compact -q --force t
+done
+EOS
+    export -f noise
+    start bash compactions
+    compactions=$!
+    for _ in $(seq 10); do
+        strm compact -N t
+        strm compact --why key1 t
+        strm maintain -N t
+    done >/dev/null
+    kill "$compactions"
 }
 
 @test "a full disk fails, and leaves the log as it was" {
