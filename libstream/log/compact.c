@@ -134,7 +134,8 @@ stream_compacting_list(struct stream_compacting *c, struct stream_error *err)
 	free(compact->segments);
 	compact->count = 0;
 	compact->segments = calloc(c->look.count, sizeof(*compact->segments));
-	if (compact->segments == NULL)
+	c->replaced = calloc(c->look.count, sizeof(*c->replaced));
+	if (compact->segments == NULL || c->replaced == NULL)
 		return stream_fail_memory(err);
 	compact->count = c->look.count;
 	for (size_t i = 0; i < compact->count; i++) {
@@ -199,6 +200,7 @@ try(const struct stream_compact_source *source, bool writes,
 		options->note(options->context,
 		    "a compaction is under way, or was interrupted: what it "
 		    "left is put in place first");
+	free(c.replaced);
 	stream_compact_look_release(&c.look);
 	return status;
 }

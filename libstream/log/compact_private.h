@@ -25,6 +25,7 @@ struct stream_compacting {
 	struct stream_compact_limits limits;
 	struct stream_compact_look look;
 	size_t cap;
+	bool *replaced; /* owned; of compact->segments: a round did */
 };
 
 /*

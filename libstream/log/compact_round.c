@@ -26,6 +26,8 @@ struct round {
 	bool *declared; /* gaps were, in an earlier round or group */
 	int64_t dirty;  /* the clean point as it was */
 	int64_t groups; /* so far */
+	uint32_t segments_in;
+	uint32_t segments_out;
 	struct stream_clean_stats stats; /* of all groups */
 };
 
@@ -174,13 +176,18 @@ filter(struct round *r, size_t first, size_t *count,
 
 /* What the caller is told of a group. */
 static void
-count_group(struct round *r, size_t count, bool written)
+count_group(struct round *r, size_t first, size_t count, bool written)
 {
-	struct stream_compacted *sum = &r->c->compact->sum;
+	const struct stream_compact *compact = r->c->compact;
+	const int64_t *bases = r->c->look.bases + first;
 
-	sum->segments_in += (uint32_t)count;
-	sum->segments_out += written ? 1 : (uint32_t)count;
-	sum->segments_same += written ? 0 : (uint32_t)count;
+	r->segments_in += (uint32_t)count;
+	r->segments_out += written ? 1 : (uint32_t)count;
+	/* Of those that were there before the first round. */
+	for (size_t i = 0; i < compact->count && written; i++)
+		if (compact->segments[i].base_offset >= bases[0] &&
+		    compact->segments[i].base_offset < bases[count])
+			r->c->replaced[i] = true;
 }
 
 static int
@@ -194,7 +201,7 @@ clean_group(
 	if (status != STREAM_OK)
 		return status;
 	stream_clean_stats_add(&r->stats, &stats);
-	count_group(r, *count, outcome == STREAM_CLEAN_WRITTEN);
+	count_group(r, first, *count, outcome == STREAM_CLEAN_WRITTEN);
 	return outcome == STREAM_CLEAN_WRITTEN ? swap(r, first, *count, err)
 					       : STREAM_OK;
 }
@@ -254,7 +261,7 @@ judge_group(
 		status = judge_segment(r, first + i, &changed, err);
 	if (status != STREAM_OK)
 		return status;
-	count_group(r, *count, changed);
+	count_group(r, first, *count, changed);
 	for (size_t i = first; i < first + *count; i++) {
 		if (changed)
 			compact->segments[i].group = r->groups;
@@ -298,7 +305,6 @@ run_round(struct round *r, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	stream_keymap_index(r->map, r->dirty, r->rules.mapped_end);
-	sum->segments_in = sum->segments_out = sum->segments_same = 0;
 	status = clean_all_groups(r, err);
 	if (status != STREAM_OK)
 		return status;
@@ -333,6 +339,16 @@ make_map(const struct stream_compacting *c, struct stream_keymap **map,
 
 /* What a round gave out, the next one takes in. */
 static void
+add_segments(struct stream_compacted *sum, const struct round *r)
+{
+	sum->segments_in += r->segments_in - sum->segments_out;
+	sum->segments_out = r->segments_out;
+	sum->segments_same = sum->segments_in;
+	for (size_t i = 0; i < r->c->compact->count; i++)
+		sum->segments_same -= r->c->replaced[i];
+}
+
+static void
 add_round(struct stream_compact_counts *sum, const struct round *r)
 {
 	struct stream_compact_counts more;
@@ -359,6 +375,7 @@ finish_round(struct round *r, struct stream_error *err)
 	const struct stream_compact_source *source = r->c->source;
 	int64_t end = r->rules.mapped_end;
 
+	add_segments(&r->c->compact->sum, r);
 	add_round(&r->c->compact->sum.counts, r);
 	if (!r->writes || end <= r->dirty)
 		return STREAM_OK;

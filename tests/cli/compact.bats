@@ -398,6 +398,21 @@ log_sums() {
     run -0 strm verify -q many
 }
 
+@test "segments are counted over all rounds" {
+    topic t segment.bytes=3000
+    noise t 3000 1500
+    strm roll -q t
+    before=$(find "$STRM_DIR/t-0" -name '*.log' | wc -l)
+    strm topic alter t --set segment.bytes=20000
+    run -0 strm compact -J --memory 4096 t
+    [ "$(json rounds <<<"$output")" -gt 1 ]
+    after=$(find "$STRM_DIR/t-0" -name '*.log' | wc -l)
+    [ "$after" -lt "$before" ]
+    # The active one is in neither.
+    [ "$(json segments_in segments_out segments_same <<<"$output")" = \
+        "$((before - 1)) $((after - 1)) 0" ]
+}
+
 @test "several partitions at once, and one that fails keeps none from its turn" {
     strm topic create t --partitions 4 --set cleanup.policy=compact
     noise t 4000 400
