@@ -551,9 +551,16 @@ EOS
     put t a=1 a=2
     strm roll -q t
     echo nonsense >"$STRM_DIR/cleaner-offset-checkpoint"
-    refuses 3 "cleaner-offset-checkpoint" strm compact t
+    for line in t "-N t" "--why a t"; do
+        # shellcheck disable=SC2086  # words
+        refuses 3 "t-0: $STRM_DIR/cleaner-offset-checkpoint: line 1: not a number (remove it: logs are then cleaned from their start)" \
+            strm compact $line
+    done
     [ "$(cat "$STRM_DIR/cleaner-offset-checkpoint")" = nonsense ]
     [ "$(what t)" = "0 a=1,1 a=2" ]
+    rm "$STRM_DIR/cleaner-offset-checkpoint"
+    run -0 strm compact t
+    [ "$(what t)" = "1 a=2" ]
 }
 
 @test "a topic's clean point goes with the topic" {
