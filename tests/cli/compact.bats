@@ -154,6 +154,30 @@ log_sums() {
     log_sums | cmp - before
 }
 
+@test "segments of which nothing is left become one, once" {
+    topic t segment.bytes=600
+    for i in $(seq 12); do
+        put t "a=$i$(printf '%0500d' "$i")"
+        [ "$i" -ne 6 ] || put t "b=1$(printf '%0500d' 1)"
+    done
+    strm roll -q t
+    strm compact -J -N t >plan
+    strm compact -J t >result
+    # Six empty ones, b, six empty ones but for the last.
+    [ "$(find "$STRM_DIR/t-0" -name '*.log' -size 0 -printf '%f\n' | sort)" = \
+        $'00000000000000000000.log\n00000000000000000007.log\n00000000000000000013.log' ]
+    for file in plan result; do
+        [ "$(tail -n 1 "$file" | json segments_in segments_out segments_same)" = "13 4 2" ]
+    done
+    [ "$(head -n 13 plan | json group | paste -s -d ' ')" = \
+        "0 0 0 0 0 0 None 6 6 6 6 6 None" ]
+    [ "$(strm consume -f '%o %k\n' t | paste -s -d ,)" = "6 b,12 a" ]
+    run -0 strm verify -q t
+    log_sums >before
+    strm compact -q --force t
+    log_sums | cmp - before
+}
+
 @test "below the dirty ratio it says so, with the numbers" {
     topic t
     put t a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1
