@@ -635,7 +635,7 @@ EOS
     put t a=1 a=2
     strm roll -q t
     refuses 6 "standard output" bash -c 'strm compact -N t >/dev/full'
-    run -0 bash -c 'strm compact -N t | true'
+    closed_pipe strm compact -N t
     refuses 6 "standard output" bash -c 'strm compact t >/dev/full'
     # It was done all the same.
     [ "$(what t)" = "1 a=2" ]
