@@ -7,12 +7,14 @@
 
 #include "cli/message.h"
 
-/* Fewer entries than this save no memory worth having; memory that is not used
- * costs time as well. */
+/* Fewer entries than this save no memory worth having; memory that is touched
+ * and not used costs time as well. */
 enum { LEAST = 16, FIRST = 1 << 12 };
 
 struct keymap {
-	struct keymap_entry *entries; /* open addressing; a power of two */
+	/* Open addressing; a power of two.  There is room for the most from
+	 * the start on, and the system gives memory for what is touched. */
+	struct keymap_entry *entries;
 	size_t mask;
 	size_t count;
 	size_t most;    /* three quarters are full */
@@ -54,7 +56,7 @@ keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 		largest *= 2;
 	size = largest < FIRST ? largest : FIRST;
 	if (new != NULL)
-		new->entries = malloc(size * sizeof(*new->entries));
+		new->entries = malloc(largest * sizeof(*new->entries));
 	if (new == NULL || new->entries == NULL) {
 		free(new);
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
@@ -114,31 +116,6 @@ locate(const struct keymap *map, struct keymap_key key)
 	return &map->entries[i];
 }
 
-/* Twice the room; the old entries are there until the new ones are. */
-static bool
-grow(struct keymap *map)
-{
-	struct keymap_entry *old = map->entries;
-	size_t count = map->mask + 1;
-
-	if (map->mask == map->largest)
-		return false;
-	map->entries = malloc(2 * count * sizeof(*old));
-	if (map->entries == NULL) {
-		map->entries = old;
-		return false;
-	}
-	map->mask = 2 * count - 1;
-	map->most = 2 * map->most;
-	for (size_t i = 0; i <= map->mask; i++)
-		clear(&map->entries[i]);
-	for (size_t i = 0; i < count; i++)
-		if (is_used(&old[i]))
-			*locate(map, old[i].key) = old[i];
-	free(old);
-	return true;
-}
-
 /* Some entries became free: move those behind them to where they are looked
  * for.  Each move is to a place nearer to the first choice, so this ends. */
 static void
@@ -161,6 +138,22 @@ settle(struct keymap *map)
 			moved = moved || place != entry;
 		}
 	} while (moved);
+}
+
+/* Twice the room, in place. */
+static bool
+grow(struct keymap *map)
+{
+	size_t count = map->mask + 1;
+
+	if (map->mask == map->largest)
+		return false;
+	map->mask = 2 * count - 1;
+	map->most = 2 * map->most;
+	for (size_t i = count; i <= map->mask; i++)
+		clear(&map->entries[i]);
+	settle(map);
+	return true;
 }
 
 /* The upper half of the round is left to the next one. */

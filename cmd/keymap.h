@@ -37,8 +37,8 @@ struct keymap;
 /* What stands for a key (borrowed, not null). */
 struct keymap_key keymap_hash(struct stream_bytes key);
 
-/* For about bytes of memory, and half as many more while it grows.  Gives *map;
- * keymap_free.  STREAM_ENOMEM. */
+/* For at most so many bytes of memory.  Gives *map; keymap_free.
+ * STREAM_ENOMEM. */
 int keymap_new(size_t bytes, struct keymap **map, struct stream_error *err);
 void keymap_free(struct keymap *map); /* NULL is allowed */
 

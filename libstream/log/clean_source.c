@@ -1,12 +1,11 @@
 #include "log/clean_source.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "file/io.h"
 #include "file/resync.h"
+#include "log/view.h"
 
 int
 stream_clean_source_open(struct stream_clean_source *source, int dirfd,
@@ -18,7 +17,7 @@ stream_clean_source_open(struct stream_clean_source *source, int dirfd,
 	int fd, status;
 
 	stream_name_put_plain(base_offset, STREAM_NAME_LOG, source->name);
-	status = stream_io_open(dirfd, source->name, O_RDONLY, &fd, err);
+	status = stream_view_open_base(dirfd, base_offset, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_scan_init(&source->scan, fd, 0, depth, cap, block);

@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "log/compact_private.h"
 
 enum {
 	CAP = 64 << 20,
-	/* A plan takes no lock: so often it begins again when the segments
-	 * change under it. */
-	TRIES = 10,
-	PAUSE_MS = 10
+	PAUSE_MS = 10 /* before a plan begins again */
 };
 
 /* ---- beginning ---------------------------------------------------------- */
@@ -75,10 +73,9 @@ make_limits(const struct stream_compact_source *source)
 	};
 }
 
-int
-stream_compacting_begin(struct stream_compacting *c,
-    const struct stream_compact_source *source, struct stream_compact *compact,
-    struct stream_error *err)
+static int
+start(struct stream_compacting *c, const struct stream_compact_source *source,
+    struct stream_compact *compact, struct stream_error *err)
 {
 	size_t cap = source->options->max_batch_bytes;
 	int status;
@@ -100,12 +97,6 @@ stream_compacting_begin(struct stream_compacting *c,
 	stream_compact_decide(c->look.segments, c->look.count,
 	    stream_clean_txn_stable(c->look.txn), &c->limits, &compact->sum);
 	return STREAM_OK;
-}
-
-void
-stream_compacting_release(struct stream_compacting *c)
-{
-	stream_compact_look_release(&c->look);
 }
 
 size_t
@@ -143,7 +134,8 @@ stream_compacting_list(struct stream_compacting *c, struct stream_error *err)
 	free(compact->segments);
 	compact->count = 0;
 	compact->segments = calloc(c->look.count, sizeof(*compact->segments));
-	if (compact->segments == NULL)
+	c->replaced = calloc(c->look.count, sizeof(*c->replaced));
+	if (compact->segments == NULL || c->replaced == NULL)
 		return stream_fail_memory(err);
 	compact->count = c->look.count;
 	for (size_t i = 0; i < compact->count; i++) {
@@ -164,50 +156,108 @@ stream_compacting_list(struct stream_compacting *c, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* ---- the two calls ------------------------------------------------------ */
+/* ---- beside others ------------------------------------------------------ */
 
-static int
-work(const struct stream_compact_source *source, bool writes,
-    struct stream_compact *compact, struct stream_error *err)
+/* A plan that began before files were swapped or taken away can miss some, and
+ * find in others what does not belong there. */
+static bool
+is_outrun(const struct stream_compacting *c, int status)
 {
-	struct stream_compacting c;
-	int status = stream_compacting_begin(&c, source, compact, err);
-
-	if (status == STREAM_OK)
-		status = stream_compacting_list(&c, err);
-	if (status == STREAM_OK &&
-	    stream_compact_verdict_cleans(compact->sum.verdict))
-		status = stream_compacting_run(&c, writes, err);
-	stream_compacting_release(&c);
-	return status;
+	return status == STREAM_EBUSY ||
+	       ((status == STREAM_ENOENT || status == STREAM_ECORRUPT ||
+		    status == STREAM_ETORN || status == STREAM_ENEWER) &&
+		   !stream_view_is_still(&c->look.view, c->source->dirfd));
 }
 
-static void
-pause_a_little(void)
+static int
+pause_a_little(
+    const struct stream_compact_options *options, struct stream_error *err)
 {
 	struct timespec pause = {.tv_nsec = (long)PAUSE_MS * 1000000};
 
+	if (options->go_on != NULL && !options->go_on(options->context, 0))
+		return stream_fail(
+		    err, STREAM_EINTR, STREAM_POS_NONE, "stopped");
 	nanosleep(&pause, NULL);
+	return STREAM_OK;
+}
+
+/* Once.  *again: it failed only since the log changed meanwhile. */
+static int
+try(const struct stream_compact_source *source, bool writes,
+    stream_compacting_act *act, void *context, struct stream_compact *compact,
+    bool *again, struct stream_error *err)
+{
+	const struct stream_compact_options *options = source->options;
+	struct stream_compacting c;
+	int status = start(&c, source, compact, err);
+
+	if (status == STREAM_OK)
+		status = act(&c, context, err);
+	*again = !writes && is_outrun(&c, status);
+	if (status == STREAM_OK && options->note != NULL &&
+	    stream_compact_look_is_unsettled(&c.look))
+		options->note(options->context,
+		    "a compaction is under way, or was interrupted: what it "
+		    "left is put in place first");
+	free(c.replaced);
+	stream_compact_look_release(&c.look);
+	return status;
+}
+
+int
+stream_compacting_do(const struct stream_compact_source *source, bool writes,
+    stream_compacting_act *act, void *context, struct stream_compact *compact,
+    struct stream_error *err)
+{
+	int64_t until =
+	    stream_clock_steady_ms() + source->options->lock_timeout_ms;
+	bool again;
+	int status = try(source, writes, act, context, compact, &again, err);
+
+	while (again && stream_clock_steady_ms() < until) {
+		status = pause_a_little(source->options, err);
+		if (status != STREAM_OK)
+			return status;
+		status =
+		    try(source, writes, act, context, compact, &again, err);
+	}
+	if (!again)
+		return status;
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "the segments keep changing: another run works on them");
+}
+
+/* ---- the two calls ------------------------------------------------------ */
+
+static int
+work(struct stream_compacting *c, void *context, struct stream_error *err)
+{
+	const bool *writes = context;
+	int status = stream_compacting_list(c, err);
+
+	if (status == STREAM_OK &&
+	    stream_compact_verdict_cleans(c->compact->sum.verdict))
+		status = stream_compacting_run(c, *writes, err);
+	return status;
 }
 
 int
 stream_log_compact_plan(const struct stream_compact_source *source,
     struct stream_compact *compact, struct stream_error *err)
 {
-	int status = work(source, false, compact, err);
+	bool writes = false;
 
-	for (int i = 1;
-	     i < TRIES && (status == STREAM_ENOENT || status == STREAM_EBUSY);
-	     i++) {
-		pause_a_little();
-		status = work(source, false, compact, err);
-	}
-	return status;
+	return stream_compacting_do(
+	    source, writes, work, &writes, compact, err);
 }
 
 int
 stream_log_compact_run(const struct stream_compact_source *source,
     struct stream_compact *compact, struct stream_error *err)
 {
-	return work(source, true, compact, err);
+	bool writes = true;
+
+	return stream_compacting_do(
+	    source, writes, work, &writes, compact, err);
 }

@@ -6,11 +6,9 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "file/io.h"
 #include "file/name.h"
 #include "file/scan.h"
 #include "file/snapshot.h"
-#include "log/view.h"
 
 /* producer.id.expiration.ms, a broker's setting, by its default. */
 static const int64_t PRODUCER_EXPIRES_MS = INT64_C(86400000);
@@ -35,46 +33,60 @@ forget_segments(struct stream_compact_look *look)
 	look->segments = NULL;
 	look->bases = NULL;
 	look->count = 0;
+	stream_view_release(&look->view);
 }
 
 /* A plan takes no lock, so what it meets may be half of a swap. */
 static int
 list(int dirfd, struct stream_compact_look *look, struct stream_error *err)
 {
-	struct stream_view view;
-	int status = stream_view_load(dirfd, &view, err);
+	const struct stream_view *view = &look->view;
+	int status;
 
+	forget_segments(look);
+	status = stream_view_load(dirfd, &look->view, err);
+	if (status == STREAM_OK)
+		status = stream_view_note(&look->view, dirfd, err);
 	if (status != STREAM_OK)
 		return status;
-	forget_segments(look);
-	look->segments = calloc(view.count + 1, sizeof(*look->segments));
-	look->bases = calloc(view.count + 1, sizeof(*look->bases));
-	if (look->segments == NULL || look->bases == NULL)
-		status = stream_fail_memory(err);
-	else if (view.count == 0)
-		status = stream_fail(
+	if (view->count == 0)
+		return stream_fail(
 		    err, STREAM_ENOENT, STREAM_POS_NONE, "has no segment");
-	for (size_t i = 0; i < view.count && status == STREAM_OK; i++) {
-		look->segments[i].base_offset = view.segments[i].base_offset;
-		look->bases[i] = view.segments[i].base_offset;
-		if (view.segments[i].swap)
-			status = stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-			    "a compaction is under way, or was interrupted: "
-			    "one that writes finishes it");
+	look->segments = calloc(view->count, sizeof(*look->segments));
+	look->bases = calloc(view->count, sizeof(*look->bases));
+	if (look->segments == NULL || look->bases == NULL)
+		return stream_fail_memory(err);
+	look->count = view->count;
+	for (size_t i = 0; i < view->count; i++) {
+		look->segments[i].base_offset = view->segments[i].base_offset;
+		look->bases[i] = view->segments[i].base_offset;
 	}
-	look->count = status == STREAM_OK ? view.count : 0;
-	stream_view_release(&view);
-	return status;
+	return STREAM_OK;
+}
+
+bool
+stream_compact_look_is_unsettled(const struct stream_compact_look *look)
+{
+	for (size_t i = 0; i < look->view.count; i++)
+		if (look->view.segments[i].swap)
+			return true;
+	return false;
 }
 
 static uint64_t
-size_of(int dirfd, int64_t base_offset, enum stream_name_kind kind)
+size_of(const struct looking *l, size_t i, enum stream_name_kind kind)
 {
+	const struct stream_view_segment *segment = &l->look->view.segments[i];
+	struct stream_name of = {
+	    .base_offset = segment->base_offset,
+	    .kind = kind,
+	    .state = segment->swap ? STREAM_NAME_SWAP : STREAM_NAME_PLAIN,
+	};
 	char name[STREAM_NAME_SIZE];
 	struct stat st;
 
-	stream_name_put_plain(base_offset, kind, name);
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	stream_name_put(&of, name);
+	if (fstatat(l->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
 	return (uint64_t)st.st_size;
 }
@@ -155,7 +167,7 @@ look_at(struct looking *l, size_t i, struct stream_error *err)
 	int status;
 
 	stream_name_put_plain(facts->base_offset, STREAM_NAME_LOG, name);
-	status = stream_io_open(l->dirfd, name, O_RDONLY, &fd, err);
+	status = stream_view_open(&l->look->view, i, l->dirfd, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	if (fstat(fd, &st) != 0) {
@@ -173,10 +185,8 @@ look_at(struct looking *l, size_t i, struct stream_error *err)
 	if (facts->largest_ms < 0)
 		facts->largest_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
 				    st.st_mtim.tv_nsec / 1000000;
-	facts->index_bytes =
-	    size_of(l->dirfd, facts->base_offset, STREAM_NAME_INDEX);
-	facts->timeindex_bytes =
-	    size_of(l->dirfd, facts->base_offset, STREAM_NAME_TIMEINDEX);
+	facts->index_bytes = size_of(l, i, STREAM_NAME_INDEX);
+	facts->timeindex_bytes = size_of(l, i, STREAM_NAME_TIMEINDEX);
 	return STREAM_OK;
 }
 
@@ -265,16 +275,11 @@ int
 stream_compact_look_load(int dirfd, int64_t now_ms, size_t cap,
     struct stream_compact_look *look, struct stream_error *err)
 {
-	struct stream_compact_look new = {
-	    .expired_ms = now_ms - PRODUCER_EXPIRES_MS};
-	struct looking l = {.dirfd = dirfd, .cap = cap, .look = &new};
-	int status = load(&l, err);
+	struct looking l = {.dirfd = dirfd, .cap = cap, .look = look};
 
-	if (status == STREAM_OK)
-		*look = new;
-	else
-		stream_compact_look_release(&new);
-	return status;
+	*look = (struct stream_compact_look){
+	    .expired_ms = now_ms - PRODUCER_EXPIRES_MS};
+	return load(&l, err);
 }
 
 int

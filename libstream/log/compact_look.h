@@ -10,11 +10,13 @@
 #include "log/clean_txn.h"
 #include "log/compact_plan.h"
 #include "log/producers.h"
+#include "log/view.h"
 
 struct stream_compact_look {
 	struct stream_compact_facts *segments; /* owned */
 	int64_t *bases;                        /* owned; of the same */
 	size_t count;                          /* not 0 */
+	struct stream_view view;               /* of them; which files */
 	struct stream_clean_txn *txn;          /* owned; learnt */
 	struct stream_producers *producers;    /* owned; at the log's end */
 	int64_t expired_ms; /* a producer that wrote nothing since is
@@ -22,10 +24,10 @@ struct stream_compact_look {
 };
 
 /*
- * Look at the partition dirfd (borrowed).  On success *look must be released.
+ * Look at the partition dirfd (borrowed).  Whatever it returns, *look must be
+ * released: after a failure its view says of which files that is.
  *
- * STREAM_EBUSY    an interrupted compaction or retention is not finished, or
- *                 one is under way
+ * STREAM_EBUSY    the directory does not come to rest
  * STREAM_ENOENT   there is no segment, or one went meanwhile
  * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_ETORN  a closed segment is damaged
  * STREAM_EIO, STREAM_ENOMEM
@@ -37,6 +39,9 @@ int stream_compact_look_load(int dirfd, int64_t now_ms, size_t cap,
  * transactions and producers stays true.  Errors as above. */
 int stream_compact_look_again(int dirfd, size_t cap,
     struct stream_compact_look *look, struct stream_error *err);
+
+/* Has an interrupted compaction left files that count, or is one under way? */
+bool stream_compact_look_is_unsettled(const struct stream_compact_look *look);
 
 /* A look that is all zero is allowed. */
 void stream_compact_look_release(struct stream_compact_look *look);

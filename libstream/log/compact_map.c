@@ -5,15 +5,14 @@
  */
 #include "log/compact_map.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "codec/records.h"
 #include "codec/records_check.h"
-#include "file/io.h"
 #include "file/name.h"
 #include "file/scan.h"
+#include "log/view.h"
 
 enum {
 	AT_ONCE = 128,
@@ -145,7 +144,7 @@ map_segment(struct mapping *m, int64_t base_offset, struct stream_error *err)
 	int status;
 
 	stream_name_put_plain(base_offset, STREAM_NAME_LOG, name);
-	status = stream_io_open(m->span->dirfd, name, O_RDONLY, &fd, err);
+	status = stream_view_open_base(m->span->dirfd, base_offset, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	status = map_log(m, fd, err);

@@ -3,8 +3,8 @@
  *
  * Layer log/.  compact_look.c learns what there is, compact_plan.c decides,
  * compact_map.c makes the first pass; compact_round.c goes through
- * rounds and groups, compact.c puts it together, compact_tell.c says in words
- * what comes out, compact_why.c asks for one key.
+ * rounds and groups, compact_result.c counts them, compact.c puts it together,
+ * compact_tell.c says in words what comes out, compact_why.c asks for one key.
  */
 #ifndef STREAM_LOG_COMPACT_PRIVATE_H
 #define STREAM_LOG_COMPACT_PRIVATE_H
@@ -25,13 +25,19 @@ struct stream_compacting {
 	struct stream_compact_limits limits;
 	struct stream_compact_look look;
 	size_t cap;
+	bool *replaced; /* owned; of compact->segments: a round did */
 };
 
-/* Learn what there is, and decide.  *c must be released. */
-int stream_compacting_begin(struct stream_compacting *c,
-    const struct stream_compact_source *source, struct stream_compact *compact,
-    struct stream_error *err);
-void stream_compacting_release(struct stream_compacting *c);
+/*
+ * Learn what there is, decide, and act (borrowed, with context).  Without
+ * writes no lock is held: when something fails because the segments changed
+ * meanwhile, it is done again, for as long as one would wait for a lock.
+ */
+typedef int stream_compacting_act(
+    struct stream_compacting *c, void *context, struct stream_error *err);
+int stream_compacting_do(const struct stream_compact_source *source,
+    bool writes, stream_compacting_act *act, void *context,
+    struct stream_compact *compact, struct stream_error *err);
 
 /* How many segments, from the first on, hold an offset below end? */
 size_t stream_compacting_reach(const struct stream_compacting *c, int64_t end);

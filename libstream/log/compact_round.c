@@ -9,11 +9,14 @@
  * Unlike Kafka, a group from which nothing goes is left as it is, unless it has
  * several segments and some of them are dirty.  So a log that has grown by many
  * small segments gets fewer, and a run without anything new changes no byte.
+ * Neighbours of which nothing is left would stay for that reason: at the end of
+ * a run they become one.
  */
 #include "base/fail.h"
 #include "log/clean.h"
 #include "log/compact_map.h"
 #include "log/compact_private.h"
+#include "log/compact_result.h"
 #include "log/swap.h"
 
 /* ---- the map ------------------------------------------------------------ */
@@ -25,8 +28,8 @@ struct round {
 	bool writes;
 	bool *declared; /* gaps were, in an earlier round or group */
 	int64_t dirty;  /* the clean point as it was */
-	int64_t groups; /* so far */
 	struct stream_clean_stats stats; /* of all groups */
+	struct stream_compact_result result;
 };
 
 static void
@@ -172,17 +175,6 @@ filter(struct round *r, size_t first, size_t *count,
 	    (long long)bases[0]);
 }
 
-/* What the caller is told of a group. */
-static void
-count_group(struct round *r, size_t count, bool written)
-{
-	struct stream_compacted *sum = &r->c->compact->sum;
-
-	sum->segments_in += (uint32_t)count;
-	sum->segments_out += written ? 1 : (uint32_t)count;
-	sum->segments_same += written ? 0 : (uint32_t)count;
-}
-
 static int
 clean_group(
     struct round *r, size_t first, size_t *count, struct stream_error *err)
@@ -194,7 +186,8 @@ clean_group(
 	if (status != STREAM_OK)
 		return status;
 	stream_clean_stats_add(&r->stats, &stats);
-	count_group(r, *count, outcome == STREAM_CLEAN_WRITTEN);
+	stream_compact_result_add(&r->result, first, *count,
+	    outcome == STREAM_CLEAN_WRITTEN, stats.out.bytes);
 	return outcome == STREAM_CLEAN_WRITTEN ? swap(r, first, *count, err)
 					       : STREAM_OK;
 }
@@ -248,19 +241,21 @@ judge_group(
 {
 	struct stream_compact *compact = r->c->compact;
 	bool changed = is_due(r, first, *count);
+	uint64_t bytes = r->stats.out.bytes;
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < *count && status == STREAM_OK; i++)
 		status = judge_segment(r, first + i, &changed, err);
 	if (status != STREAM_OK)
 		return status;
-	count_group(r, *count, changed);
 	for (size_t i = first; i < first + *count; i++) {
 		if (changed)
-			compact->segments[i].group = r->groups;
+			compact->segments[i].group = r->result.groups;
 		stream_compact_tell(&compact->sum, &compact->segments[i]);
 	}
-	r->groups += changed;
+	r->result.groups += changed;
+	stream_compact_result_add(
+	    &r->result, first, *count, changed, r->stats.out.bytes - bytes);
 	return STREAM_OK;
 }
 
@@ -298,7 +293,6 @@ run_round(struct round *r, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	stream_keymap_index(r->map, r->dirty, r->rules.mapped_end);
-	sum->segments_in = sum->segments_out = sum->segments_same = 0;
 	status = clean_all_groups(r, err);
 	if (status != STREAM_OK)
 		return status;
@@ -306,6 +300,57 @@ run_round(struct round *r, struct stream_error *err)
 	sum->keys += stream_keymap_count(r->map);
 	sum->clean_offset = r->rules.mapped_end;
 	return STREAM_OK;
+}
+
+/* ---- what nothing is left of -------------------------------------------- */
+
+static size_t
+count_empty(const struct stream_compacting *c, size_t first, size_t reach)
+{
+	size_t n = 0;
+
+	while (first + n < reach && c->look.segments[first + n].bytes == 0)
+		n++;
+	return n;
+}
+
+static int
+merge(struct round *r, size_t first, size_t count, struct stream_error *err)
+{
+	struct stream_clean_stats none = {0};
+	enum stream_clean_outcome outcome;
+	int status;
+
+	r->rules.next_base = r->c->look.bases[first + count];
+	r->rules.always = true;
+	status = stream_clean_group(r->c->source->dirfd,
+	    r->c->look.bases + first, count, &r->rules, &outcome, &none, err);
+	if (status != STREAM_OK)
+		return status;
+	stream_compact_result_join(&r->result, first, count);
+	return swap(r, first, count, err);
+}
+
+/* Neighbours that are empty become one. */
+static int
+merge_empty(struct round *r, struct stream_error *err)
+{
+	struct stream_compacting *c = r->c;
+	size_t reach, count;
+	int status =
+	    stream_compact_look_again(c->source->dirfd, c->cap, &c->look, err);
+
+	if (status == STREAM_OK)
+		status = stream_clean_txn_begin(c->look.txn, err);
+	if (status != STREAM_OK)
+		return status;
+	reach = count_to_clean(r, r->rules.mapped_end);
+	for (size_t i = 0; i < reach && status == STREAM_OK; i += count + 1) {
+		count = count_empty(c, i, reach);
+		if (count > 1)
+			status = merge(r, i, count, err);
+	}
+	return status;
 }
 
 /* ---- all rounds --------------------------------------------------------- */
@@ -359,6 +404,7 @@ finish_round(struct round *r, struct stream_error *err)
 	const struct stream_compact_source *source = r->c->source;
 	int64_t end = r->rules.mapped_end;
 
+	stream_compact_result_sum(&r->result);
 	add_round(&r->c->compact->sum.counts, r);
 	if (!r->writes || end <= r->dirty)
 		return STREAM_OK;
@@ -384,9 +430,12 @@ stream_compacting_run(
 		    .writes = writes,
 		    .declared = &declared,
 		    .dirty = sum->clean_offset,
+		    .result = {.c = c, .writes = writes},
 		};
 
 		status = run_round(&r, err);
+		if (status == STREAM_OK && writes && r.result.has_empty)
+			status = merge_empty(&r, err);
 		if (status == STREAM_OK)
 			status = finish_round(&r, err);
 		more = writes && sum->clean_offset < sum->uncleanable_offset &&

@@ -4,7 +4,6 @@
  * Two walks, as in a compaction: the first finds the newest record of the key
  * in the dirty part, the second judges every one.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +13,6 @@
 #include "base/fail.h"
 #include "codec/records.h"
 #include "codec/records_check.h"
-#include "file/io.h"
 #include "file/name.h"
 #include "file/scan.h"
 #include "log/compact_private.h"
@@ -24,11 +22,13 @@ enum { AT_ONCE = 128, TELL_BYTES = 1 << 20 };
 struct asking {
 	struct stream_compacting *c;
 	struct stream_bytes key;
-	int64_t newest; /* in the dirty part, of what counts; -1 */
+	int64_t newest;  /* in the dirty part, of what counts; -1 */
+	int64_t told_to; /* records below it were told, if only by a try that
+			    failed later */
 	void (*found)(void *context, const struct stream_compact_fate *fate);
 	struct stream_scan scan;
 	struct stream_unpacker unpacker;
-	uint64_t told;
+	uint64_t told; /* bytes */
 	struct stream_record records[AT_ONCE];
 };
 
@@ -117,8 +117,8 @@ walk_segments(struct asking *a, size_t from, size_t to, visit *visit_record,
 		int fd;
 
 		stream_name_put_plain(look->bases[i], STREAM_NAME_LOG, name);
-		status = stream_io_open(
-		    a->c->source->dirfd, name, O_RDONLY, &fd, err);
+		status = stream_view_open_base(
+		    a->c->source->dirfd, look->bases[i], &fd, err);
 		if (status != STREAM_OK)
 			break;
 		status =
@@ -218,6 +218,9 @@ judge_record(struct asking *a, const struct stream_batch *batch,
 	    .until_ms = -1,
 	};
 
+	if (record->offset < a->told_to)
+		return;
+	a->told_to = record->offset + 1;
 	judge(a, batch, &fate);
 	a->found(a->c->source->options->context, &fate);
 }
@@ -225,13 +228,15 @@ judge_record(struct asking *a, const struct stream_batch *batch,
 /* ---- all of it ---------------------------------------------------------- */
 
 static int
-ask(struct asking *a, struct stream_error *err)
+ask(struct stream_compacting *c, void *context, struct stream_error *err)
 {
-	struct stream_compacting *c = a->c;
+	struct asking *a = context;
 	size_t end =
 	    stream_compacting_reach(c, c->compact->sum.uncleanable_offset);
 	int status;
 
+	a->c = c;
+	a->newest = -1;
 	stream_scan_init(
 	    &a->scan, -1, 0, STREAM_SCAN_WHOLE, c->cap, STREAM_SCAN_BLOCK);
 	stream_unpacker_init(&a->unpacker, c->cap);
@@ -250,16 +255,10 @@ stream_log_compact_why(const struct stream_compact_source *source,
     struct stream_compacted *compacted, struct stream_error *err)
 {
 	struct stream_compact compact = {.segments = NULL};
-	struct stream_compacting c;
-	int status = stream_compacting_begin(&c, source, &compact, err);
+	struct asking a = {.key = key, .found = found};
+	int status =
+	    stream_compacting_do(source, false, ask, &a, &compact, err);
 
-	if (status == STREAM_OK) {
-		struct asking a = {
-		    .c = &c, .key = key, .newest = -1, .found = found};
-
-		status = ask(&a, err);
-	}
-	stream_compacting_release(&c);
 	if (status == STREAM_OK)
 		*compacted = compact.sum;
 	return status;

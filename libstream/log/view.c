@@ -330,6 +330,80 @@ stream_view_open(const struct stream_view *view, size_t index, int dirfd,
 	return STREAM_OK;
 }
 
+int
+stream_view_open_base(
+    int dirfd, int64_t base_offset, int *fd, struct stream_error *err)
+{
+	struct stream_view_segment segment = {.base_offset = base_offset};
+	struct stream_view view = {.segments = &segment, .count = 1};
+	char text[STREAM_NAME_SIZE];
+	size_t index;
+	int status;
+
+	segment.swap = true;
+	put_log_name(&view, 0, text);
+	segment.swap = false;
+	if (faccessat(dirfd, text, F_OK, 0) != 0)
+		return stream_view_open(&view, 0, dirfd, fd, err);
+	status = stream_view_load(dirfd, &view, err);
+	if (status != STREAM_OK)
+		return status;
+	index = stream_view_find(&view, base_offset);
+	if (view.count > 0 && view.segments[index].base_offset == base_offset)
+		status = stream_view_open(&view, index, dirfd, fd, err);
+	else
+		status = stream_fail(
+		    err, STREAM_ENOENT, STREAM_POS_NONE, "is gone by now");
+	stream_view_release(&view);
+	return status;
+}
+
+/* ---- which files they are ----------------------------------------------- */
+
+int
+stream_view_note(struct stream_view *view, int dirfd, struct stream_error *err)
+{
+	char text[STREAM_NAME_SIZE];
+	struct stat st;
+
+	for (size_t i = 0; i < view->count; i++) {
+		if (view->segments[i].swap)
+			continue;
+		put_log_name(view, i, text);
+		if (fstatat(dirfd, text, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return stream_fail_sys(err, "%s", text);
+		view->segments[i].inode = st.st_ino;
+		view->segments[i].changed = st.st_ctim;
+	}
+	return STREAM_OK;
+}
+
+/* The newest segment of a listing is written to. */
+static bool
+is_same_file(const struct stream_view_segment *a,
+    const struct stream_view_segment *b, bool is_newest)
+{
+	return by_base(a, b) == 0 && a->inode == b->inode &&
+	       (is_newest || is_same_time(a->changed, b->changed));
+}
+
+bool
+stream_view_is_still(const struct stream_view *view, int dirfd)
+{
+	struct stream_view now;
+	bool same;
+
+	if (stream_view_load(dirfd, &now, NULL) != STREAM_OK)
+		return false;
+	same = stream_view_note(&now, dirfd, NULL) == STREAM_OK &&
+	       now.count >= view->count;
+	for (size_t i = 0; i < view->count && same; i++)
+		same = is_same_file(
+		    &view->segments[i], &now.segments[i], i + 1 == view->count);
+	stream_view_release(&now);
+	return same;
+}
+
 bool
 stream_view_is_listed(const struct stream_view *view, size_t index, int fd)
 {

@@ -25,8 +25,9 @@ enum { STREAM_VIEW_TRIES = 100 };
 struct stream_view_segment {
 	int64_t base_offset;
 	bool swap; /* its files still end in ".swap" */
-	/* Of a swap: the file that was listed.  A later compaction's may have
-	 * the same name before it counts. */
+	/* Of a swap, and after stream_view_note of all: the file that was
+	 * listed.  A later compaction's may have the same name before it
+	 * counts. */
 	ino_t inode;
 	struct timespec changed;
 };
@@ -57,6 +58,15 @@ void stream_view_release(struct stream_view *view);
 bool stream_view_is_same(
     const struct stream_view *a, const struct stream_view *b);
 
+/* Note which files these are, and not only their names.  STREAM_ENOENT when one
+ * went meanwhile; STREAM_EIO. */
+int stream_view_note(
+    struct stream_view *view, int dirfd, struct stream_error *err);
+
+/* Does the directory still hold what was noted, the newest segment grown or
+ * followed by others?  false also when it does not come to rest. */
+bool stream_view_is_still(const struct stream_view *view, int dirfd);
+
 /* Index of the segment in which offset is, or would be: the last whose base
  * is not above it; the first when all are above it.  count is not 0. */
 size_t stream_view_find(const struct stream_view *view, int64_t offset);
@@ -65,6 +75,11 @@ size_t stream_view_find(const struct stream_view *view, int64_t offset);
  * went meanwhile: load the view again. */
 int stream_view_open(const struct stream_view *view, size_t index, int dirfd,
     int *fd, struct stream_error *err);
+
+/* The same of the segment of this base offset, as the directory is now, for who
+ * has no view at hand. */
+int stream_view_open_base(
+    int dirfd, int64_t base_offset, int *fd, struct stream_error *err);
 
 /* Is the open file fd, whose name is that of a segment of the view, the one
  * that was listed?  One without ".swap" may have been replaced: it is as good.

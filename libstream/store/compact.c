@@ -21,18 +21,23 @@ get_clean_point(void *context, int64_t *offset, struct stream_error *err)
 {
 	const struct stream_upkeep *upkeep = context;
 	const struct stream_place *place = upkeep->place;
+	struct stream_error why = {.text = ""};
 	int status;
 
 	*offset = -1;
 	if (!upkeep->is_named)
 		return STREAM_OK;
 	status = stream_checkpoint_find(upkeep->store->dirfd,
-	    STREAM_CLEANER_FILE, place->topic, place->partition, offset, err);
+	    STREAM_CLEANER_FILE, place->topic, place->partition, offset, &why);
+	if (status == STREAM_OK || status == STREAM_ENOENT)
+		return STREAM_OK;
 	if (status == STREAM_ECORRUPT)
-		return stream_fail_in(err, status,
-		    "%s (without it logs are cleaned from their start)",
-		    upkeep->store->path);
-	return status == STREAM_ENOENT ? STREAM_OK : status;
+		return stream_fail(err, status, why.pos,
+		    "%s/%s (remove it: logs are then cleaned from their start)",
+		    upkeep->store->path, why.text);
+	if (err != NULL)
+		*err = why;
+	return status;
 }
 
 static int

@@ -154,6 +154,30 @@ log_sums() {
     log_sums | cmp - before
 }
 
+@test "segments of which nothing is left become one, once" {
+    topic t segment.bytes=600
+    for i in $(seq 12); do
+        put t "a=$i$(printf '%0500d' "$i")"
+        [ "$i" -ne 6 ] || put t "b=1$(printf '%0500d' 1)"
+    done
+    strm roll -q t
+    strm compact -J -N t >plan
+    strm compact -J t >result
+    # Six empty ones, b, six empty ones but for the last.
+    [ "$(find "$STRM_DIR/t-0" -name '*.log' -size 0 -printf '%f\n' | sort)" = \
+        $'00000000000000000000.log\n00000000000000000007.log\n00000000000000000013.log' ]
+    for file in plan result; do
+        [ "$(tail -n 1 "$file" | json segments_in segments_out segments_same)" = "13 4 2" ]
+    done
+    [ "$(head -n 13 plan | json group | paste -s -d ' ')" = \
+        "0 0 0 0 0 0 None 6 6 6 6 6 None" ]
+    [ "$(strm consume -f '%o %k\n' t | paste -s -d ,)" = "6 b,12 a" ]
+    run -0 strm verify -q t
+    log_sums >before
+    strm compact -q --force t
+    log_sums | cmp - before
+}
+
 @test "below the dirty ratio it says so, with the numbers" {
     topic t
     put t a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1
@@ -398,6 +422,21 @@ log_sums() {
     run -0 strm verify -q many
 }
 
+@test "segments are counted over all rounds" {
+    topic t segment.bytes=3000
+    noise t 3000 1500
+    strm roll -q t
+    before=$(find "$STRM_DIR/t-0" -name '*.log' | wc -l)
+    strm topic alter t --set segment.bytes=20000
+    run -0 strm compact -J --memory 4096 t
+    [ "$(json rounds <<<"$output")" -gt 1 ]
+    after=$(find "$STRM_DIR/t-0" -name '*.log' | wc -l)
+    [ "$after" -lt "$before" ]
+    # The active one is in neither.
+    [ "$(json segments_in segments_out segments_same <<<"$output")" = \
+        "$((before - 1)) $((after - 1)) 0" ]
+}
+
 @test "several partitions at once, and one that fails keeps none from its turn" {
     strm topic create t --partitions 4 --set cleanup.policy=compact
     noise t 4000 400
@@ -457,25 +496,61 @@ EOS
     [[ $output == *": sound" ]]
 }
 
-@test "a plan needs a log that is at rest, and no permission to write" {
+@test "a plan is of what the log is, settled or not, and needs no permission to write" {
     topic t
     put t a=1 a=2
+    put t b=1 b=2
+    # The swap is what counts, and the plain file of its name does not.
+    cp "$(log t 0)" whole
     strm roll -q t
-    cp "$(log t 0)" "$(log t 0).swap"
-    refuses 5 "a compaction is under way, or was interrupted" strm compact -N t
-    refuses 5 "a compaction is under way, or was interrupted" \
-        strm compact --why a t
-    rm "$(log t 0).swap"
+    put t c=1
+    truncate -s "$(($(stat -c %s whole) / 2))" whole
+    mv "$(log t 0)" "$(log t 0).swap"
+    cp whole "$(log t 0)"
+    log_sums >before
+    run -0 --separate-stderr strm compact -N t
+    [[ $output == *"t-0: 2 of 4 records would go (2 superseded)"* ]]
+    note="strm: t-0: a compaction is under way, or was interrupted: what it left is put in place first"
+    [ "$stderr" = "$note" ]
+    run -0 --separate-stderr strm compact --why a t
+    [ "${#lines[@]}" -eq 4 ]
+    [ "$stderr" = "$note" ]
+    run -0 --separate-stderr strm compact -q --why b t
+    [[ ${lines[2]} == "t-0             3  "* && -z $stderr ]]
+    log_sums | cmp - before
+    mv "$(log t 0).swap" "$(log t 0)"
     let_nobody_in
     chmod -R a+rX,a-w "$STRM_DIR"
     run -0 nobody strm compact -N t
-    [[ $output == *"t-0: 1 of 2 records would go"* ]]
+    [[ $output == *"t-0: 2 of 4 records would go"* ]]
     run -0 nobody strm compact --why a t
     chmod -R u+w "$STRM_DIR"
     # One that counts is put in place first.
     cp "$(log t 0)" "$(log t 0).swap"
     run -0 strm compact t
-    [ "$(what t)" = "1 a=2" ]
+    [ "$(what t)" = "1 a=2,3 b=2,4 c=1" ]
+}
+
+@test "a plan beside compactions is a plan" {
+    topic t segment.bytes=3000
+    noise t 2000 50
+    strm roll -q t
+    cat >compactions <<'EOS'
+while :; do
+    noise t 300 50
+    strm roll -q t
+    strm compact -q --force t
+done
+EOS
+    export -f noise
+    start bash compactions
+    compactions=$!
+    for _ in $(seq 10); do
+        strm compact -N t
+        strm compact --why key1 t
+        strm maintain -N t
+    done >/dev/null
+    kill "$compactions"
 }
 
 @test "a full disk fails, and leaves the log as it was" {
@@ -500,9 +575,16 @@ EOS
     put t a=1 a=2
     strm roll -q t
     echo nonsense >"$STRM_DIR/cleaner-offset-checkpoint"
-    refuses 3 "cleaner-offset-checkpoint" strm compact t
+    for line in t "-N t" "--why a t"; do
+        # shellcheck disable=SC2086  # words
+        refuses 3 "t-0: $STRM_DIR/cleaner-offset-checkpoint: line 1: not a number (remove it: logs are then cleaned from their start)" \
+            strm compact $line
+    done
     [ "$(cat "$STRM_DIR/cleaner-offset-checkpoint")" = nonsense ]
     [ "$(what t)" = "0 a=1,1 a=2" ]
+    rm "$STRM_DIR/cleaner-offset-checkpoint"
+    run -0 strm compact t
+    [ "$(what t)" = "1 a=2" ]
 }
 
 @test "a topic's clean point goes with the topic" {
@@ -553,7 +635,7 @@ EOS
     put t a=1 a=2
     strm roll -q t
     refuses 6 "standard output" bash -c 'strm compact -N t >/dev/full'
-    run -0 bash -c 'strm compact -N t | true'
+    closed_pipe strm compact -N t
     refuses 6 "standard output" bash -c 'strm compact t >/dev/full'
     # It was done all the same.
     [ "$(what t)" = "1 a=2" ]

@@ -26,6 +26,18 @@ setup() {
     strm_setup
 }
 
+# closed_pipe COMMAND...: a pipe that nobody reads any more ends it by SIGPIPE,
+# in silence.
+closed_pipe() {
+    run -0 "${PYTHON:-/usr/bin/python3}" -c 'import os, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+done = subprocess.run(sys.argv[1:], stdout=w, stderr=subprocess.PIPE)
+print(done.returncode, done.stderr)' "$@"
+    # shellcheck disable=SC2154  # run sets output
+    [ "$output" = "-13 b''" ]
+}
+
 # refuses CODE TEXT COMMAND...: exits with CODE, prints nothing but messages,
 # and the first begins with "strm: " and has TEXT in it.
 refuses() {

@@ -81,6 +81,29 @@ shows() {
     [ "$(strm table --count 99 t | wc -l)" -eq 5 ]
 }
 
+@test "memory is kept to, also while it grows" {
+    strm topic create t
+    seq 300000 | awk '{ print "key" $1 "\tx" }' |
+        strm produce -q --sync never -K '\t' t
+    run -0 python - <<'EOS'
+import os
+import subprocess
+
+
+def peak(*line):
+    """KiB that it had at most."""
+    child = subprocess.Popen(['strm', *line], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = status
+    assert status == 0, line
+    return usage.ru_maxrss
+
+
+most = peak('table', '--memory', '32MiB', 't') - peak('consume', 't')
+assert 16 << 10 < most < 34 << 10, most
+EOS
+}
+
 @test "keys that do not fit the memory take more rounds, and say the same" {
     seq 6000 | awk '{ print "k" $1 % 2500 "\t" $1 }' |
         strm produce --create t -K '\t'

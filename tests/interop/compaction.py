@@ -145,9 +145,22 @@ def require_copied(got, before, where):
                 where, ': batch at offset', batch.base, 'was packed again')
 
 
-def unmerged(plan, log):
+def joined(segments):
+    """Neighbours of which nothing is left are one, at the end of a run."""
+    found = []
+    for segment in segments:
+        if found and not segment.batches and not found[-1].batches:
+            found[-1] = cleaner.NewSegment(
+                found[-1].base, found[-1].sources + segment.sources, [], [])
+        else:
+            found.append(segment)
+    return found
+
+
+def as_strm(plan, log):
     """The plan, less what strm does not do though Kafka would: clean segments
-    from which nothing goes are not merged, or each run would change files."""
+    from which nothing goes are not merged, or each run would change files.
+    But those of which nothing is left are, at once."""
     found, by_base = [], {s.base: s for s in log.segments}
     following = [s.base for s in plan.segments[1:]] + [plan.end]
     for segment, after in zip(plan.segments, following):
@@ -160,7 +173,7 @@ def unmerged(plan, log):
                 for s, end in zip(sources, ends)]
         else:
             found.append(segment)
-    return dataclasses.replace(plan, segments=found)
+    return dataclasses.replace(plan, segments=joined(found))
 
 
 def expected_names(before, plan):
@@ -349,7 +362,7 @@ def require_why(store, plan, log, now):
 def compact_and_judge(store, now, *options):
     """One forced run, compared with the judge in every respect."""
     log, before, old = store.log(), store.files(), table(store)
-    plan = unmerged(store.plan(now), log)
+    plan = as_strm(store.plan(now), log)
     mtimes = {s.base: mtime(store, s.base) for s in log.segments}
     require_verdict(store, log, now)
     dry = summary(store.compact(now, '--force', '-N', '-J', *options))

@@ -27,6 +27,9 @@ struct store {
 	uint64_t read;
 	uint64_t stop_at; /* bytes after which to stop */
 	char *fates;      /* text that is added to */
+	/* What another does once the log was looked at; how often, yet. */
+	void (*beside)(struct store *store);
+	int times;
 };
 
 static int
@@ -79,7 +82,13 @@ declare_gaps(void *context, struct stream_error *err)
 static void
 will_read(void *context, uint64_t bytes)
 {
-	((struct store *)context)->to_read += bytes;
+	struct store *store = context;
+
+	store->to_read += bytes;
+	if (store->times == 0)
+		return;
+	store->times--;
+	store->beside(store);
 }
 
 static bool
@@ -117,6 +126,7 @@ struct how {
 	int64_t segment_bytes;
 	int64_t log_start;
 	size_t memory;
+	int lock_timeout_ms;
 };
 
 static struct stream_compact_source
@@ -129,6 +139,7 @@ make_source(struct store *store, const struct how *how,
 	    .now_ms = how->now_ms != 0 ? how->now_ms : T0 + 1000,
 	    .memory = how->memory,
 	    .force = how->force,
+	    .lock_timeout_ms = how->lock_timeout_ms,
 	    .will_read = will_read,
 	    .go_on = go_on,
 	    .context = store,
@@ -592,6 +603,75 @@ damage_stops_it_before_anything_changes(void **state)
 	}
 }
 
+/* ---- beside others ---- */
+
+/* What a compaction leaves of two segments, in place of them. */
+static void
+merge(struct store *store)
+{
+	unlinkat(store->dir->fd, "00000000000000000000.log", 0);
+	unlinkat(store->dir->fd, "00000000000000000002.log", 0);
+	lt_put_log(store->dir, 0, "0 a=1|2 b=1|3 c=2");
+}
+
+/* One that never ends: what was looked at is never there when it is read. */
+static void
+rename_again(struct store *store)
+{
+	static const char one[] = "00000000000000000001.log";
+	static const char two[] = "00000000000000000002.log";
+	int fd = store->dir->fd;
+
+	if (renameat(fd, two, fd, one) != 0)
+		assert_int_equal(renameat(fd, one, fd, two), 0);
+}
+
+/* What stays as it is, is what it is. */
+static void
+spoil(struct store *store)
+{
+	fx_put_at(store->dir, "00000000000000000002.log", 65, "?", 1);
+}
+
+static void
+a_plan_begins_again_when_segments_change(void **state)
+{
+	static const struct segment segments[] = {
+	    {0, "0 a=1"}, {2, "2 b=1|3 c=2"}, {4, ""}, {0, NULL}};
+	static const struct {
+		const char *name;
+		void (*beside)(struct store *store);
+		int times;
+		int wait_ms;
+		int status;
+		const char *text;
+	} rows[] = {
+	    {"a swap", merge, 1, 10000, STREAM_OK, ""},
+	    {"no time to look again", merge, 1, 0, STREAM_EBUSY,
+		"keep changing"},
+	    {"always another name", rename_again, 1000000, 50, STREAM_EBUSY,
+		"keep changing"},
+	    {"damage that stays", spoil, 1, 10000, STREAM_ECORRUPT,
+		"00000000000000000002.log"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct store store = begin(state, segments);
+		struct how how = {.lock_timeout_ms = rows[i].wait_ms};
+		struct stream_compacted sum;
+		struct stream_error err = {.text = ""};
+
+		store.beside = rows[i].beside;
+		store.times = rows[i].times;
+		expect(
+		    run(&store, &how, false, &sum, &err), rows[i].status, err);
+		if (strstr(err.text, rows[i].text) == NULL)
+			fail_msg("%s: %s", rows[i].name, err.text);
+		if (rows[i].status == STREAM_OK)
+			assert_int_equal(sum.segments_in, 1);
+	}
+}
+
 /* ---- why ---- */
 
 /* "0 superseded 2; 2 newest" */
@@ -722,6 +802,9 @@ main(void)
 		temp_dir_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		damage_stops_it_before_anything_changes, temp_dir_set_up,
+		temp_dir_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_plan_begins_again_when_segments_change, temp_dir_set_up,
 		temp_dir_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		why_says_what_becomes_of_each_record, temp_dir_set_up,

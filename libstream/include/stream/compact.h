@@ -141,8 +141,10 @@ struct stream_compact;
 /*
  * Look at the partition of place (borrowed) and find out what
  * stream_compact_run would do, record by record, without writing anything.
- * Takes no lock: if the log changes meanwhile, it is begun again.  Gives
- * *compact; free it with stream_compact_free.
+ * Takes no lock: if segments are replaced or deleted meanwhile, it is begun
+ * again, for options->lock_timeout_ms.  What an interrupted compaction left
+ * counts as put in place, with a note.  Gives *compact; free it with
+ * stream_compact_free.
  *
  * STREAM_EUSAGE   the place is a single file; or the topic's cleanup.policy
  *                 has no "compact"; or the topic is not one of ours, and
@@ -150,7 +152,7 @@ struct stream_compact;
  * STREAM_ECORRUPT, STREAM_ENEWER  damage, or a format that is not supported,
  *                 in what would be cleaned
  * STREAM_ENOENT   the topic was deleted
- * STREAM_EBUSY    the directory does not come to rest
+ * STREAM_EBUSY    the directory did not come to rest in time
  * STREAM_EINTR    options->go_on said so
  * STREAM_EIO, STREAM_ENOMEM
  */
@@ -216,9 +218,9 @@ struct stream_compact_fate {
 
 /*
  * What becomes of each record of key (borrowed) when the log is cleaned?
- * Tells found each, in order; the fate is lent for the call.  *compacted says,
- * as that of a plan, whether it would be cleaned now; it has no counts and
- * rounds.  Reads the log twice.  Errors as stream_compact_plan.
+ * Tells found each, once and in order; the fate is lent for the call.
+ * *compacted says, as that of a plan, whether it would be cleaned now; it has
+ * no counts and rounds.  Reads the log twice.  Errors as stream_compact_plan.
  */
 int stream_compact_why(const struct stream_place *place,
     const struct stream_compact_options *options, struct stream_bytes key,
