@@ -363,7 +363,8 @@ finish(struct upkeep *upkeep)
 	run->sum.elapsed_ms = cli_clock_ms() - run->start_ms;
 	if (run->opts->textfile != NULL &&
 	    maintain_write_metrics(run->opts->textfile, &run->sum, run->parts,
-		upkeep->places.count, &err) != STREAM_OK)
+		upkeep->places.count, &err) != STREAM_OK &&
+	    err.status != STREAM_EINTR)
 		upkeep->code = cli_report(NULL, &err);
 	if (upkeep->opts->json)
 		print_sum_json(run);
@@ -430,6 +431,18 @@ check_line(const struct maintain_opts *opts)
 	return CLI_DONE;
 }
 
+/* Nothing is done before the line is known to be right. */
+static enum cli_exit
+check_textfile(const struct maintain_opts *opts)
+{
+	struct stream_error err;
+
+	if (opts->textfile == NULL ||
+	    maintain_check_metrics(opts->textfile, &err) == STREAM_OK)
+		return CLI_DONE;
+	return cli_report(NULL, &err);
+}
+
 static void
 find_and_run(struct run *run, int count, char *words[])
 {
@@ -461,6 +474,8 @@ run_maintain(struct cli_context *context, int argc, char *argv[])
 	int first = cli_parse(context, &maintain_command, &opts, argc, argv);
 
 	run.upkeep.code = check_line(&opts);
+	if (run.upkeep.code == CLI_DONE)
+		run.upkeep.code = check_textfile(&opts);
 	set_options(&run);
 	if (run.upkeep.code == CLI_DONE)
 		find_and_run(&run, argc - first, argv + first);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/message.h"
@@ -267,25 +269,110 @@ write_all(int fd, const struct maintain_sum *sum, struct maintain_part *parts,
 	return cli_out_close(&w.out, err);
 }
 
+/* Is fd still the file that has this name?  Who held the lock before may have
+ * given it another. */
+static bool
+has_name(int fd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && lstat(name, &named) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static int
+check_temporary(int fd, const char *name, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return cli_fail_sys(err, "%s: cannot stat", name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return cli_fail(err, STREAM_EIO,
+		    "%s: in the way, and no file of a run before; remove it",
+		    name);
+	return STREAM_OK;
+}
+
+/*
+ * One name for all runs, so that what a killed one left is used by the next.
+ * Who has it locked writes it, and unlocks it when it has its name.
+ */
+static int
+open_temporary(const char *name, int *fd, struct stream_error *err)
+{
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int status = STREAM_OK;
+
+	for (;;) {
+		*fd = open(name, flags, 0644);
+		if (*fd < 0)
+			return cli_fail_sys(err, "%s: cannot create", name);
+		status = check_temporary(*fd, name, err);
+		if (status == STREAM_OK && flock(*fd, LOCK_EX) != 0)
+			status = cli_fail_sys(err, "%s: cannot lock", name);
+		if (status != STREAM_OK || has_name(*fd, name))
+			break;
+		close(*fd);
+	}
+	if (status == STREAM_OK && ftruncate(*fd, 0) != 0)
+		status = cli_fail_sys(err, "%s: cannot empty", name);
+	if (status != STREAM_OK)
+		close(*fd);
+	return status;
+}
+
 static int
 replace(const char *path, const char *temporary, const struct maintain_sum *sum,
     struct maintain_part *parts, size_t count, struct stream_error *err)
 {
-	int fd = open(temporary,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	int status;
+	int fd;
+	int status = open_temporary(temporary, &fd, err);
 
-	if (fd < 0)
-		return cli_fail_sys(err, "%s: cannot create", temporary);
+	if (status != STREAM_OK)
+		return status;
 	status = write_all(fd, sum, parts, count, err);
 	if (status == STREAM_OK && fsync(fd) != 0)
 		status = cli_fail_sys(err, "%s: cannot sync", temporary);
-	if (close(fd) != 0 && status == STREAM_OK)
-		status = cli_fail_sys(err, "%s: cannot close", temporary);
 	if (status == STREAM_OK && rename(temporary, path) != 0)
 		status = cli_fail_sys(err, "%s: cannot rename to it", path);
 	if (status != STREAM_OK)
 		unlink(temporary);
+	if (close(fd) != 0 && status == STREAM_OK)
+		status = cli_fail_sys(err, "%s: cannot close", path);
+	return status;
+}
+
+/* A symbolic link stays one: the file that it leads to is replaced. */
+static int
+find_target(const char *path, char **target, struct stream_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 && errno == ENOENT) {
+		*target = strdup(path);
+		return *target != NULL
+			   ? STREAM_OK
+			   : cli_fail(err, STREAM_ENOMEM, "out of memory");
+	}
+	*target = realpath(path, NULL);
+	if (*target == NULL)
+		return cli_fail_sys(err, "%s: cannot follow", path);
+	if (stat(*target, &st) == 0 && S_ISREG(st.st_mode))
+		return STREAM_OK;
+	free(*target);
+	return cli_fail(err, STREAM_EUSAGE,
+	    "%s: there, and no regular file, so it is not replaced", path);
+}
+
+int
+maintain_check_metrics(const char *path, struct stream_error *err)
+{
+	char *target;
+	int status = find_target(path, &target, err);
+
+	if (status == STREAM_OK)
+		free(target);
 	return status;
 }
 
@@ -293,13 +380,18 @@ int
 maintain_write_metrics(const char *path, const struct maintain_sum *sum,
     struct maintain_part *parts, size_t count, struct stream_error *err)
 {
-	char *temporary;
-	int status;
+	char *target, *temporary;
+	int status = find_target(path, &target, err);
 
-	/* Not *.prom; and two runs do not write to one. */
-	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
+	if (status != STREAM_OK)
+		return status;
+	/* Not *.prom, which would be read. */
+	if (asprintf(&temporary, "%s.tmp", target) < 0) {
+		free(target);
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
-	status = replace(path, temporary, sum, parts, count, err);
+	}
+	status = replace(target, temporary, sum, parts, count, err);
 	free(temporary);
+	free(target);
 	return status;
 }

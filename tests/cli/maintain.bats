@@ -225,9 +225,68 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
 @test "a textfile that cannot be written is exit 6, and the old one stays" {
     strm topic create t
     refuses 4 "nowhere/m.prom" strm maintain -q t --textfile nowhere/m.prom
-    mkdir m.prom
-    refuses 6 "m.prom" strm maintain -q t --textfile m.prom
-    [ "$(find . -maxdepth 1 -name 'm.prom*' | wc -l)" -eq 1 ]
+    mkdir m.prom.tmp
+    refuses 6 "m.prom.tmp" strm maintain -q t --textfile m.prom
+    rmdir m.prom.tmp
+    # The old one is not touched when the new one cannot be written.
+    # shellcheck disable=SC2016  # for the inner shell
+    on_disk 1024 bash -c '
+        strm topic create t
+        echo old >"$STRM_DIR/m.prom"
+        head -c 2000000 /dev/zero >"$STRM_DIR/ballast" 2>/dev/null
+        strm maintain -q t --textfile "$STRM_DIR/m.prom" && exit 9
+        [ "$(cat "$STRM_DIR/m.prom")" = old ] && [ ! -e "$STRM_DIR/m.prom.tmp" ]'
+}
+
+@test "a textfile that is no regular file is exit 2, and nothing is done" {
+    strm topic create t --set retention.bytes=1 --set retention.ms=-1
+    fill t 2026-11-01
+    mkdir d.prom
+    mkfifo f.prom
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("s.prom")'
+    for name in d f s; do
+        ln -s "$name.prom" "l$name.prom"
+        refuses 2 "no regular file" strm maintain -q t --textfile "$name.prom"
+        refuses 2 "no regular file" strm maintain -q t --textfile "l$name.prom"
+    done
+    [ -d d.prom ] && [ -p f.prom ] && [ -S s.prom ] && [ -L lf.prom ]
+    [ "$(segments t)" = "0 10" ]
+    # The null device's numbers, as a node of this directory, for who may.
+    if mknod n.prom c 1 3 2>/dev/null; then
+        refuses 2 "no regular file" strm maintain -q t --textfile n.prom
+        [ -c n.prom ]
+    fi
+}
+
+@test "a textfile that is a symbolic link stays one" {
+    strm topic create t
+    mkdir away
+    echo old >away/m.prom
+    ln -s away/m.prom m.prom
+    strm maintain -q t --textfile m.prom
+    [ "$(readlink m.prom)" = away/m.prom ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
+    [ "$(ls away)" = m.prom ]
+    ln -s nothing n.prom
+    refuses 4 "n.prom" strm maintain -q t --textfile n.prom
+    [ ! -e nothing ]
+}
+
+@test "what a killed run left of a textfile, the next one uses" {
+    strm topic create t
+    seq 100000 >m.prom.tmp
+    strm maintain -q t --textfile m.prom
+    [ "$(find . -maxdepth 1 -name 'm.prom*')" = ./m.prom ]
+    run ! grep -x 100000 m.prom
+    # A file that has another name too may be anybody's.
+    echo x >m.prom.tmp
+    ln m.prom.tmp m.link
+    refuses 6 "m.prom.tmp" strm maintain -q t --textfile m.prom
+    rm m.link
+    for i in 1 2 3 4 5 6; do strm maintain -q t --textfile m.prom & done
+    wait
+    [ "$(find . -maxdepth 1 -name 'm.prom*')" = ./m.prom ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
 }
 
 @test "another run is waited for, or not: exit 5, and --if-unlocked" {
