@@ -286,6 +286,7 @@ upkeep_retain_options(
 	    .older_ms = -1,
 	    .keep_bytes = -1,
 	    .keep_records = -1,
+	    .spare_from = -1,
 	    .network = write->network,
 	    .lock_timeout_ms = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms,
 	    .lenient = upkeep->opts->all,

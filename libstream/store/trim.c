@@ -91,6 +91,7 @@ count_freed(const struct stream_upkeep *upkeep, struct stream_trimmed *trimmed,
 	    .rules = {.log_start_offset = trimmed->log_start_offset,
 		.keep_bytes = -1,
 		.keep_records = -1,
+		.spare_from = -1,
 		.older_ms = -1},
 	};
 	struct stream_retain *retain;

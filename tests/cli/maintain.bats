@@ -60,13 +60,16 @@ metric() {
     at '2026-03-02 12:00' strm maintain --all >out
     [ "$(cat out)" = "kept-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d)
 latest-0: 15 of 20 records went by compaction
-old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d)
-old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
-4 partitions: 2 segments closed; 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1); 15 of 20 records went by compaction" ]
-    [ "$(strm consume young | wc -l) $(strm consume old | wc -l)" = "10 0" ]
+old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d); the next run will take it
+4 partitions: 2 segments closed; 0 segments, 0 records, 0 bytes deleted; 15 of 20 records went by compaction" ]
+    [ "$(strm consume young | wc -l) $(strm consume old | wc -l)" = "10 10" ]
     [ "$(strm consume kept | wc -l) $(strm consume latest | wc -l)" = "10 5" ]
     strm verify -q young old kept latest
-    at '2026-03-02 12:01' strm maintain --all >out
+    at '2026-03-02 12:15' strm maintain --all >out
+    [ "$(cat out)" = "old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
+4 partitions: 0 segments closed; 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)" ]
+    [ "$(strm consume old | wc -l)" = 0 ]
+    at '2026-03-02 12:30' strm maintain --all >out
     [ "$(cat out)" = "4 partitions: 0 segments closed; 0 segments, 0 records, 0 bytes deleted" ]
 }
 
@@ -82,11 +85,51 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     [ "$(sed -n 2p out)" = "t-0: 2 of 4 records went by compaction" ]
 }
 
+@test "a clock that jumped empties no topic in one run" {
+    strm topic create j
+    for i in 1 2 3 4; do
+        [ "$i" -eq 1 ] || strm roll -q j
+        seq 10 | strm produce j --timestamp "2026-11-0$i"
+    done
+    cp -a "$STRM_DIR" kept
+    # Seven days of retention: the newest records are of ten days ago.
+    at '2026-11-14' strm maintain --all >out
+    [ "$(sed -n 1p out)" = "j-0: closed segment 30: it began at 2026-11-04T00:00:00.000Z, longer ago than segment.ms (7d); the next run will take it" ]
+    [ "$(segments j)" = "30 40" ]
+    [ "$(strm consume j | wc -l)" -eq 10 ]
+    # The clock was set right: it stays.  It was not: it goes.
+    at '2026-11-05' strm maintain -q --all
+    [ "$(segments j)" = "30 40" ]
+    at '2026-11-14 00:15' strm maintain -q --all
+    [ "$(segments j)" = 40 ]
+    # A jump past what the clock is asked for takes nothing at all.
+    rm -r "$STRM_DIR"
+    mv kept "$STRM_DIR"
+    run -1 at '2026-11-30' strm maintain -q --all
+    [ "$(segments j)" = "0 10 20 30 40" ]
+}
+
+@test "what the run closed is told as spared, and the next run takes it" {
+    strm topic create j --set retention.ms=1d --set segment.ms=1000d
+    fill j 2026-11-01
+    seq 10 | strm produce j --timestamp 2026-11-01
+    at '2026-11-03' strm maintain -J j >out
+    grep -q '"rolled":true,"roll_reason":"retention",.*"deleted_records":10,.*"spared_segments":1,' out
+    # What is reclaimable is what the next run takes.
+    at '2026-11-03' strm maintain -q j --textfile m.prom --if-unlocked
+    [ "$(segments j)" = 20 ]
+    [ "$(metric strm_log_reclaimable_bytes ',topic="j",partition="0"')" = 0 ]
+}
+
 @test "what retention would take is closed first, and goes" {
     strm topic create t --set retention.ms=1h
     seq 10 | strm produce t --timestamp 2026-03-01
-    at '2026-03-01 01:30' strm maintain t >out
-    [[ $(sed -n 1p out) == "t-0: closed segment 0: its newest record is of 2026-03-01T00:00:00.000Z, longer ago than retention.ms (1h)" ]]
+    at '2026-03-01 01:30' strm maintain t --textfile m.prom >out
+    [[ $(sed -n 1p out) == "t-0: closed segment 0: its newest record is of 2026-03-01T00:00:00.000Z, longer ago than retention.ms (1h); the next run will take it" ]]
+    [ "$(segments t)" = "0 10" ]
+    [ "$(metric strm_log_reclaimable_bytes ',topic="t",partition="0"')" = \
+        "$(stat -c %s "$(log t 0)")" ]
+    at '2026-03-01 01:31' strm maintain t >out
     [ "$(segments t)" = 10 ]
     strm topic create u --set retention.ms=-1
     seq 10 | strm produce u
@@ -119,7 +162,7 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     run -0 --separate-stderr strm maintain -J --all
     [ -z "$stderr" ]
     [ "${#lines[@]}" -eq 3 ]
-    [[ ${lines[0]} == '{"type":"partition","topic":"latest","partition":0,"dry_run":false,"failed":false,"locked":false,"rolled":false,"roll_reason":"stays","deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"clock_refused":false,"compacted":true,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes_in":'*'}' ]]
+    [[ ${lines[0]} == '{"type":"partition","topic":"latest","partition":0,"dry_run":false,"failed":false,"locked":false,"rolled":false,"roll_reason":"stays","deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"spared_segments":0,"clock_refused":false,"compacted":true,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes_in":'*'}' ]]
     [[ ${lines[1]} == '{"type":"partition","topic":"t","partition":0,'*'"compacted":false,'*'}' ]]
     [[ ${lines[2]} == '{"type":"summary","dry_run":false,"partitions":2,"errors":0,"locked":0,"rolled_segments":0,"deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"compacted_partitions":1,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes":'*',"elapsed_ms":'*'}' ]]
 }
@@ -154,6 +197,8 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     rm -r "$STRM_DIR/.strm" "$STRM_DIR/t-0/.strm-state"
     run -0 strm maintain --all
     [ "$(segments t)" = 0 ]
+    run -0 strm maintain --force-clock t
+    [ "$(segments t)" = "0 10" ]
     run -0 strm maintain --force-clock t
     [ "$(segments t)" = 10 ]
 }

@@ -45,6 +45,9 @@ struct stream_retain_options {
 	int64_t older_ms;
 	int64_t keep_bytes;
 	int64_t keep_records;
+	/* Segments from this base offset on do not go by age: those that were
+	 * active not long ago.  -1: none. */
+	int64_t spare_from;
 	bool force_clock; /* also if the clock looks wrong */
 	bool force;       /* trim: also a topic that is compacted only */
 	bool network;     /* write to NFS, SMB and 9p as well */
@@ -87,6 +90,7 @@ struct stream_retained {
 	bool locked; /* another holds the structure lock: nothing was done */
 	bool limits_left_out; /* those of options, being lenient */
 	bool only_active;     /* there was no closed segment */
+	size_t spared;        /* that would have gone but for spare_from */
 	bool active_is_used;  /* the active one holds records: strm roll */
 	/* By age all closed segments would have gone, and the clock is far
 	 * ahead of the newest record: the rule by age was left out. */
