@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/structure.h"
+#include "store/change.h"
 #include "store/topic.h"
 
 static int
@@ -119,14 +120,18 @@ open_partition(
 	    upkeep->place->partition, upkeep->dirfd, err);
 }
 
-/* The log start is asked for again: it is raised under this lock. */
+/* What a killed run left beside the partitions goes too.  The log start is
+ * asked for again: it is raised under this lock. */
 int
 stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err)
 {
 	int status =
 	    open_partition(upkeep, stream_partition_open_structure, err);
 
-	return status == STREAM_OK ? load_log_start(upkeep, err) : status;
+	if (status != STREAM_OK)
+		return status;
+	stream_change_tidy(upkeep->store);
+	return load_log_start(upkeep, err);
 }
 
 int

@@ -181,6 +181,26 @@ old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than s
     [ "$(strm consume t | wc -l)" -eq 20 ]
 }
 
+@test "temporary files of killed runs go, but none that may be written" {
+    local name=.tmp-0123456789abcdef
+
+    strm topic create t --set retention.ms=-1
+    fill t 2026-11-01
+    for dir in . .strm .strm/topics .strm/intents t-0; do
+        echo left >"$STRM_DIR/$dir/$name"
+        echo other >"$STRM_DIR/$dir/.tmp-of-another"
+    done
+    file_lock 0 "$STRM_DIR/.strm/lock"
+    strm maintain -q t
+    [ "$(find "$STRM_DIR" -name "$name" | wc -l)" -eq 4 ]
+    [ ! -e "$STRM_DIR/t-0/$name" ]
+    kill "$holder"
+    wait "$holder" || true
+    strm maintain -q t
+    [ -z "$(find "$STRM_DIR" -name "$name")" ]
+    [ "$(find "$STRM_DIR" -name .tmp-of-another | wc -l)" -eq 5 ]
+}
+
 @test "the clock is asked: exit 1, and --force-clock" {
     strm topic create t --set retention.ms=1d --set segment.ms=1d
     fill t 2026-03-01 2026-03-02
