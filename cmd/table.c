@@ -175,7 +175,7 @@ visit_all(struct table *table, visit_fn visit, struct stream_error *err)
 		end = records[count - 1].offset + 1;
 		status = visit_records(table, records, count, visit, err);
 		if (status == STREAM_OK && cli_signals_pending() != 0)
-			status = STREAM_EINTR;
+			status = cli_fail(err, STREAM_EINTR, "stopped");
 		if (status != STREAM_OK)
 			break;
 	}
