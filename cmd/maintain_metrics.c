@@ -235,10 +235,10 @@ put_run(struct writing *w, const struct maintain_sum *sum)
 	    "Segments that the last run deleted.");
 	put_uint(&w->out, sum->segments);
 	begin_run(w, sum, "strm_maintain_deleted_bytes",
-	    "Bytes that the last run deleted.");
+	    "Bytes of logs that the last run deleted.");
 	put_uint(&w->out, sum->bytes);
 	begin_run(w, sum, "strm_maintain_compacted_bytes",
-	    "Bytes that the last run took by compaction.");
+	    "Bytes of logs that the last run took by compaction.");
 	put_uint(&w->out, sum->compacted_bytes);
 }
 

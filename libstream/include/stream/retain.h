@@ -82,9 +82,9 @@ struct stream_retain_segment {
 };
 
 struct stream_retained {
-	size_t segments; /* that went, or would */
-	int64_t records; /* in them */
-	uint64_t bytes;  /* of all their files, when they went; else of logs */
+	size_t segments;          /* that went, or would */
+	int64_t records;          /* in them */
+	uint64_t bytes;           /* of their logs */
 	int64_t log_start_offset; /* now */
 	int64_t log_end_offset;
 	bool locked; /* another holds the structure lock: nothing was done */
