@@ -84,7 +84,8 @@ load(struct stream_upkeep *upkeep, struct stream_error *err)
 	    place->partition, upkeep->dirfd, place->is_ours ? err : NULL);
 	upkeep->is_named = status == STREAM_OK;
 	if (!upkeep->is_named)
-		return place->is_ours ? status : STREAM_OK;
+		return place->is_ours ? stream_upkeep_fail(place, status, err)
+				      : STREAM_OK;
 	return load_log_start(upkeep, err);
 }
 
