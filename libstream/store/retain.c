@@ -216,6 +216,9 @@ stream_retain_run(const struct stream_place *place,
 	struct stream_upkeep upkeep;
 	int status;
 
+	if (stream_upkeep_is_empty(place,
+		options->lenient ? NULL : options->note, options->context))
+		return stream_retain_plan(place, options, retain, err);
 	if (options->network)
 		flags |= STREAM_STORE_NETWORK;
 	status = stream_upkeep_open(
