@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/escape.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "maintain.h"
@@ -34,20 +35,39 @@ put_head(struct cli_out *out, const char *name, const char *help)
 	    out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
-/* A name="value"; what is no printable ASCII is in no name of ours. */
+enum { LABEL_PIECE = 256 };
+
+/* What is no text becomes \xHH, or the file would not be UTF-8. */
+static void
+put_escaped(struct cli_out *out, const uint8_t *value, size_t size)
+{
+	uint8_t safe[LABEL_PIECE * CLI_ESCAPE_GROWTH];
+	size_t n = cli_escape(safe, value, size, false);
+
+	for (size_t i = 0; i < n; i++) {
+		if (safe[i] == '\\' || safe[i] == '"')
+			cli_out_byte(out, '\\');
+		cli_out_byte(out, safe[i]);
+	}
+}
+
 static void
 put_label(struct cli_out *out, const char *name, const char *value)
 {
+	const uint8_t *at = (const uint8_t *)value;
+	size_t left = strlen(value);
+
 	cli_out_format(out, "%s=\"", name);
-	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			cli_out_byte(out, '\\');
-		if (*value == '\n')
-			cli_out_text(out, "\\n");
-		else if ((unsigned char)*value < ' ' || *value > '~')
-			cli_out_byte(out, '_');
-		else
-			cli_out_byte(out, (uint8_t)*value);
+	while (left > 0) {
+		size_t piece = left;
+
+		if (piece > LABEL_PIECE) {
+			piece = LABEL_PIECE;
+			piece -= cli_escape_unfinished(at, piece);
+		}
+		put_escaped(out, at, piece);
+		at += piece;
+		left -= piece;
 	}
 	cli_out_byte(out, '"');
 }
@@ -170,14 +190,6 @@ put_value(
 	}
 }
 
-/* Parts are sorted: one that was named twice is told once. */
-static bool
-is_again(const struct writing *w, size_t i)
-{
-	return i > 0 && strcmp(w->parts[i].place->path,
-			    w->parts[i - 1].place->path) == 0;
-}
-
 static void
 put_metric(struct writing *w, enum metric metric)
 {
@@ -186,7 +198,7 @@ put_metric(struct writing *w, enum metric metric)
 	for (size_t i = 0; i < w->count; i++) {
 		const struct maintain_part *part = &w->parts[i];
 
-		if (!has(part, metric) || is_again(w, i))
+		if (!has(part, metric))
 			continue;
 		if (!begun)
 			put_head(&w->out, metrics[metric].name,

@@ -26,8 +26,8 @@ struct upkeep {
 	const struct cli_context *context;
 	const struct upkeep_opts *opts;
 	const struct cli_command *command;
-	struct stream_store *store; /* NULL: only paths so far */
-	struct stream_places places;
+	struct stream_store *store;  /* NULL: only paths so far */
+	struct stream_places places; /* each directory once, without points */
 	/* One for each place, if points are asked for. */
 	struct stream_point *points; /* owned */
 	bool takes_points;

@@ -285,6 +285,31 @@ old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than s
     strm topic create t
     strm maintain -q t t:0 --textfile m.prom
     [ "$(grep -c '^strm_log_segments{' m.prom)" -eq 1 ]
+    ln -s "$STRM_DIR/t-0" t-0
+    strm maintain -J t "$STRM_DIR/t-0" t:0 ./t-0 --textfile m.prom >out
+    [ "$(wc -l <out)" -eq 2 ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
+    [ "$(grep -c '^strm_log_segments{' m.prom)" -eq 1 ]
+    # One file of it is not the partition; and points are things to do.
+    refuses 7 "not one file" strm maintain -q t "$(log t 0)"
+    seq 10 | strm produce t
+    strm trim -q t:0@2 t:0@4
+    [ "$(strm consume t | head -1)" = 5 ]
+}
+
+@test "a store's path that is no UTF-8 leaves the metrics what they are" {
+    local name long
+
+    long=$(printf '\xc3\xa9%.0s' {1..100})
+    for name in $'caf\xe9 "a\\b"\n' "$long/x$long"; do
+        mkdir -p "$name"
+        strm -C "$name/store" topic create t
+        strm -C "$name/store" maintain -q --all --textfile m.prom
+        iconv -f UTF-8 -t UTF-8 m.prom >again
+        cmp m.prom again
+        run ! grep -Evx '# (HELP|TYPE) strm_[a-z_]+ .+|strm_[a-z_]+\{[a-z]+="([^"\\]|\\["\\])*"(,[a-z]+="[^"]*")*\} -?[0-9]+(\.[0-9]+)?' m.prom
+    done
+    grep -qF "$long/x$long" m.prom
 }
 
 @test "a textfile that cannot be written is exit 6, and the old one stays" {
