@@ -252,11 +252,26 @@ upkeep_find(struct upkeep *upkeep, int count, char *words[])
 
 /* ---- working ------------------------------------------------------------ */
 
+/* Places of one store stand together. */
+static void
+tidy(const struct upkeep *upkeep)
+{
+	const struct stream_places *places = &upkeep->places;
+	unsigned flags = upkeep->network ? STREAM_STORE_NETWORK : 0;
+
+	for (size_t i = 0; i < places->count; i++)
+		if (i == 0 || strcmp(places->items[i].store_path,
+				  places->items[i - 1].store_path) != 0)
+			stream_store_tidy(places->items[i].store_path, flags);
+}
+
 bool
 upkeep_begin(struct upkeep *upkeep)
 {
 	struct stream_error err;
 
+	if (!upkeep->opts->dry_run && !upkeep->only_asks)
+		tidy(upkeep);
 	if (cli_out_open(&upkeep->out, 1, false, &err) == STREAM_OK)
 		return true;
 	upkeep_fail(upkeep, &err);
@@ -375,6 +390,7 @@ upkeep_retain_options(
 {
 	int64_t wait_ms = write->lock_timeout_ms;
 
+	upkeep->network = write->network;
 	return (struct stream_retain_options){
 	    .now_ms = opening_now_ms(),
 	    .older_ms = -1,

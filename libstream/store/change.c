@@ -1,5 +1,6 @@
 #include "store/change.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -183,22 +184,38 @@ stream_change_sweep(const struct stream_change *change)
 	sweep_build(change->build);
 }
 
-void
-stream_change_tidy(struct stream_store *store)
+static bool
+is_untidy(const char *path)
 {
-	struct stream_change change;
 	bool has = false;
-	int fd;
+	int store, fd;
 
+	if (stream_io_open_dir(AT_FDCWD, path, &store, NULL) != STREAM_OK)
+		return false;
 	for (size_t i = 0; i < DIRECTORIES && !has; i++) {
-		if (stream_dir_open(store->dirfd, directories[i], &fd, NULL) !=
+		if (stream_dir_open(store, directories[i], &fd, NULL) !=
 		    STREAM_OK)
 			continue;
 		has = has_temporary(fd);
 		close(fd);
 	}
-	if (!has || stream_change_begin(store, 0, &change, NULL) != STREAM_OK)
+	close(store);
+	return has;
+}
+
+void
+stream_store_tidy(const char *path, unsigned flags)
+{
+	struct stream_change change;
+	struct stream_store *store;
+
+	if (!is_untidy(path) ||
+	    stream_store_open(
+		path, flags | STREAM_STORE_WRITE, 0, &store, NULL) != STREAM_OK)
 		return;
-	stream_change_sweep(&change);
-	stream_change_end(&change);
+	if (stream_change_begin(store, 0, &change, NULL) == STREAM_OK) {
+		stream_change_sweep(&change);
+		stream_change_end(&change);
+	}
+	stream_store_close(store);
 }

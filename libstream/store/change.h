@@ -41,11 +41,4 @@ int stream_change_drop_intent(const struct stream_change *change,
  */
 void stream_change_sweep(const struct stream_change *change);
 
-/*
- * The same at once, if there is such a file: for upkeep, which changes no
- * topic.  When another holds the structure lock, the file may be his, and it
- * stays.
- */
-void stream_change_tidy(struct stream_store *store);
-
 #endif

@@ -8,7 +8,6 @@
 #include "file/io.h"
 #include "log/structure.h"
 #include "log/view.h"
-#include "store/change.h"
 #include "store/topic.h"
 
 static int
@@ -143,8 +142,7 @@ open_partition(
 	    upkeep->place->partition, upkeep->dirfd, err);
 }
 
-/* What a killed run left beside the partitions goes too.  The log start is
- * asked for again: it is raised under this lock. */
+/* The log start is asked for again: it is raised under this lock. */
 int
 stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err)
 {
@@ -153,7 +151,6 @@ stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	stream_change_tidy(upkeep->store);
 	return load_log_start(upkeep, err);
 }
 
