@@ -225,6 +225,7 @@ run_compact(struct cli_context *context, int argc, char *argv[])
 
 	run.upkeep.code = check_line(&opts);
 	set_options(&run);
+	run.upkeep.only_asks = opts.why != NULL;
 	if (run.upkeep.code == CLI_DONE)
 		find_and_run(&run, argc - first, argv + first);
 	jobs_release(&run.jobs);

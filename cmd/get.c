@@ -167,7 +167,7 @@ look_in(struct get *get, const struct stream_place *place,
 		if (status != STREAM_OK)
 			return status;
 		if (cli_signals_pending() != 0)
-			return STREAM_EINTR;
+			return cli_fail(err, STREAM_EINTR, "stopped");
 	}
 	return status == STREAM_END ? STREAM_OK : status;
 }

@@ -117,17 +117,23 @@ roll(struct run *run, struct done *done)
 		fail(run, &err);
 }
 
+/*
+ * Were what was active at the beginning taken by age as well, a clock that
+ * jumped would empty a topic in one run.
+ */
 static void
 retain(struct run *run, struct done *done)
 {
 	struct stream_retain *retain;
 	struct stream_error err;
-	int status = run->upkeep.opts->dry_run
-			 ? stream_retain_plan(
-			       run->upkeep.place, &run->options, &retain, &err)
-			 : stream_retain_run(
-			       run->upkeep.place, &run->options, &retain, &err);
+	int status;
 
+	run->options.spare_from = done->due.active_base;
+	status = run->upkeep.opts->dry_run
+		     ? stream_retain_plan(
+			   run->upkeep.place, &run->options, &retain, &err)
+		     : stream_retain_run(
+			   run->upkeep.place, &run->options, &retain, &err);
 	if (status != STREAM_OK) {
 		fail(run, &err);
 		return;
@@ -195,6 +201,7 @@ measure(struct run *run)
 
 	if (run->opts->textfile == NULL)
 		return;
+	run->options.spare_from = -1;
 	if (stream_measure(run->upkeep.place, &run->options,
 		&run->part->measures, &err) == STREAM_OK)
 		run->part->is_measured = true;
@@ -221,6 +228,7 @@ print_json(struct run *run, const struct done *done)
 	line_uint(&json, "deleted_segments", done->retained.segments);
 	line_int(&json, "deleted_records", done->retained.records);
 	line_uint(&json, "deleted_bytes", done->retained.bytes);
+	line_uint(&json, "spared_segments", done->retained.spared);
 	line_bool(&json, "clock_refused", done->retained.clock_refused);
 	line_bool(&json, "compacted", done->is_compacted);
 	line_uint(&json, "compacted_records_in", counts->records_in);
@@ -261,9 +269,11 @@ print_text(struct run *run, const struct done *done)
 	if (!upkeep_tells(upkeep))
 		return;
 	if (done->due.rolled.rolled)
-		cli_out_format(&upkeep->out, "%s: %s segment %lld: %s\n", name,
-		    upkeep->opts->dry_run ? "would close" : "closed",
-		    (long long)done->due.rolled.base_offset, done->due.why);
+		cli_out_format(&upkeep->out, "%s: %s segment %lld: %s%s\n",
+		    name, upkeep->opts->dry_run ? "would close" : "closed",
+		    (long long)done->due.rolled.base_offset, done->due.why,
+		    done->retained.spared > 0 ? "; the next run will take it"
+					      : "");
 	if (done->retained.segments > 0) {
 		cli_out_format(&upkeep->out, "%s: ", name);
 		print_deleted(upkeep, done->retained.segments,
@@ -282,7 +292,7 @@ static void
 maintain_one(struct upkeep *upkeep, size_t i)
 {
 	struct run *run = (struct run *)upkeep;
-	struct done done = {.is_compacted = false};
+	struct done done = {.due = {.active_base = -1}};
 
 	run->part = &run->parts[i];
 	run->part->place = upkeep->place;
@@ -430,6 +440,18 @@ check_line(const struct maintain_opts *opts)
 	return CLI_DONE;
 }
 
+/* Nothing is done before the line is known to be right. */
+static enum cli_exit
+check_textfile(const struct maintain_opts *opts)
+{
+	struct stream_error err;
+
+	if (opts->textfile == NULL ||
+	    maintain_check_metrics(opts->textfile, &err) == STREAM_OK)
+		return CLI_DONE;
+	return cli_report(NULL, &err);
+}
+
 static void
 find_and_run(struct run *run, int count, char *words[])
 {
@@ -461,6 +483,8 @@ run_maintain(struct cli_context *context, int argc, char *argv[])
 	int first = cli_parse(context, &maintain_command, &opts, argc, argv);
 
 	run.upkeep.code = check_line(&opts);
+	if (run.upkeep.code == CLI_DONE)
+		run.upkeep.code = check_textfile(&opts);
 	set_options(&run);
 	if (run.upkeep.code == CLI_DONE)
 		find_and_run(&run, argc - first, argv + first);

@@ -39,8 +39,15 @@ struct maintain_sum {
 };
 
 /*
+ * May the file be written?  STREAM_EUSAGE when something is there that is no
+ * regular file, STREAM_ENOENT for a symbolic link to nothing.
+ */
+int maintain_check_metrics(const char *path, struct stream_error *err);
+
+/*
  * Write all (borrowed; parts are sorted) to the file path, as one step: what
- * was there before, or all of it.  STREAM_EIO, STREAM_ENOMEM, STREAM_ENOENT.
+ * was there before, or all of it.  STREAM_EIO, STREAM_ENOMEM, STREAM_ENOENT,
+ * and STREAM_EUSAGE as above.
  */
 int maintain_write_metrics(const char *path, const struct maintain_sum *sum,
     struct maintain_part *parts, size_t count, struct stream_error *err);

@@ -11,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/escape.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "maintain.h"
@@ -32,20 +35,39 @@ put_head(struct cli_out *out, const char *name, const char *help)
 	    out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
-/* A name="value"; what is no printable ASCII is in no name of ours. */
+enum { LABEL_PIECE = 256 };
+
+/* What is no text becomes \xHH, or the file would not be UTF-8. */
+static void
+put_escaped(struct cli_out *out, const uint8_t *value, size_t size)
+{
+	uint8_t safe[LABEL_PIECE * CLI_ESCAPE_GROWTH];
+	size_t n = cli_escape(safe, value, size, false);
+
+	for (size_t i = 0; i < n; i++) {
+		if (safe[i] == '\\' || safe[i] == '"')
+			cli_out_byte(out, '\\');
+		cli_out_byte(out, safe[i]);
+	}
+}
+
 static void
 put_label(struct cli_out *out, const char *name, const char *value)
 {
+	const uint8_t *at = (const uint8_t *)value;
+	size_t left = strlen(value);
+
 	cli_out_format(out, "%s=\"", name);
-	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			cli_out_byte(out, '\\');
-		if (*value == '\n')
-			cli_out_text(out, "\\n");
-		else if ((unsigned char)*value < ' ' || *value > '~')
-			cli_out_byte(out, '_');
-		else
-			cli_out_byte(out, (uint8_t)*value);
+	while (left > 0) {
+		size_t piece = left;
+
+		if (piece > LABEL_PIECE) {
+			piece = LABEL_PIECE;
+			piece -= cli_escape_unfinished(at, piece);
+		}
+		put_escaped(out, at, piece);
+		at += piece;
+		left -= piece;
 	}
 	cli_out_byte(out, '"');
 }
@@ -168,14 +190,6 @@ put_value(
 	}
 }
 
-/* Parts are sorted: one that was named twice is told once. */
-static bool
-is_again(const struct writing *w, size_t i)
-{
-	return i > 0 && strcmp(w->parts[i].place->path,
-			    w->parts[i - 1].place->path) == 0;
-}
-
 static void
 put_metric(struct writing *w, enum metric metric)
 {
@@ -184,7 +198,7 @@ put_metric(struct writing *w, enum metric metric)
 	for (size_t i = 0; i < w->count; i++) {
 		const struct maintain_part *part = &w->parts[i];
 
-		if (!has(part, metric) || is_again(w, i))
+		if (!has(part, metric))
 			continue;
 		if (!begun)
 			put_head(&w->out, metrics[metric].name,
@@ -233,10 +247,10 @@ put_run(struct writing *w, const struct maintain_sum *sum)
 	    "Segments that the last run deleted.");
 	put_uint(&w->out, sum->segments);
 	begin_run(w, sum, "strm_maintain_deleted_bytes",
-	    "Bytes that the last run deleted.");
+	    "Bytes of logs that the last run deleted.");
 	put_uint(&w->out, sum->bytes);
 	begin_run(w, sum, "strm_maintain_compacted_bytes",
-	    "Bytes that the last run took by compaction.");
+	    "Bytes of logs that the last run took by compaction.");
 	put_uint(&w->out, sum->compacted_bytes);
 }
 
@@ -267,25 +281,110 @@ write_all(int fd, const struct maintain_sum *sum, struct maintain_part *parts,
 	return cli_out_close(&w.out, err);
 }
 
+/* Is fd still the file that has this name?  Who held the lock before may have
+ * given it another. */
+static bool
+has_name(int fd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && lstat(name, &named) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static int
+check_temporary(int fd, const char *name, struct stream_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return cli_fail_sys(err, "%s: cannot stat", name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return cli_fail(err, STREAM_EIO,
+		    "%s: in the way, and no file of a run before; remove it",
+		    name);
+	return STREAM_OK;
+}
+
+/*
+ * One name for all runs, so that what a killed one left is used by the next.
+ * Who has it locked writes it, and unlocks it when it has its name.
+ */
+static int
+open_temporary(const char *name, int *fd, struct stream_error *err)
+{
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int status = STREAM_OK;
+
+	for (;;) {
+		*fd = open(name, flags, 0644);
+		if (*fd < 0)
+			return cli_fail_sys(err, "%s: cannot create", name);
+		status = check_temporary(*fd, name, err);
+		if (status == STREAM_OK && flock(*fd, LOCK_EX) != 0)
+			status = cli_fail_sys(err, "%s: cannot lock", name);
+		if (status != STREAM_OK || has_name(*fd, name))
+			break;
+		close(*fd);
+	}
+	if (status == STREAM_OK && ftruncate(*fd, 0) != 0)
+		status = cli_fail_sys(err, "%s: cannot empty", name);
+	if (status != STREAM_OK)
+		close(*fd);
+	return status;
+}
+
 static int
 replace(const char *path, const char *temporary, const struct maintain_sum *sum,
     struct maintain_part *parts, size_t count, struct stream_error *err)
 {
-	int fd = open(temporary,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	int status;
+	int fd;
+	int status = open_temporary(temporary, &fd, err);
 
-	if (fd < 0)
-		return cli_fail_sys(err, "%s: cannot create", temporary);
+	if (status != STREAM_OK)
+		return status;
 	status = write_all(fd, sum, parts, count, err);
 	if (status == STREAM_OK && fsync(fd) != 0)
 		status = cli_fail_sys(err, "%s: cannot sync", temporary);
-	if (close(fd) != 0 && status == STREAM_OK)
-		status = cli_fail_sys(err, "%s: cannot close", temporary);
 	if (status == STREAM_OK && rename(temporary, path) != 0)
 		status = cli_fail_sys(err, "%s: cannot rename to it", path);
 	if (status != STREAM_OK)
 		unlink(temporary);
+	if (close(fd) != 0 && status == STREAM_OK)
+		status = cli_fail_sys(err, "%s: cannot close", path);
+	return status;
+}
+
+/* A symbolic link stays one: the file that it leads to is replaced. */
+static int
+find_target(const char *path, char **target, struct stream_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 && errno == ENOENT) {
+		*target = strdup(path);
+		return *target != NULL
+			   ? STREAM_OK
+			   : cli_fail(err, STREAM_ENOMEM, "out of memory");
+	}
+	*target = realpath(path, NULL);
+	if (*target == NULL)
+		return cli_fail_sys(err, "%s: cannot follow", path);
+	if (stat(*target, &st) == 0 && S_ISREG(st.st_mode))
+		return STREAM_OK;
+	free(*target);
+	return cli_fail(err, STREAM_EUSAGE,
+	    "%s: there, and no regular file, so it is not replaced", path);
+}
+
+int
+maintain_check_metrics(const char *path, struct stream_error *err)
+{
+	char *target;
+	int status = find_target(path, &target, err);
+
+	if (status == STREAM_OK)
+		free(target);
 	return status;
 }
 
@@ -293,13 +392,18 @@ int
 maintain_write_metrics(const char *path, const struct maintain_sum *sum,
     struct maintain_part *parts, size_t count, struct stream_error *err)
 {
-	char *temporary;
-	int status;
+	char *target, *temporary;
+	int status = find_target(path, &target, err);
 
-	/* Not *.prom; and two runs do not write to one. */
-	if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
+	if (status != STREAM_OK)
+		return status;
+	/* Not *.prom, which would be read. */
+	if (asprintf(&temporary, "%s.tmp", target) < 0) {
+		free(target);
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
-	status = replace(path, temporary, sum, parts, count, err);
+	}
+	status = replace(target, temporary, sum, parts, count, err);
 	free(temporary);
+	free(target);
 	return status;
 }

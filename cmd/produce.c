@@ -663,7 +663,7 @@ pump(struct producing *p, struct stream_error *err)
 		case CLI_INPUT_END:
 			return STREAM_END;
 		case CLI_INPUT_INTERRUPTED:
-			return STREAM_EINTR;
+			return cli_fail(err, STREAM_EINTR, "stopped");
 		case CLI_INPUT_FAILED:
 			return err->status;
 		}

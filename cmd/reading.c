@@ -233,7 +233,7 @@ drain(struct run *run, struct source *source, struct stream_error *err)
 		if (status != STREAM_OK)
 			return status;
 		if (cli_signals_pending() != 0)
-			return STREAM_EINTR;
+			return cli_fail(err, STREAM_EINTR, "stopped");
 	}
 	return status;
 }

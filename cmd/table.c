@@ -181,7 +181,7 @@ visit_range(struct table *table, visit_fn visit, int64_t *first, int64_t *end,
 		*end = records[count - 1].offset + 1;
 		status = visit_records(table, records, count, visit, err);
 		if (status == STREAM_OK && cli_signals_pending() != 0)
-			status = STREAM_EINTR;
+			status = cli_fail(err, STREAM_EINTR, "stopped");
 		if (status != STREAM_OK)
 			break;
 	}

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/signals.h"
 #include "opening.h"
@@ -126,6 +127,99 @@ add_all(struct upkeep *upkeep)
 	stream_topic_list_free(list);
 }
 
+/* ---- named more than once ----------------------------------------------- */
+
+struct seen {
+	dev_t device;
+	ino_t inode; /* 0: like no other */
+	size_t i;    /* of the place */
+};
+
+static int
+by_inode(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+
+	if (x->device != y->device)
+		return x->device < y->device ? -1 : 1;
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->i < y->i ? -1 : x->i > y->i;
+}
+
+/* One file of a partition is not the partition. */
+static void
+see(const struct stream_place *place, struct seen *seen)
+{
+	struct stat st;
+
+	if (place->segment != NULL || stat(place->path, &st) != 0)
+		return;
+	seen->device = st.st_dev;
+	seen->inode = st.st_ino;
+}
+
+static void
+take_out(struct upkeep *upkeep, const bool *repeats, struct stream_place *out)
+{
+	struct stream_places dropped = {.items = out};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < upkeep->places.count; i++) {
+		if (repeats[i]) {
+			out[dropped.count++] = upkeep->places.items[i];
+			continue;
+		}
+		upkeep->points[kept] = upkeep->points[i];
+		upkeep->places.items[kept++] = upkeep->places.items[i];
+	}
+	upkeep->places.count = kept;
+	stream_places_release(&dropped);
+}
+
+static void
+find_repeats(const struct upkeep *upkeep, struct seen *seen, bool *repeats)
+{
+	size_t count = upkeep->places.count;
+
+	for (size_t i = 0; i < count; i++) {
+		seen[i].i = i;
+		see(&upkeep->places.items[i], &seen[i]);
+	}
+	if (count > 0)
+		qsort(seen, count, sizeof(*seen), by_inode);
+	for (size_t i = 1; i < count; i++)
+		repeats[seen[i].i] = seen[i].inode != 0 &&
+				     seen[i].inode == seen[i - 1].inode &&
+				     seen[i].device == seen[i - 1].device;
+}
+
+/* A directory that several words name has one turn.  With points each is
+ * something else to do. */
+static bool
+drop_repeats(struct upkeep *upkeep)
+{
+	size_t count = upkeep->places.count;
+	struct seen *seen = calloc(count + 1, sizeof(*seen));
+	bool *repeats = calloc(count + 1, sizeof(*repeats));
+	struct stream_place *out = calloc(count + 1, sizeof(*out));
+	bool has_room = seen != NULL && repeats != NULL && out != NULL;
+
+	if (has_room && !upkeep->takes_points) {
+		find_repeats(upkeep, seen, repeats);
+		take_out(upkeep, repeats, out);
+	} else {
+		free(out);
+	}
+	free(repeats);
+	free(seen);
+	if (!has_room)
+		upkeep->code = cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	return has_room;
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
 static bool
 refuse_line(struct upkeep *upkeep, const char *why)
 {
@@ -153,16 +247,31 @@ upkeep_find(struct upkeep *upkeep, int count, char *words[])
 		upkeep->code = CLI_USAGE;
 		return false;
 	}
-	return true;
+	return drop_repeats(upkeep);
 }
 
 /* ---- working ------------------------------------------------------------ */
+
+/* Places of one store stand together. */
+static void
+tidy(const struct upkeep *upkeep)
+{
+	const struct stream_places *places = &upkeep->places;
+	unsigned flags = upkeep->network ? STREAM_STORE_NETWORK : 0;
+
+	for (size_t i = 0; i < places->count; i++)
+		if (i == 0 || strcmp(places->items[i].store_path,
+				  places->items[i - 1].store_path) != 0)
+			stream_store_tidy(places->items[i].store_path, flags);
+}
 
 bool
 upkeep_begin(struct upkeep *upkeep)
 {
 	struct stream_error err;
 
+	if (!upkeep->opts->dry_run && !upkeep->only_asks)
+		tidy(upkeep);
 	if (cli_out_open(&upkeep->out, 1, false, &err) == STREAM_OK)
 		return true;
 	upkeep_fail(upkeep, &err);
@@ -281,11 +390,13 @@ upkeep_retain_options(
 {
 	int64_t wait_ms = write->lock_timeout_ms;
 
+	upkeep->network = write->network;
 	return (struct stream_retain_options){
 	    .now_ms = opening_now_ms(),
 	    .older_ms = -1,
 	    .keep_bytes = -1,
 	    .keep_records = -1,
+	    .spare_from = -1,
 	    .network = write->network,
 	    .lock_timeout_ms = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms,
 	    .lenient = upkeep->opts->all,

@@ -26,11 +26,13 @@ struct upkeep {
 	const struct cli_context *context;
 	const struct upkeep_opts *opts;
 	const struct cli_command *command;
-	struct stream_store *store; /* NULL: only paths so far */
-	struct stream_places places;
+	struct stream_store *store;  /* NULL: only paths so far */
+	struct stream_places places; /* each directory once, without points */
 	/* One for each place, if points are asked for. */
 	struct stream_point *points; /* owned */
 	bool takes_points;
+	bool only_asks; /* nothing is to be changed, as with dry_run */
+	bool network;   /* write to file systems on the network */
 	struct cli_out out;
 	const struct stream_place *place; /* that is worked on */
 	size_t done;                      /* partitions */
@@ -90,7 +92,8 @@ bool upkeep_go_on(void *context, uint64_t bytes);
 void upkeep_complain_clock(
     struct upkeep *upkeep, const struct stream_retained *sum);
 
-/* The part of the library's options that all commands fill alike. */
+/* The part of the library's options that all commands fill alike; to be asked
+ * for before the work begins. */
 struct stream_retain_options upkeep_retain_options(
     struct upkeep *upkeep, const struct topic_write_opts *write);
 

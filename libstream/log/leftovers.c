@@ -39,10 +39,11 @@ enum stage {
 };
 
 /* As often as a view is listed: who rolls so fast is no writer of ours. */
-enum { LOOKS = 100, OLD_S = 60 };
+enum { LOOKS = 100, OLD_S = 600 };
 
-/* Append, sync and structure: bytes of the state file. */
-enum { LOCKS = 3 };
+/* Append, sync and structure: bytes of the state file.  Who removes holds the
+ * last one. */
+enum { LOCKS = 3, LOCKS_OF_OTHERS = 2 };
 
 struct leftover {
 	enum stage stage;
@@ -171,7 +172,8 @@ is_writer_at_work(const struct settling *s)
 	if (stream_io_open(s->dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, NULL) !=
 	    STREAM_OK)
 		return false;
-	held = stream_lock_is_held(fd, STREAM_LOCK_APPEND, LOCKS);
+	held = stream_lock_is_held(fd, STREAM_LOCK_APPEND,
+	    s->how == STREAM_LEFTOVERS_REMOVE ? LOCKS_OF_OTHERS : LOCKS);
 	close(fd);
 	return held;
 }

@@ -259,6 +259,7 @@ sum_up(const struct planning *p, const struct stream_retain_decision *decision,
 	sum->log_end_offset = p->log_end_offset;
 	sum->only_active = count <= 1;
 	sum->active_is_used = count > 0 && p->facts[count - 1].bytes > 0;
+	sum->spared = decision->spared;
 	sum->clock_refused = decision->clock_refused;
 	sum->newest_ms = decision->newest_ms;
 	if (count > 0 &&

@@ -123,6 +123,19 @@ check_clock(struct deciding *d, int64_t newest_ms, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* All before end are old enough.  What is spared counted for the clock. */
+static void
+go_by_age(struct deciding *d, size_t end)
+{
+	int64_t spare_from = d->rules->spare_from;
+	size_t *going = &d->decision->going;
+
+	while (*going < end &&
+	       (spare_from < 0 || d->facts[*going].base_offset < spare_from))
+		++*going;
+	d->decision->spared = end - *going;
+}
+
 static int
 by_time(struct deciding *d, struct stream_error *err)
 {
@@ -151,7 +164,7 @@ by_time(struct deciding *d, struct stream_error *err)
 	if (i == d->closed && !rules->force_clock)
 		status = check_clock(d, newest_ms, err);
 	if (!d->decision->clock_refused)
-		d->decision->going = i;
+		go_by_age(d, i);
 	return status;
 }
 

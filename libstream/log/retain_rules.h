@@ -27,6 +27,7 @@ struct stream_retain_rules {
 	int64_t older_ms;
 	int64_t now_ms;
 	int64_t segment_ms; /* for the guard against wrong clocks */
+	int64_t spare_from; /* as in struct stream_retain_options */
 	bool force_clock;
 };
 
@@ -47,7 +48,8 @@ struct stream_retain_decision {
 	/* The segment at which the rule by time stopped, if that is a closed
 	 * one: its age is known. */
 	bool stopped_by_time;
-	bool clock_refused; /* as in struct stream_retained */
+	size_t spared; /* as in struct stream_retained */
+	bool clock_refused;
 	int64_t newest_ms;
 };
 

@@ -114,6 +114,9 @@ explain_stay(const struct stream_retain_reason *reason, struct parts *parts)
 		add_records(reason, parts);
 	if (rules->older_ms >= 0)
 		add_age(reason, parts);
+	if (rules->spare_from >= 0 &&
+	    reason->segment->base_offset >= rules->spare_from)
+		add(parts, "active until now");
 	if (reason->clock_refused)
 		add(parts, "the clock looks wrong");
 	if (parts->used == 0)

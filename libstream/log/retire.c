@@ -107,7 +107,7 @@ put_away(struct retiring *r, size_t i, struct stream_error *err)
 	     k++) {
 		status = stream_segment_put_away(r->dirfd,
 		    r->view.segments[i].base_offset, stream_segment_kinds[k],
-		    &r->bytes, err);
+		    k == 0 ? &r->bytes : NULL, err);
 		if (k == 0 && status == STREAM_OK)
 			r->segments++;
 	}

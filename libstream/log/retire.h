@@ -30,7 +30,7 @@
  * epochs could not be written is no failure, since they are only shorter than
  * they could be.
  *
- * *segments and *bytes (of logs and indexes) are what has gone, also after a
+ * *segments and *bytes (of logs) are what has gone, also after a
  * failure.  STREAM_EIO, STREAM_EBUSY, STREAM_ENOENT, STREAM_ENOMEM.
  */
 int stream_partition_retire(struct stream_partition *partition, int64_t below,

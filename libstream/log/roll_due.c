@@ -174,6 +174,7 @@ look(const struct stream_roll_source *source, struct stream_roll_due *due,
 
 	if (status == STREAM_OK && view.count > 0) {
 		active.base_offset = view.segments[view.count - 1].base_offset;
+		due->active_base = active.base_offset;
 		active.swap = view.segments[view.count - 1].swap;
 		status = stream_view_open(
 		    &view, view.count - 1, source->dirfd, &active.fd, err);
@@ -194,7 +195,8 @@ stream_log_roll_due(const struct stream_roll_source *source,
 
 	/* Another may roll it, and compact it, at the same time. */
 	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
-		*due = (struct stream_roll_due){.reason = STREAM_ROLL_STAYS};
+		*due = (struct stream_roll_due){
+		    .reason = STREAM_ROLL_STAYS, .active_base = -1};
 		status = look(source, due, err);
 	}
 	return status;

@@ -1,5 +1,6 @@
 #include "store/change.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -132,6 +133,22 @@ sweep_temporary(int dirfd)
 	stream_buf_release(&names);
 }
 
+/* No lock is needed to look.  What is there may still be written. */
+static bool
+has_temporary(int dirfd)
+{
+	struct stream_buf names;
+	bool has = false;
+
+	stream_buf_init(&names);
+	if (stream_dir_list(dirfd, &names, NULL) == STREAM_OK)
+		for (const char *name = stream_dir_next(&names, NULL);
+		     name != NULL && !has; name = stream_dir_next(&names, name))
+			has = is_temporary(name);
+	stream_buf_release(&names);
+	return has;
+}
+
 static void
 sweep_build(int dirfd)
 {
@@ -145,11 +162,60 @@ sweep_build(int dirfd)
 	stream_buf_release(&names);
 }
 
+/* The directories in which files are replaced under the structure lock. */
+static const char *const directories[] = {".", STREAM_OWN_DIR,
+    STREAM_OWN_DIR "/" STREAM_TOPICS_DIR,
+    STREAM_OWN_DIR "/" STREAM_INTENTS_DIR};
+
+enum { DIRECTORIES = sizeof(directories) / sizeof(*directories) };
+
 void
 stream_change_sweep(const struct stream_change *change)
 {
-	sweep_temporary(change->store->dirfd);
-	sweep_temporary(change->topics);
-	sweep_temporary(change->intents);
+	int fd;
+
+	for (size_t i = 0; i < DIRECTORIES; i++) {
+		if (stream_dir_open(change->store->dirfd, directories[i], &fd,
+			NULL) != STREAM_OK)
+			continue;
+		sweep_temporary(fd);
+		close(fd);
+	}
 	sweep_build(change->build);
+}
+
+static bool
+is_untidy(const char *path)
+{
+	bool has = false;
+	int store, fd;
+
+	if (stream_io_open_dir(AT_FDCWD, path, &store, NULL) != STREAM_OK)
+		return false;
+	for (size_t i = 0; i < DIRECTORIES && !has; i++) {
+		if (stream_dir_open(store, directories[i], &fd, NULL) !=
+		    STREAM_OK)
+			continue;
+		has = has_temporary(fd);
+		close(fd);
+	}
+	close(store);
+	return has;
+}
+
+void
+stream_store_tidy(const char *path, unsigned flags)
+{
+	struct stream_change change;
+	struct stream_store *store;
+
+	if (!is_untidy(path) ||
+	    stream_store_open(
+		path, flags | STREAM_STORE_WRITE, 0, &store, NULL) != STREAM_OK)
+		return;
+	if (stream_change_begin(store, 0, &change, NULL) == STREAM_OK) {
+		stream_change_sweep(&change);
+		stream_change_end(&change);
+	}
+	stream_store_close(store);
 }

@@ -144,15 +144,32 @@ work_on(struct stream_upkeep *upkeep,
 		   : stream_upkeep_fail(upkeep->place, status, err);
 }
 
+/* There is no closed segment, nor any other. */
+static int
+do_nothing(struct stream_upkeep *upkeep,
+    const struct stream_compact_options *options,
+    struct stream_compact **compact, struct stream_error *err)
+{
+	(void)upkeep;
+	(void)options;
+	return stream_compact_new(STREAM_COMPACT_ACTIVE, compact, err);
+}
+
 static int
 open_and_work(const struct stream_place *place,
     const struct stream_compact_options *options, unsigned flags, work *do_it,
     struct stream_compact **compact, struct stream_error *err)
 {
 	struct stream_upkeep upkeep;
-	int status = stream_upkeep_open(
-	    place, flags, options->lock_timeout_ms, &upkeep, err);
+	int status;
 
+	if (stream_upkeep_is_empty(place,
+		options->lenient ? NULL : options->note, options->context)) {
+		do_it = do_nothing;
+		flags = 0;
+	}
+	status = stream_upkeep_open(
+	    place, flags, options->lock_timeout_ms, &upkeep, err);
 	if (status == STREAM_OK)
 		status = work_on(&upkeep, options, do_it, compact, err);
 	stream_upkeep_close(&upkeep);

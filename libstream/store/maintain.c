@@ -64,7 +64,8 @@ stream_roll_if_due(const struct stream_place *place,
     const struct stream_retain_options *options, bool plan_only,
     struct stream_roll_due *due, struct stream_error *err)
 {
-	struct stream_roll_due found = {.reason = STREAM_ROLL_STAYS};
+	struct stream_roll_due found = {
+	    .reason = STREAM_ROLL_STAYS, .active_base = -1};
 	struct stream_upkeep upkeep;
 	int status = stream_upkeep_open(
 	    place, 0, options->lock_timeout_ms, &upkeep, err);

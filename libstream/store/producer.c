@@ -214,10 +214,12 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 	int status = stream_store_open_partition(
 	    producer->store, producer->topic, lane->number, &lane->dirfd, err);
 
-	if (status == STREAM_OK)
-		status =
-		    stream_store_log_start(producer->store, producer->topic,
-			lane->number, &config.log_start_offset, err);
+	if (status != STREAM_OK) {
+		stream_lane_release(lane);
+		return status;
+	}
+	status = stream_store_log_start(producer->store, producer->topic,
+	    lane->number, &config.log_start_offset, err);
 	if (status == STREAM_OK)
 		status = stream_partition_open(
 		    lane->dirfd, &config, &lane->partition, err);

@@ -73,15 +73,29 @@ stream_place_close(struct stream_opened_place *opened)
 	stream_store_close(opened->store);
 }
 
+/* "TOPIC-P: " stands before what the log says is wrong. */
+static int
+fail_in(const struct stream_place *place, int status, struct stream_error *err)
+{
+	const char *slash = strrchr(place->path, '/');
+	bool has_name = slash != NULL && slash[1] != '\0';
+
+	return stream_fail_in(
+	    err, status, "%s", has_name ? slash + 1 : place->path);
+}
+
 /* Is the directory that was opened still the topic's? */
 static int
 check_place(const struct stream_opened_place *opened,
     const struct stream_place *place, struct stream_error *err)
 {
+	int status;
+
 	if (!place->is_ours)
 		return STREAM_OK;
-	return stream_store_check_partition(opened->store, place->topic,
+	status = stream_store_check_partition(opened->store, place->topic,
 	    place->partition, opened->source.dirfd, err);
+	return status == STREAM_OK ? status : fail_in(place, status, err);
 }
 
 int
@@ -112,17 +126,6 @@ stream_place_open(const struct stream_place *place,
 	status = stream_io_open_dir(
 	    AT_FDCWD, place->path, &opened->source.dirfd, err);
 	return status == STREAM_OK ? check_place(opened, place, err) : status;
-}
-
-/* "TOPIC-P: " stands before what the log says is wrong. */
-static int
-fail_in(const struct stream_place *place, int status, struct stream_error *err)
-{
-	const char *slash = strrchr(place->path, '/');
-	bool has_name = slash != NULL && slash[1] != '\0';
-
-	return stream_fail_in(
-	    err, status, "%s", has_name ? slash + 1 : place->path);
 }
 
 /* It is derived from nothing that is in the partition. */

@@ -65,6 +65,7 @@ make_source(const struct stream_upkeep *upkeep,
 	    .rules = {.log_start_offset = upkeep->log.log_start_offset,
 		.now_ms = options->now_ms,
 		.segment_ms = upkeep->topic.segment_ms,
+		.spare_from = options->spare_from,
 		.force_clock = options->force_clock},
 	    .go_on = options->go_on,
 	    .note = options->note,
@@ -228,6 +229,9 @@ stream_retain_run(const struct stream_place *place,
 	struct stream_upkeep upkeep;
 	int status;
 
+	if (stream_upkeep_is_empty(place,
+		options->lenient ? NULL : options->note, options->context))
+		return stream_retain_plan(place, options, retain, err);
 	if (options->network)
 		flags |= STREAM_STORE_NETWORK;
 	status = stream_upkeep_open(

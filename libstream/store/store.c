@@ -255,11 +255,11 @@ stream_store_check_partition(const struct stream_store *store,
 		return status;
 	if (fstat(dirfd, &ours) != 0 ||
 	    fstatat(store->dirfd, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
-		return stream_fail_sys(err, "%s: cannot stat", name);
+		return stream_fail_sys(err, "cannot stat");
 	if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
 		return STREAM_OK;
-	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-	    "%s: the partition was deleted", name);
+	return stream_fail(
+	    err, STREAM_ENOENT, STREAM_POS_NONE, "the partition was deleted");
 }
 
 int

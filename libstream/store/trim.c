@@ -91,6 +91,7 @@ count_freed(const struct stream_upkeep *upkeep, struct stream_trimmed *trimmed,
 	    .rules = {.log_start_offset = trimmed->log_start_offset,
 		.keep_bytes = -1,
 		.keep_records = -1,
+		.spare_from = -1,
 		.older_ms = -1},
 	};
 	struct stream_retain *retain;
@@ -193,6 +194,14 @@ open_place(const struct stream_place *place,
 	return status;
 }
 
+static bool
+is_empty(const struct stream_place *place,
+    const struct stream_retain_options *options)
+{
+	return stream_upkeep_is_empty(
+	    place, options->lenient ? NULL : options->note, options->context);
+}
+
 int
 stream_trim(const struct stream_place *place, const struct stream_point *point,
     const struct stream_retain_options *options, bool plan_only,
@@ -201,7 +210,10 @@ stream_trim(const struct stream_place *place, const struct stream_point *point,
 	struct stream_trimmed made = {.segments = 0};
 	struct stream_upkeep upkeep;
 	int64_t offset = 0;
-	int status = open_place(place, options, plan_only, &upkeep, err);
+	int status;
+
+	plan_only = plan_only || is_empty(place, options);
+	status = open_place(place, options, plan_only, &upkeep, err);
 
 	if (status == STREAM_OK)
 		status = find_point(place, point, options, &offset, err);
@@ -286,7 +298,10 @@ stream_roll(const struct stream_place *place,
 {
 	struct stream_rolled made = {.rolled = false};
 	struct stream_upkeep upkeep;
-	int status = open_place(place, options, plan_only, &upkeep, err);
+	int status;
+
+	plan_only = plan_only || is_empty(place, options);
+	status = open_place(place, options, plan_only, &upkeep, err);
 
 	if (status == STREAM_OK) {
 		status = plan_only ? plan_roll(&upkeep, &made, err)

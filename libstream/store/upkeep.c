@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/structure.h"
+#include "log/view.h"
 #include "store/topic.h"
 
 static int
@@ -85,7 +86,8 @@ load(struct stream_upkeep *upkeep, struct stream_error *err)
 	    place->partition, upkeep->dirfd, place->is_ours ? err : NULL);
 	upkeep->is_named = status == STREAM_OK;
 	if (!upkeep->is_named)
-		return place->is_ours ? status : STREAM_OK;
+		return place->is_ours ? stream_upkeep_fail(place, status, err)
+				      : STREAM_OK;
 	return load_log_start(upkeep, err);
 }
 
@@ -103,6 +105,27 @@ stream_upkeep_open(const struct stream_place *place, unsigned flags,
 	status = stream_store_open(
 	    place->store_path, flags, lock_timeout_ms, &upkeep->store, err);
 	return status == STREAM_OK ? load(upkeep, err) : status;
+}
+
+bool
+stream_upkeep_is_empty(const struct stream_place *place,
+    void (*note)(void *context, const char *text), void *context)
+{
+	struct stream_view view;
+	int dirfd;
+	bool is_empty = false;
+
+	if (place->segment != NULL || stream_io_open_dir(AT_FDCWD, place->path,
+					  &dirfd, NULL) != STREAM_OK)
+		return false;
+	if (stream_view_load(dirfd, &view, NULL) == STREAM_OK) {
+		is_empty = view.count == 0;
+		stream_view_release(&view);
+	}
+	close(dirfd);
+	if (is_empty && note != NULL)
+		note(context, "holds no segment, so there is nothing to do");
+	return is_empty;
 }
 
 typedef int opening(int dirfd, const struct stream_log_config *config,
@@ -128,7 +151,9 @@ stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err)
 	int status =
 	    open_partition(upkeep, stream_partition_open_structure, err);
 
-	return status == STREAM_OK ? load_log_start(upkeep, err) : status;
+	if (status != STREAM_OK)
+		return status;
+	return load_log_start(upkeep, err);
 }
 
 int

@@ -43,6 +43,15 @@ int stream_upkeep_open(const struct stream_place *place, unsigned flags,
     struct stream_error *err);
 
 /*
+ * Is there no segment in the directory of place (borrowed)?  Who opens it to
+ * change it would make one, which is for writers to do: for upkeep there is
+ * nothing to do, and a plan says all.  What cannot be looked at is not empty.
+ * note (NULL: nobody) is told of it.
+ */
+bool stream_upkeep_is_empty(const struct stream_place *place,
+    void (*note)(void *context, const char *text), void *context);
+
+/*
  * Open the partition: with its structure lock, or as any writer does.
  * STREAM_EBUSY when another holds it; otherwise as stream_partition_open.
  */

@@ -71,6 +71,23 @@ log_sums() {
     sums | grep -v '/\.strm/'
 }
 
+@test "upkeep makes no log in a directory that has none" {
+    mkdir -p other/dir-3 other/more-0
+    echo mine >other/more-0/notes
+    for command in "compact --force" retain maintain roll "trim"; do
+        for dir in dir-3 more-0; do
+            [ "$command" = trim ] && point=@0 || point=
+            # shellcheck disable=SC2086  # words
+            run -0 --separate-stderr strm $command "./other/$dir$point"
+            [ "$stderr" = "strm: $dir: holds no segment, so there is nothing to do" ]
+        done
+        # shellcheck disable=SC2086  # words
+        [ "$command" = trim ] || run -0 strm -C other ${command% *} -q --all
+    done
+    [ "$(cd other && find . | sort | paste -s -d ' ')" = \
+        ". ./dir-3 ./more-0 ./more-0/notes" ]
+}
+
 @test "help names every option and exits 0" {
     run -0 strm compact --help
     for option in --force --why --jobs --memory --if-unlocked --all \

@@ -60,13 +60,16 @@ metric() {
     at '2026-03-02 12:00' strm maintain --all >out
     [ "$(cat out)" = "kept-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d)
 latest-0: 15 of 20 records went by compaction
-old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d)
-old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
-4 partitions: 2 segments closed; 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1); 15 of 20 records went by compaction" ]
-    [ "$(strm consume young | wc -l) $(strm consume old | wc -l)" = "10 0" ]
+old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than segment.ms (1d); the next run will take it
+4 partitions: 2 segments closed; 0 segments, 0 records, 0 bytes deleted; 15 of 20 records went by compaction" ]
+    [ "$(strm consume young | wc -l) $(strm consume old | wc -l)" = "10 10" ]
     [ "$(strm consume kept | wc -l) $(strm consume latest | wc -l)" = "10 5" ]
     strm verify -q young old kept latest
-    at '2026-03-02 12:01' strm maintain --all >out
+    at '2026-03-02 12:15' strm maintain --all >out
+    [ "$(cat out)" = "old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
+4 partitions: 0 segments closed; 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)" ]
+    [ "$(strm consume old | wc -l)" = 0 ]
+    at '2026-03-02 12:30' strm maintain --all >out
     [ "$(cat out)" = "4 partitions: 0 segments closed; 0 segments, 0 records, 0 bytes deleted" ]
 }
 
@@ -82,11 +85,51 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     [ "$(sed -n 2p out)" = "t-0: 2 of 4 records went by compaction" ]
 }
 
+@test "a clock that jumped empties no topic in one run" {
+    strm topic create j
+    for i in 1 2 3 4; do
+        [ "$i" -eq 1 ] || strm roll -q j
+        seq 10 | strm produce j --timestamp "2026-11-0$i"
+    done
+    cp -a "$STRM_DIR" kept
+    # Seven days of retention: the newest records are of ten days ago.
+    at '2026-11-14' strm maintain --all >out
+    [ "$(sed -n 1p out)" = "j-0: closed segment 30: it began at 2026-11-04T00:00:00.000Z, longer ago than segment.ms (7d); the next run will take it" ]
+    [ "$(segments j)" = "30 40" ]
+    [ "$(strm consume j | wc -l)" -eq 10 ]
+    # The clock was set right: it stays.  It was not: it goes.
+    at '2026-11-05' strm maintain -q --all
+    [ "$(segments j)" = "30 40" ]
+    at '2026-11-14 00:15' strm maintain -q --all
+    [ "$(segments j)" = 40 ]
+    # A jump past what the clock is asked for takes nothing at all.
+    rm -r "$STRM_DIR"
+    mv kept "$STRM_DIR"
+    run -1 at '2026-11-30' strm maintain -q --all
+    [ "$(segments j)" = "0 10 20 30 40" ]
+}
+
+@test "what the run closed is told as spared, and the next run takes it" {
+    strm topic create j --set retention.ms=1d --set segment.ms=1000d
+    fill j 2026-11-01
+    seq 10 | strm produce j --timestamp 2026-11-01
+    at '2026-11-03' strm maintain -J j >out
+    grep -q '"rolled":true,"roll_reason":"retention",.*"deleted_records":10,.*"spared_segments":1,' out
+    # What is reclaimable is what the next run takes.
+    at '2026-11-03' strm maintain -q j --textfile m.prom --if-unlocked
+    [ "$(segments j)" = 20 ]
+    [ "$(metric strm_log_reclaimable_bytes ',topic="j",partition="0"')" = 0 ]
+}
+
 @test "what retention would take is closed first, and goes" {
     strm topic create t --set retention.ms=1h
     seq 10 | strm produce t --timestamp 2026-03-01
-    at '2026-03-01 01:30' strm maintain t >out
-    [[ $(sed -n 1p out) == "t-0: closed segment 0: its newest record is of 2026-03-01T00:00:00.000Z, longer ago than retention.ms (1h)" ]]
+    at '2026-03-01 01:30' strm maintain t --textfile m.prom >out
+    [[ $(sed -n 1p out) == "t-0: closed segment 0: its newest record is of 2026-03-01T00:00:00.000Z, longer ago than retention.ms (1h); the next run will take it" ]]
+    [ "$(segments t)" = "0 10" ]
+    [ "$(metric strm_log_reclaimable_bytes ',topic="t",partition="0"')" = \
+        "$(stat -c %s "$(log t 0)")" ]
+    at '2026-03-01 01:31' strm maintain t >out
     [ "$(segments t)" = 10 ]
     strm topic create u --set retention.ms=-1
     seq 10 | strm produce u
@@ -119,7 +162,7 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     run -0 --separate-stderr strm maintain -J --all
     [ -z "$stderr" ]
     [ "${#lines[@]}" -eq 3 ]
-    [[ ${lines[0]} == '{"type":"partition","topic":"latest","partition":0,"dry_run":false,"failed":false,"locked":false,"rolled":false,"roll_reason":"stays","deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"clock_refused":false,"compacted":true,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes_in":'*'}' ]]
+    [[ ${lines[0]} == '{"type":"partition","topic":"latest","partition":0,"dry_run":false,"failed":false,"locked":false,"rolled":false,"roll_reason":"stays","deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"spared_segments":0,"clock_refused":false,"compacted":true,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes_in":'*'}' ]]
     [[ ${lines[1]} == '{"type":"partition","topic":"t","partition":0,'*'"compacted":false,'*'}' ]]
     [[ ${lines[2]} == '{"type":"summary","dry_run":false,"partitions":2,"errors":0,"locked":0,"rolled_segments":0,"deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"compacted_partitions":1,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes":'*',"elapsed_ms":'*'}' ]]
 }
@@ -138,6 +181,26 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     [ "$(strm consume t | wc -l)" -eq 20 ]
 }
 
+@test "temporary files of killed runs go, but none that may be written" {
+    local name=.tmp-0123456789abcdef
+
+    strm topic create t --set retention.ms=-1
+    fill t 2026-11-01
+    for dir in . .strm .strm/topics .strm/intents t-0; do
+        echo left >"$STRM_DIR/$dir/$name"
+        echo other >"$STRM_DIR/$dir/.tmp-of-another"
+    done
+    file_lock 0 "$STRM_DIR/.strm/lock"
+    strm maintain -q t
+    [ "$(find "$STRM_DIR" -name "$name" | wc -l)" -eq 4 ]
+    [ ! -e "$STRM_DIR/t-0/$name" ]
+    kill "$holder"
+    wait "$holder" || true
+    strm maintain -q t
+    [ -z "$(find "$STRM_DIR" -name "$name")" ]
+    [ "$(find "$STRM_DIR" -name .tmp-of-another | wc -l)" -eq 5 ]
+}
+
 @test "the clock is asked: exit 1, and --force-clock" {
     strm topic create t --set retention.ms=1d --set segment.ms=1d
     fill t 2026-03-01 2026-03-02
@@ -154,6 +217,8 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     rm -r "$STRM_DIR/.strm" "$STRM_DIR/t-0/.strm-state"
     run -0 strm maintain --all
     [ "$(segments t)" = 0 ]
+    run -0 strm maintain --force-clock t
+    [ "$(segments t)" = "0 10" ]
     run -0 strm maintain --force-clock t
     [ "$(segments t)" = 10 ]
 }
@@ -220,14 +285,98 @@ old-0: 1 segment, 10 records, $(grep -o '[0-9]* bytes deleted' out | head -1)
     strm topic create t
     strm maintain -q t t:0 --textfile m.prom
     [ "$(grep -c '^strm_log_segments{' m.prom)" -eq 1 ]
+    ln -s "$STRM_DIR/t-0" t-0
+    strm maintain -J t "$STRM_DIR/t-0" t:0 ./t-0 --textfile m.prom >out
+    [ "$(wc -l <out)" -eq 2 ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
+    [ "$(grep -c '^strm_log_segments{' m.prom)" -eq 1 ]
+    # One file of it is not the partition; and points are things to do.
+    refuses 7 "not one file" strm maintain -q t "$(log t 0)"
+    seq 10 | strm produce t
+    strm trim -q t:0@2 t:0@4
+    [ "$(strm consume t | head -1)" = 5 ]
+}
+
+@test "a store's path that is no UTF-8 leaves the metrics what they are" {
+    local name long
+
+    long=$(printf '\xc3\xa9%.0s' {1..100})
+    for name in $'caf\xe9 "a\\b"\n' "$long/x$long"; do
+        mkdir -p "$name"
+        strm -C "$name/store" topic create t
+        strm -C "$name/store" maintain -q --all --textfile m.prom
+        iconv -f UTF-8 -t UTF-8 m.prom >again
+        cmp m.prom again
+        run ! grep -Evx '# (HELP|TYPE) strm_[a-z_]+ .+|strm_[a-z_]+\{[a-z]+="([^"\\]|\\["\\])*"(,[a-z]+="[^"]*")*\} -?[0-9]+(\.[0-9]+)?' m.prom
+    done
+    grep -qF "$long/x$long" m.prom
 }
 
 @test "a textfile that cannot be written is exit 6, and the old one stays" {
     strm topic create t
     refuses 4 "nowhere/m.prom" strm maintain -q t --textfile nowhere/m.prom
-    mkdir m.prom
-    refuses 6 "m.prom" strm maintain -q t --textfile m.prom
-    [ "$(find . -maxdepth 1 -name 'm.prom*' | wc -l)" -eq 1 ]
+    mkdir m.prom.tmp
+    refuses 6 "m.prom.tmp" strm maintain -q t --textfile m.prom
+    rmdir m.prom.tmp
+    # The old one is not touched when the new one cannot be written.
+    # shellcheck disable=SC2016  # for the inner shell
+    on_disk 1024 bash -c '
+        strm topic create t
+        echo old >"$STRM_DIR/m.prom"
+        head -c 2000000 /dev/zero >"$STRM_DIR/ballast" 2>/dev/null
+        strm maintain -q t --textfile "$STRM_DIR/m.prom" && exit 9
+        [ "$(cat "$STRM_DIR/m.prom")" = old ] && [ ! -e "$STRM_DIR/m.prom.tmp" ]'
+}
+
+@test "a textfile that is no regular file is exit 2, and nothing is done" {
+    strm topic create t --set retention.bytes=1 --set retention.ms=-1
+    fill t 2026-11-01
+    mkdir d.prom
+    mkfifo f.prom
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("s.prom")'
+    for name in d f s; do
+        ln -s "$name.prom" "l$name.prom"
+        refuses 2 "no regular file" strm maintain -q t --textfile "$name.prom"
+        refuses 2 "no regular file" strm maintain -q t --textfile "l$name.prom"
+    done
+    [ -d d.prom ] && [ -p f.prom ] && [ -S s.prom ] && [ -L lf.prom ]
+    [ "$(segments t)" = "0 10" ]
+    # The null device's numbers, as a node of this directory, for who may.
+    if mknod n.prom c 1 3 2>/dev/null; then
+        refuses 2 "no regular file" strm maintain -q t --textfile n.prom
+        [ -c n.prom ]
+    fi
+}
+
+@test "a textfile that is a symbolic link stays one" {
+    strm topic create t
+    mkdir away
+    echo old >away/m.prom
+    ln -s away/m.prom m.prom
+    strm maintain -q t --textfile m.prom
+    [ "$(readlink m.prom)" = away/m.prom ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
+    [ "$(ls away)" = m.prom ]
+    ln -s nothing n.prom
+    refuses 4 "n.prom" strm maintain -q t --textfile n.prom
+    [ ! -e nothing ]
+}
+
+@test "what a killed run left of a textfile, the next one uses" {
+    strm topic create t
+    seq 100000 >m.prom.tmp
+    strm maintain -q t --textfile m.prom
+    [ "$(find . -maxdepth 1 -name 'm.prom*')" = ./m.prom ]
+    run ! grep -x 100000 m.prom
+    # A file that has another name too may be anybody's.
+    echo x >m.prom.tmp
+    ln m.prom.tmp m.link
+    refuses 6 "m.prom.tmp" strm maintain -q t --textfile m.prom
+    rm m.link
+    for i in 1 2 3 4 5 6; do strm maintain -q t --textfile m.prom & done
+    wait
+    [ "$(find . -maxdepth 1 -name 'm.prom*')" = ./m.prom ]
+    [ "$(metric strm_maintain_partitions '')" = 1 ]
 }
 
 @test "another run is waited for, or not: exit 5, and --if-unlocked" {

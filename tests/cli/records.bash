@@ -104,13 +104,18 @@ sync_lock() {
 }
 
 state_lock() {
+    file_lock "$1" "$STRM_DIR/$2-$3/.strm-state"
+}
+
+# file_lock BYTE FILE: the same of any file.
+file_lock() {
     start "${PYTHON:-/usr/bin/python3}" -c '
 import fcntl, struct, sys, time
 file = open(sys.argv[2], "r+b")
 lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, int(sys.argv[1]), 1, 0)
 fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
 print("held", flush=True)
-time.sleep(60)' "$1" "$STRM_DIR/$2-$3/.strm-state" >holder
+time.sleep(60)' "$1" "$2" >holder
     # shellcheck disable=SC2034  # for the caller
     holder=$!
     eventually holds holder held

@@ -55,10 +55,14 @@ load upkeep
 
 @test "a topic without a segment, and one without records, stay" {
     strm topic create t
-    rm -f "$STRM_DIR"/t-0/*.log
-    run -0 strm roll -N t
     run -0 strm roll t
     [ "$output" = "1 partition, 0 segments closed" ]
+    rm -f "$STRM_DIR"/t-0/*.log
+    run -0 strm roll -N t
+    run -0 --separate-stderr strm roll t
+    [ "$output" = "1 partition, 0 segments closed" ]
+    [ "$stderr" = "strm: t-0: holds no segment, so there is nothing to do" ]
+    [ -z "$(find "$STRM_DIR/t-0" -name "*.log")" ]
 }
 
 @test "-N says what would be closed and changes nothing" {

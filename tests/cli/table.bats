@@ -145,6 +145,19 @@ EOS
     [[ $stderr == *skipped* ]]
 }
 
+@test "a signal ends it in silence, wherever it is" {
+    seq 400000 | sed 's/.*/& &/' | strm produce -q -K ' ' --create big
+    # A topic without a log start is asked for one first: that is no failure.
+    for command in "table big" "table big --memory 64KiB" "get big --all-partitions -k 400000" \
+        "get big -k 400000" "consume big"; do
+        for after in 0.01 0.03 0.05; do
+            # shellcheck disable=SC2086  # words
+            timeout -s TERM "$after" strm $command >/dev/null 2>said || true
+            [ ! -s said ]
+        done
+    done
+}
+
 @test "usage, what is not there, and output that cannot be written" {
     run -0 strm table --help
     [[ $output == 'usage: strm table'* ]]

@@ -28,9 +28,11 @@ struct rule_case {
 	int64_t keep_records;
 	int64_t older;
 	int64_t segment_days; /* 0: 7 */
+	int64_t spare_from;
 	bool force;
 	/* How many go in all, and by log start, size, records. */
 	size_t going, start, size, records;
+	size_t spared;
 	bool refused;
 };
 
@@ -272,6 +274,48 @@ static const struct rule_case rules[] = {
 	.age = {40, 6, 40},
 	.older = 7,
 	.going = 1},
+    {.name = "spared-by-age",
+	.count = 4,
+	.bytes = {1, 1, 1, 0},
+	.age = {13, 9, 8, 0},
+	.older = 7,
+	.spare_from = 20,
+	.going = 2,
+	.spared = 1},
+    {.name = "spared-from-the-first-on",
+	.count = 3,
+	.bytes = {1, 1, 1},
+	.age = {13, 9, 8},
+	.older = 7,
+	.spare_from = -1,
+	.spared = 2},
+    {.name = "spared-is-young",
+	.count = 4,
+	.bytes = {1, 1, 1, 0},
+	.age = {13, 9, 3, 0},
+	.older = 7,
+	.spare_from = 20,
+	.going = 2},
+    {.name = "spared-counts-for-the-clock",
+	.count = 4,
+	.bytes = {1, 1, 1, 0},
+	.age = {40, 30, 20, 0},
+	.older = 7,
+	.spare_from = 20,
+	.refused = true},
+    {.name = "spared-is-for-age-alone",
+	.count = 4,
+	.bytes = {1, 1, 1, 1},
+	.age = {13, 9, 8, 0},
+	.log_start = 10,
+	.keep_bytes = 2,
+	.keep_records = 10,
+	.older = 7,
+	.spare_from = -1,
+	.going = 3,
+	.start = 1,
+	.size = 1,
+	.records = 1},
 };
 
 struct asked {
@@ -320,6 +364,7 @@ try_rule(const struct rule_case *row)
 	    .keep_bytes = limit(row->keep_bytes, 1),
 	    .keep_records = limit(row->keep_records, 1),
 	    .older_ms = limit(row->older, DAY),
+	    .spare_from = limit(row->spare_from, 1),
 	    .now_ms = NOW,
 	    .segment_ms = (row->segment_days ? row->segment_days : 7) * DAY,
 	    .force_clock = row->force,
@@ -338,10 +383,10 @@ try_rule(const struct rule_case *row)
 	    got.end[STREAM_RETAIN_RECORDS] !=
 		row->start + row->size + row->records ||
 	    got.end[STREAM_RETAIN_TIME] != row->going ||
-	    got.clock_refused != row->refused)
-		fail_msg("%s: %zu go (%zu %zu %zu), refused %d", row->name,
-		    got.going, got.end[1], got.end[2], got.end[3],
-		    got.clock_refused);
+	    got.spared != row->spared || got.clock_refused != row->refused)
+		fail_msg("%s: %zu go (%zu %zu %zu), %zu spared, refused %d",
+		    row->name, got.going, got.end[1], got.end[2], got.end[3],
+		    got.spared, got.clock_refused);
 }
 
 static void
@@ -350,7 +395,7 @@ each_rule_stops_where_it_should(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rules); i++)
 		try_rule(&rules[i]);
-	assert_int_equal(COUNT(rules), 40);
+	assert_int_equal(COUNT(rules), 45);
 }
 
 static void
@@ -383,8 +428,11 @@ static void
 failures_of_questions_are_passed_on(void **state)
 {
 	struct stream_retain_fact facts[2] = {{0, 10, 5}, {10, 20, 5}};
-	struct stream_retain_rules how = {
-	    .keep_bytes = -1, .keep_records = -1, .older_ms = 1, .now_ms = 9};
+	struct stream_retain_rules how = {.keep_bytes = -1,
+	    .keep_records = -1,
+	    .older_ms = 1,
+	    .spare_from = -1,
+	    .now_ms = 9};
 	struct stream_retain_ask ask = {NULL, fail_time, NULL};
 	struct stream_retain_decision got = {.going = 77};
 	struct stream_error err = {.text = ""};
@@ -658,9 +706,30 @@ source_of(const struct temp_dir *dir)
 	    .rules = {.keep_bytes = -1,
 		.keep_records = -1,
 		.older_ms = -1,
+		.spare_from = -1,
 		.now_ms = NOW,
 		.segment_ms = 1000 * DAY},
 	};
+}
+
+static void
+a_plan_says_why_it_spares(void **state)
+{
+	struct temp_dir *dir = *state;
+	struct stream_retain_source source = source_of(dir);
+	struct stream_retain *retain;
+	struct stream_error err = {.text = ""};
+
+	make_segment(dir, T0);
+	source.rules.older_ms = 7 * DAY;
+	source.rules.spare_from = 0;
+	expect(stream_log_retain_plan(&source, &retain, &err), STREAM_OK, err);
+	assert_int_equal(stream_retain_count(retain), 1);
+	assert_string_equal(stream_retain_segment(retain, 0)->why,
+	    "newest record is 99d23h old, limit 7d; active until now");
+	assert_int_equal(stream_retain_sum(retain)->segments, 0);
+	assert_int_equal(stream_retain_sum(retain)->spared, 1);
+	stream_retain_free(retain);
 }
 
 static void
@@ -770,6 +839,7 @@ main(void)
 	    test(time_zero_is_a_time),
 	    test(damage_neither_deletes_early_nor_blocks_for_ever),
 	    test(damage_hides_no_young_batch),
+	    test(a_plan_says_why_it_spares),
 	    test(a_plan_lists_what_goes_and_the_first_that_stays),
 	    test(the_future_is_named),
 	    test(an_empty_directory_has_nothing_to_lose),

@@ -1,7 +1,10 @@
 /* A partition that is opened to change its segments. */
 #include "names.h"
 
+#include <fcntl.h>
+
 #include "file/lock.h"
+#include "file/state.h"
 #include "log/structure.h"
 #include "log/view.h"
 
@@ -311,10 +314,12 @@ a_damaged_swap_does_not_replace_good_logs(void **state)
 
 /* A temporary file may be another writer's, who is just at it. */
 static void
-only_old_temporary_files_go(void **state)
+temporary_files_go_but_a_writers(void **state)
 {
 	const struct temp_dir *dir = *state;
 	const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct stream_error err = {.text = ""};
+	int fd;
 
 	put_listed(dir, "0.log=10");
 	temp_dir_put(dir, ".tmp-0123456789abcdef", "new");
@@ -323,9 +328,21 @@ only_old_temporary_files_go(void **state)
 	utimensat(dir->fd, ".tmp-fedcba9876543210", old, 0);
 	utimensat(dir->fd, ".tmp-not-ours", old, 0);
 	stream_partition_close(open_structure(dir));
+	assert_false(temp_dir_has(dir, ".tmp-fedcba9876543210"));
+	assert_false(temp_dir_has(dir, ".tmp-0123456789abcdef"));
+	assert_true(temp_dir_has(dir, ".tmp-not-ours"));
+	/* Another holds one of the other locks. */
+	fd = openat(dir->fd, STREAM_STATE_NAME, O_RDWR);
+	expect(stream_lock_take(
+		   fd, STREAM_LOCK_EXCLUSIVE, STREAM_LOCK_SYNC, 1, 0, &err),
+	    STREAM_OK, err);
+	temp_dir_put(dir, ".tmp-0123456789abcdef", "new");
+	temp_dir_put(dir, ".tmp-fedcba9876543210", "old");
+	utimensat(dir->fd, ".tmp-fedcba9876543210", old, 0);
+	stream_partition_close(open_structure(dir));
 	assert_true(temp_dir_has(dir, ".tmp-0123456789abcdef"));
 	assert_false(temp_dir_has(dir, ".tmp-fedcba9876543210"));
-	assert_true(temp_dir_has(dir, ".tmp-not-ours"));
+	close(fd);
 }
 
 static void
@@ -419,7 +436,7 @@ main(void)
 	    TEST(settling_can_be_cut_off_anywhere),
 	    TEST(what_was_done_is_told),
 	    TEST(a_damaged_swap_does_not_replace_good_logs),
-	    TEST(only_old_temporary_files_go),
+	    TEST(temporary_files_go_but_a_writers),
 	    TEST(a_failure_is_told_and_the_next_run_goes_on),
 	    TEST(only_a_used_segment_is_rolled),
 	};

@@ -25,7 +25,8 @@ enum stream_roll_reason {
 struct stream_roll_due {
 	enum stream_roll_reason reason;
 	struct stream_rolled rolled; /* as stream_roll says */
-	char why[160];               /* for people, no newline */
+	int64_t active_base; /* of the active segment before; -1: none */
+	char why[160];       /* for people, no newline */
 };
 
 /*

@@ -47,6 +47,9 @@ struct stream_retain_options {
 	int64_t older_ms;
 	int64_t keep_bytes;
 	int64_t keep_records;
+	/* Segments from this base offset on do not go by age: those that were
+	 * active not long ago.  -1: none. */
+	int64_t spare_from;
 	bool force_clock; /* also if the clock looks wrong */
 	bool force;       /* trim: also a topic that is compacted only */
 	bool network;     /* write to NFS, SMB and 9p as well */
@@ -87,14 +90,15 @@ struct stream_retain_segment {
 };
 
 struct stream_retained {
-	size_t segments; /* that went, or would */
-	int64_t records; /* in them */
-	uint64_t bytes;  /* of all their files, when they went; else of logs */
+	size_t segments;          /* that went, or would */
+	int64_t records;          /* in them */
+	uint64_t bytes;           /* of their logs */
 	int64_t log_start_offset; /* now */
 	int64_t log_end_offset;
 	bool locked; /* another holds the structure lock: nothing was done */
 	bool limits_left_out; /* those of options, being lenient */
 	bool only_active;     /* there was no closed segment */
+	size_t spared;        /* that would have gone but for spare_from */
 	bool active_is_used;  /* the active one holds records: strm roll */
 	/* By age all closed segments would have gone, and the clock is far
 	 * ahead of the newest record: the rule by age was left out. */

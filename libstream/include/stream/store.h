@@ -63,4 +63,12 @@ const char *stream_store_path(const struct stream_store *store);
  */
 int stream_store_recover(struct stream_store *store, struct stream_error *err);
 
+/*
+ * Remove the temporary files that processes that died left in the store path
+ * (borrowed), beside its partitions.  Where there is none, nothing is locked
+ * or made; and when another holds the structure lock, a file may be his, and
+ * stays.  For a regular run: that it fails does no harm, and is not told.
+ */
+void stream_store_tidy(const char *path, unsigned flags);
+
 #endif
