@@ -21,7 +21,7 @@ stream_hash_wide(const void *bytes, size_t n, uint64_t seed)
 
 /* The digest so far and that of the piece, in one. */
 void
-stream_digest_add(struct stream_digest *digest, const void *bytes, size_t n)
+stream_chain_add(struct stream_chain *digest, const void *bytes, size_t n)
 {
 	XXH128_hash_t hash = XXH3_128bits(bytes, n);
 	uint8_t both[32];
@@ -31,5 +31,5 @@ stream_digest_add(struct stream_digest *digest, const void *bytes, size_t n)
 	stream_store64(both + 16, hash.high64);
 	stream_store64(both + 24, hash.low64);
 	hash = XXH3_128bits(both, sizeof(both));
-	*digest = (struct stream_digest){hash.high64, hash.low64};
+	*digest = (struct stream_chain){hash.high64, hash.low64};
 }

@@ -30,18 +30,16 @@ struct stream_hash_wide stream_hash_wide(
  * of pieces, and can go on where it stopped, from the value alone.  Zero for no
  * piece.  SPEC section 15.1.
  */
-struct stream_digest {
+struct stream_chain {
 	uint64_t high;
 	uint64_t low;
 };
 
 /* Add the next piece, of n borrowed bytes. */
-void stream_digest_add(
-    struct stream_digest *digest, const void *bytes, size_t n);
+void stream_chain_add(struct stream_chain *digest, const void *bytes, size_t n);
 
 static inline bool
-stream_digest_is_same(
-    const struct stream_digest *a, const struct stream_digest *b)
+stream_chain_is_same(const struct stream_chain *a, const struct stream_chain *b)
 {
 	return a->high == b->high && a->low == b->low;
 }

@@ -89,6 +89,11 @@ bool stream_state_take_slot(
 bool stream_state_is_current(const struct stream_state *state,
     const struct stream_state_identity *identity);
 
+/* Was it written before the system booted?  Not known (no) when either of the
+ * two boots is not. */
+bool stream_state_is_of_before(const struct stream_state *state,
+    const struct stream_state_identity *identity);
+
 /* What the bell (bell.h) says while *state is the newest: another number after
  * each sync, the same after an append. */
 uint32_t stream_state_bell(const struct stream_state *state);

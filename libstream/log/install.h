@@ -43,7 +43,7 @@ struct stream_install_check {
 	bool closed;
 	int64_t interval_bytes; /* of the indexes */
 	uint64_t mark_at;
-	struct stream_digest mark;
+	struct stream_chain mark;
 	bool marked;
 	bool (*go_on)(void *context, uint64_t bytes); /* may be NULL */
 	void *context;

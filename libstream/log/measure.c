@@ -23,7 +23,7 @@ stream_measure_is_same(
     const struct stream_measure *a, const struct stream_measure *b)
 {
 	return a->bytes == b->bytes &&
-	       stream_digest_is_same(&a->digest, &b->digest);
+	       stream_chain_is_same(&a->digest, &b->digest);
 }
 
 static void
@@ -56,7 +56,7 @@ add(struct stream_measuring *how, struct stream_measure *measure,
 		status = how->batch(how->context, batch, bytes, err);
 	if (status != STREAM_OK)
 		return status;
-	stream_digest_add(&measure->digest, bytes, info->size);
+	stream_chain_add(&measure->digest, bytes, info->size);
 	measure->last_position = (int64_t)measure->bytes;
 	measure->bytes += info->size;
 	measure->next_offset = info->last_offset + 1;

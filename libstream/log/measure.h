@@ -17,7 +17,7 @@
 
 struct stream_measure {
 	uint64_t bytes; /* of whole batches */
-	struct stream_digest digest;
+	struct stream_chain digest;
 	int64_t next_offset; /* after the last of them */
 	int64_t records;
 	int64_t max_timestamp_ms;     /* -1: none */
@@ -43,7 +43,7 @@ struct stream_measuring {
 	void *context;
 	/* If the measure passes this byte, what it was there. */
 	uint64_t mark_at;
-	struct stream_digest mark;
+	struct stream_chain mark;
 	bool marked;
 	bool (*go_on)(void *context, uint64_t bytes); /* may be NULL */
 	void *go_on_context;

@@ -384,7 +384,7 @@ int
 stream_manifest_print(const struct stream_manifest *manifest, char **text,
     struct stream_error *err)
 {
-	struct stream_digest digest = {0, 0};
+	struct stream_chain digest = {0, 0};
 	char *printed = NULL;
 	size_t size;
 	FILE *to = open_memstream(&printed, &size);
@@ -393,7 +393,7 @@ stream_manifest_print(const struct stream_manifest *manifest, char **text,
 		return stream_fail_memory(err);
 	print_all(to, manifest);
 	if (fflush(to) == 0) {
-		stream_digest_add(&digest, printed, size);
+		stream_chain_add(&digest, printed, size);
 		fprintf(to, "end %016" PRIx64 "%016" PRIx64 "\n", digest.high,
 		    digest.low);
 	}

@@ -52,7 +52,7 @@ number(struct parsing *p, size_t i, int64_t least, int64_t most)
 }
 
 static bool
-take_digest(const char *text, struct stream_digest *digest)
+take_digest(const char *text, struct stream_chain *digest)
 {
 	char half[17] = {0};
 
@@ -327,7 +327,7 @@ take_line(struct parsing *p, char *line, struct stream_error *err)
 static int
 check_end(const char *text, size_t *size, struct stream_error *err)
 {
-	struct stream_digest said, found = {0, 0};
+	struct stream_chain said, found = {0, 0};
 	char line[33] = {0};
 	const char *end;
 
@@ -337,9 +337,9 @@ check_end(const char *text, size_t *size, struct stream_error *err)
 		    "manifest: is not whole");
 	end = text + *size - 37;
 	memcpy(line, end + 4, 32);
-	stream_digest_add(&found, text, *size - 37);
+	stream_chain_add(&found, text, *size - 37);
 	if (memcmp(end, "end ", 4) != 0 || end[36] != '\n' ||
-	    !take_digest(line, &said) || !stream_digest_is_same(&said, &found))
+	    !take_digest(line, &said) || !stream_chain_is_same(&said, &found))
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "manifest: is not whole");
 	*size -= 37;

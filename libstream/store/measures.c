@@ -169,9 +169,9 @@ scan_item(const char *line, struct stream_measures_item *item)
 static void
 put_end(const void *text, size_t size, char end[static END_SIZE + 1])
 {
-	struct stream_digest digest = {0, 0};
+	struct stream_chain digest = {0, 0};
 
-	stream_digest_add(&digest, text, size);
+	stream_chain_add(&digest, text, size);
 	snprintf(end, END_SIZE + 1, "end %016" PRIx64 "%016" PRIx64 "\n",
 	    digest.high, digest.low);
 }

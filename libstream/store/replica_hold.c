@@ -210,7 +210,7 @@ copy_tail(struct holding *h, int fd,
  * this one begins? */
 struct beginning {
 	uint64_t bytes;
-	struct stream_digest digest;
+	struct stream_chain digest;
 	bool wanted;
 	bool agrees;
 };
@@ -242,7 +242,7 @@ measure(struct holding *h, int fd, uint64_t limit, bool grows,
 	if (status != STREAM_OK)
 		return status;
 	begin->agrees =
-	    how.marked && stream_digest_is_same(&how.mark, &begin->digest);
+	    how.marked && stream_chain_is_same(&how.mark, &begin->digest);
 	return stream_measures_add(
 	    &look->fresh, h->name, segment->base_offset, fd, grows, m, err);
 }

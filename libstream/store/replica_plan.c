@@ -94,7 +94,7 @@ ready_whole(struct stream_apply_part *part,
 		check.mark_at = mine->measure.bytes;
 	status = stream_install_ready(part->incoming, &check, err);
 	*grows = check.marked && mine != NULL &&
-		 stream_digest_is_same(&check.mark, &mine->measure.digest);
+		 stream_chain_is_same(&check.mark, &mine->measure.digest);
 	return status;
 }
 

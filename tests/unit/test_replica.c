@@ -220,13 +220,13 @@ what_a_manifest_may_not_say_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-		struct stream_digest digest = {0, 0};
+		struct stream_chain digest = {0, 0};
 		struct stream_manifest *m;
 		char text[1000];
 		int size = snprintf(
 		    text, sizeof(text), "strm-manifest 1\n%s", lies[i]);
 
-		stream_digest_add(&digest, text, (size_t)size);
+		stream_chain_add(&digest, text, (size_t)size);
 		snprintf(text + size, sizeof(text) - (size_t)size,
 		    "end %016llx%016llx\n", (unsigned long long)digest.high,
 		    (unsigned long long)digest.low);
