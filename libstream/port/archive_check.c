@@ -123,6 +123,10 @@ try_seeking(int fd, const char *name,
 		return status;
 	checked->was_sought = true;
 	stream_archive_close(archive);
+	/* Who reads by the index must not see other things than who walks. */
+	if (checked->is_foreign)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "has an index, but not the members of such an archive");
 	return STREAM_OK;
 }
 
@@ -141,7 +145,7 @@ stream_archive_check(int fd, const char *name,
 		status = check_settings(&pass, err);
 	if (status == STREAM_OK) {
 		sum_up(&pass, &sum);
-		if (pass.is_ours && is_regular(fd))
+		if (is_regular(fd))
 			status = try_seeking(fd, name, options, &sum, err);
 	}
 	stream_pass_release(&pass);
