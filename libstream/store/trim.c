@@ -154,12 +154,12 @@ trim(struct stream_upkeep *upkeep, int64_t offset,
     const struct stream_retain_options *options, bool plan_only,
     struct stream_trimmed *trimmed, struct stream_error *err)
 {
-	int status = check_policy(upkeep, options, err);
+	int status = check_name(upkeep, err);
 
-	if (status == STREAM_OK)
-		status = check_name(upkeep, err);
 	if (status == STREAM_OK && !plan_only)
 		status = stream_upkeep_lock(upkeep, err);
+	if (status == STREAM_OK)
+		status = check_policy(upkeep, options, err);
 	if (status == STREAM_OK)
 		status = look(upkeep, trimmed, err);
 	if (status != STREAM_OK)

@@ -42,7 +42,8 @@ int stream_upkeep_open(const struct stream_place *place, unsigned flags,
     struct stream_error *err);
 
 /*
- * Open the partition: with its structure lock, or as any writer does.
+ * Open the partition: with its structure lock, or as any writer does.  What was
+ * loaded is loaded again under that lock: only then does it hold.
  * STREAM_EBUSY when another holds it; otherwise as stream_partition_open.
  */
 int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
