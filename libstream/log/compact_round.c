@@ -10,10 +10,13 @@
  * several segments and some of them are dirty.  So a log that has grown by many
  * small segments gets fewer, and a run without anything new changes no byte.
  */
+#include <unistd.h>
+
 #include "base/fail.h"
 #include "log/clean.h"
 #include "log/compact_map.h"
 #include "log/compact_private.h"
+#include "log/structure.h"
 #include "log/swap.h"
 
 /* ---- the map ------------------------------------------------------------ */
@@ -26,6 +29,7 @@ struct round {
 	bool *declared; /* gaps were, in an earlier round or group */
 	int64_t dirty;  /* the clean point as it was */
 	int64_t groups; /* so far */
+	int made;       /* descriptor of the group's new log */
 	struct stream_clean_stats stats; /* of all groups */
 };
 
@@ -108,6 +112,7 @@ set_rules(struct round *r)
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
 	    .dry_run = !r->writes,
+	    .made = &r->made,
 	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
@@ -128,13 +133,17 @@ swap(struct round *r, size_t first, size_t count, struct stream_error *err)
 
 	if (!*r->declared)
 		status = source->declare_gaps(source->store, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_partition_check_structure(source->partition, err);
 	if (status != STREAM_OK) {
-		stream_swap_discard(source->dirfd, r->c->look.bases[first]);
+		stream_swap_discard(
+		    source->dirfd, r->c->look.bases[first], r->made);
 		return status;
 	}
 	*r->declared = true;
 	return stream_swap_commit(
-	    source->dirfd, r->c->look.bases + first, count, err);
+	    source->dirfd, r->c->look.bases + first, count, r->made, err);
 }
 
 /* Is it worth one file in place of several, though nothing goes?  Only where
@@ -195,8 +204,11 @@ clean_group(
 		return status;
 	stream_clean_stats_add(&r->stats, &stats);
 	count_group(r, *count, outcome == STREAM_CLEAN_WRITTEN);
-	return outcome == STREAM_CLEAN_WRITTEN ? swap(r, first, *count, err)
-					       : STREAM_OK;
+	if (outcome != STREAM_CLEAN_WRITTEN)
+		return STREAM_OK;
+	status = swap(r, first, *count, err);
+	close(r->made);
+	return status;
 }
 
 /* ---- a group of a plan -------------------------------------------------- */

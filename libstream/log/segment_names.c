@@ -33,7 +33,7 @@ stream_segment_rename_file(int dirfd, int64_t base_offset,
 
 	put(base_offset, kind, from, old);
 	put(base_offset, kind, to, new);
-	if (renameat(dirfd, old, dirfd, new) == 0 || errno == ENOENT)
+	if (renameat(dirfd, old, dirfd, new) == 0)
 		return STREAM_OK;
 	return stream_fail_sys(err, "%s: cannot rename to %s", old, new);
 }
@@ -67,6 +67,8 @@ stream_segment_put_away(int dirfd, int64_t base_offset,
 	    STREAM_NAME_PLAIN, STREAM_NAME_DELETED, &why);
 	if (status != STREAM_OK && (why.sys == ENOSPC || why.sys == EDQUOT))
 		status = stream_dir_remove_file(dirfd, text, &why);
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
 	if (status != STREAM_OK) {
 		if (err != NULL)
 			*err = why;

@@ -19,8 +19,8 @@ enum { STREAM_SEGMENT_KINDS = 4 };
 extern const enum stream_name_kind stream_segment_kinds[STREAM_SEGMENT_KINDS];
 
 /*
- * Rename one file from one state to another, over what may be there.  One that
- * is not there is left out.  STREAM_EIO.
+ * Rename one file from one state to another, over what may be there.
+ * STREAM_ENOENT when there is none; STREAM_EIO.
  */
 int stream_segment_rename_file(int dirfd, int64_t base_offset,
     enum stream_name_kind kind, enum stream_name_state from,

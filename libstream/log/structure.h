@@ -37,6 +37,14 @@ int stream_partition_open_structure(int dirfd,
     struct stream_error *err);
 
 /*
+ * Is the structure lock still what others would take?  It went with the state
+ * file if someone replaced that: nothing more may be changed then.
+ * STREAM_EBUSY.
+ */
+int stream_partition_check_structure(
+    const struct stream_partition *partition, struct stream_error *err);
+
+/*
  * Begin a new segment if the active one holds a batch; *rolled tells.  The log
  * up to here is durable then.  Needs no structure lock: any open handle will
  * do.  Errors as stream_partition_sync and stream_partition_open.

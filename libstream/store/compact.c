@@ -105,6 +105,7 @@ make_source(
 {
 	return (struct stream_compact_source){
 	    .dirfd = upkeep->dirfd,
+	    .partition = upkeep->partition,
 	    .config = upkeep->log,
 	    .min_ratio = upkeep->topic.min_cleanable_dirty_ratio,
 	    .min_lag_ms = upkeep->topic.min_compaction_lag_ms,

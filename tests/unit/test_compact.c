@@ -6,6 +6,7 @@
 #include "file/dir.h"
 #include "log/compact.h"
 #include "log/keymap.h"
+#include "log/structure.h"
 #include "log/view.h"
 
 enum { DAY_MS = 86400000 };
@@ -157,9 +158,15 @@ run(struct store *store, const struct how *how, bool writes,
 {
 	struct stream_compact_options options;
 	struct stream_compact_source source = make_source(store, how, &options);
+	struct stream_partition *partition = NULL;
 	struct stream_compact *compact;
 	int status;
 
+	if (writes)
+		expect(stream_partition_open_structure(
+			   source.dirfd, &source.config, &partition, err),
+		    STREAM_OK, *err);
+	source.partition = partition;
 	expect(stream_compact_new(STREAM_COMPACT_CLEAN, &compact, err),
 	    STREAM_OK, *err);
 	status = writes ? stream_log_compact_run(&source, compact, err)
@@ -167,6 +174,7 @@ run(struct store *store, const struct how *how, bool writes,
 	if (status == STREAM_OK)
 		*sum = *stream_compact_sum(compact);
 	stream_compact_free(compact);
+	stream_partition_close(partition);
 	return status;
 }
 
@@ -220,7 +228,7 @@ expect_tidy(const struct store *store, const char *name)
 	     n = stream_dir_next(&names, n)) {
 		struct stream_name parsed;
 
-		if (!stream_name_parse(n, &parsed) ||
+		if (stream_name_parse(n, &parsed) &&
 		    parsed.state != STREAM_NAME_PLAIN)
 			fail_msg("%s: %s is left", name, n);
 	}

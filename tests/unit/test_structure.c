@@ -70,6 +70,12 @@ what_it_was_opened_with_must_stay(void **state)
 	fx_remove(dir, STREAM_STATE_NAME);
 	expect(stream_partition_roll_used(holder, &rolled, &err), STREAM_EBUSY,
 	    err);
+	expect(
+	    stream_partition_check_structure(holder, &err), STREAM_EBUSY, err);
+	/* Moved away it keeps a name, and is not what others lock. */
+	fx_put(dir, STREAM_STATE_NAME, "", 0);
+	expect(
+	    stream_partition_check_structure(holder, &err), STREAM_EBUSY, err);
 	stream_partition_close(holder);
 }
 
