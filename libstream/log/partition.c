@@ -108,6 +108,7 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 		bool there;
 		int status = take(partition, byte, timeout_ms, err);
 
+		partition->refused = status == STREAM_EBUSY;
 		if (status != STREAM_OK)
 			return status;
 		status = is_still_there(partition, &there, err);

@@ -77,6 +77,11 @@ stream_partition_open_structure(int dirfd,
 	if (status != STREAM_OK)
 		return status;
 	status = stream_partition_lock_structure(new, err);
+	if (status != STREAM_OK && new->refused && config->structure_at_once) {
+		stream_partition_close(new);
+		*partition = NULL;
+		return STREAM_OK;
+	}
 	if (status == STREAM_OK)
 		status = stream_partition_lock(new, err);
 	if (status == STREAM_OK) {

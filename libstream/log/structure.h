@@ -25,7 +25,9 @@
  * retention left is finished or undone as Kafka's loader does: files that
  * do not count are removed, swap files that count take their plain names.
  * config is borrowed and copied.  Gives *partition; free it with
- * stream_partition_close.  All calls of partition.h may be made on it.
+ * stream_partition_close.  It is NULL when another holds the structure lock and
+ * structure_at_once was set: then nothing was done, and that is no error.  All
+ * calls of partition.h may be made on it.
  *
  * STREAM_EBUSY     another holds the structure lock
  * STREAM_ECORRUPT  damage that a writer must not touch, or a damaged swap file

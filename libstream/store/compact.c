@@ -222,7 +222,7 @@ run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
 	upkeep->log.note = options->note;
 	upkeep->log.note_context = options->context;
 	status = stream_upkeep_lock(upkeep, err);
-	if (status == STREAM_EBUSY && options->if_unlocked)
+	if (status == STREAM_OK && upkeep->partition == NULL)
 		return stream_compact_new(STREAM_COMPACT_LOCKED, compact, err);
 	if (status == STREAM_OK)
 		status = check_policy(upkeep, options, &verdict, err);

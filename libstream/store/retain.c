@@ -224,10 +224,10 @@ stream_retain_run(const struct stream_place *place,
 		upkeep.log.note = options->note;
 		upkeep.log.note_context = options->context;
 		status = stream_upkeep_lock(&upkeep, err);
-		if (status == STREAM_OK)
-			status = run(&upkeep, options, retain, err);
-		else if (status == STREAM_EBUSY && options->if_unlocked)
+		if (status == STREAM_OK && upkeep.partition == NULL)
 			status = tell_locked(&upkeep, retain, err);
+		else if (status == STREAM_OK)
+			status = run(&upkeep, options, retain, err);
 		if (status != STREAM_OK)
 			stream_upkeep_fail(place, status, err);
 	}

@@ -114,7 +114,8 @@ open_partition(
 {
 	int status = open(upkeep->dirfd, &upkeep->log, &upkeep->partition, err);
 
-	if (status != STREAM_OK || !upkeep->place->is_ours)
+	if (status != STREAM_OK || upkeep->partition == NULL ||
+	    !upkeep->place->is_ours)
 		return status;
 	return stream_store_check_partition(upkeep->store, upkeep->place->topic,
 	    upkeep->place->partition, upkeep->dirfd, err);

@@ -44,7 +44,8 @@ int stream_upkeep_open(const struct stream_place *place, unsigned flags,
 /*
  * Open the partition: with its structure lock, or as any writer does.  What was
  * loaded is loaded again under that lock: only then does it hold.
- * STREAM_EBUSY when another holds it; otherwise as stream_partition_open.
+ * STREAM_EBUSY when another holds it; with log.structure_at_once partition is
+ * NULL then, and that is no error.  Otherwise as stream_partition_open.
  */
 int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
 int stream_upkeep_write(struct stream_upkeep *upkeep, struct stream_error *err);

@@ -241,6 +241,15 @@ log_sums() {
     [ "$(what t)" = "0 a=1,1 a=2" ]
 }
 
+@test "only another run is left out by --if-unlocked, not a writer in the way" {
+    topic t
+    put t a=1 a=2
+    strm roll -q t
+    append_lock t 0
+    run -5 --separate-stderr strm compact --if-unlocked --lock-timeout 50ms t
+    [[ $stderr == "strm: t-0: "* && $stderr != *"left out"* ]]
+}
+
 @test "another run at work is waited for, or left out" {
     topic t
     put t a=1 a=2

@@ -321,6 +321,13 @@ for name, time in (("0" * 20, 1 << 50), ("0" * 18 + "30", 1000)):
     [ "$(segments t)" = "30 40" ]
 }
 
+@test "only another run is left out by --if-unlocked, not a writer in the way" {
+    december t
+    append_lock t 0
+    run -5 --separate-stderr strm retain --keep-records 0 --if-unlocked --lock-timeout 50ms t
+    [[ $stderr == "strm: t-0: "* && $stderr != *"left out"* ]]
+}
+
 @test "another run's lock is exit 5, and 0 with --if-unlocked" {
     december t
     december u
