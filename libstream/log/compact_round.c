@@ -16,6 +16,7 @@
 #include "log/clean.h"
 #include "log/compact_map.h"
 #include "log/compact_private.h"
+#include "log/segment_names.h"
 #include "log/structure.h"
 #include "log/swap.h"
 
@@ -29,6 +30,7 @@ struct round {
 	bool *declared; /* gaps were, in an earlier round or group */
 	int64_t dirty;  /* the clean point as it was */
 	int64_t groups; /* so far */
+	bool synced;    /* the segments whose keys were mapped */
 	int made;       /* descriptor of the group's new log */
 	struct stream_clean_stats stats; /* of all groups */
 };
@@ -124,6 +126,23 @@ set_rules(struct round *r)
 
 /* ---- its groups --------------------------------------------------------- */
 
+/* What goes, goes for newer records.  Those of segments that strm closed are
+ * durable; a broker's may not be. */
+static int
+sync_mapped(struct round *r, struct stream_error *err)
+{
+	const struct stream_compacting *c = r->c;
+	size_t end = stream_compacting_reach(c, r->rules.mapped_end);
+	int status = STREAM_OK;
+
+	for (size_t i = first_dirty(c, r->dirty);
+	     i < end && !r->synced && status == STREAM_OK; i++)
+		status = stream_segment_sync_log(
+		    c->source->dirfd, c->look.bases[i], err);
+	r->synced = status == STREAM_OK;
+	return status;
+}
+
 /* Before the first swap, so that a reader who sees it knows of gaps. */
 static int
 swap(struct round *r, size_t first, size_t count, struct stream_error *err)
@@ -133,6 +152,8 @@ swap(struct round *r, size_t first, size_t count, struct stream_error *err)
 
 	if (!*r->declared)
 		status = source->declare_gaps(source->store, err);
+	if (status == STREAM_OK)
+		status = sync_mapped(r, err);
 	if (status == STREAM_OK)
 		status =
 		    stream_partition_check_structure(source->partition, err);

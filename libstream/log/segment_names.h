@@ -34,6 +34,11 @@ int stream_segment_rename_file(int dirfd, int64_t base_offset,
 int stream_segment_put_away(int dirfd, int64_t base_offset,
     enum stream_name_kind kind, uint64_t *bytes, struct stream_error *err);
 
+/* Make a closed segment's log durable: of one that another program closed it is
+ * not known.  STREAM_ENOENT, STREAM_EIO. */
+int stream_segment_sync_log(
+    int dirfd, int64_t base_offset, struct stream_error *err);
+
 /* Remove one file in this state.  STREAM_EIO. */
 int stream_segment_remove_file(int dirfd, int64_t base_offset,
     enum stream_name_kind kind, enum stream_name_state state,

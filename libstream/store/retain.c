@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "codec/batch.h"
+#include "file/io.h"
 #include "log/retain.h"
 #include "log/retire.h"
 #include "store/upkeep.h"
@@ -146,8 +147,11 @@ raise_log_start(const struct stream_upkeep *upkeep,
 	*careful = !upkeep->is_named;
 	if (*careful || offset <= upkeep->log.log_start_offset)
 		return STREAM_OK;
-	status = stream_store_set_log_start(
-	    upkeep->store, place->topic, place->partition, offset, &why);
+	/* The segment that begins there, which a broker may have made. */
+	status = stream_io_sync_dir(upkeep->dirfd, &why);
+	if (status == STREAM_OK)
+		status = stream_store_set_log_start(upkeep->store, place->topic,
+		    place->partition, offset, &why);
 	*careful = is_full(status, &why) || status == STREAM_ECORRUPT;
 	if (*careful)
 		note_careful(options, &why);

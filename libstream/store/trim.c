@@ -13,9 +13,11 @@
 
 #include "base/fail.h"
 #include "codec/batch.h"
+#include "file/io.h"
 #include "file/name.h"
 #include "log/retain.h"
 #include "log/retire.h"
+#include "log/segment_names.h"
 #include "log/summary.h"
 #include "log/view.h"
 #include "store/upkeep.h"
@@ -123,12 +125,36 @@ look(const struct stream_upkeep *upkeep, struct stream_trimmed *trimmed,
 
 /* ---- trimming ----------------------------------------------------------- */
 
+/* The segment that offset stands in, or ends: a broker may have closed it. */
+static int
+sync_up_to(const struct stream_upkeep *upkeep, int64_t offset,
+    struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int status = stream_view_load(upkeep->dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (i = view.count;
+	     i > 0 && view.segments[i - 1].base_offset >= offset; i--)
+		;
+	if (i > 0)
+		status = stream_segment_sync_log(
+		    upkeep->dirfd, view.segments[i - 1].base_offset, err);
+	stream_view_release(&view);
+	return status == STREAM_OK ? stream_io_sync_dir(upkeep->dirfd, err)
+				   : status;
+}
+
 static int
 raise(struct stream_upkeep *upkeep, int64_t offset, struct stream_error *err)
 {
 	const struct stream_place *place = upkeep->place;
 	int status = stream_partition_sync(upkeep->partition, err);
 
+	if (status == STREAM_OK)
+		status = sync_up_to(upkeep, offset, err);
 	if (status == STREAM_OK)
 		status = stream_store_set_log_start(
 		    upkeep->store, place->topic, place->partition, offset, err);
