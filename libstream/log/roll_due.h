@@ -30,8 +30,9 @@ struct stream_roll_source {
 };
 
 /*
- * Look at the newest segment.  due->reason and due->why are set, the rest is
- * not.  Takes no lock.  STREAM_EINTR, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
+ * Look at the newest segment.  due->reason and due->why are set, and
+ * due->rolled.base_offset, the one that was looked at, if there is a reason.
+ * Takes no lock.  STREAM_EINTR, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
  */
 int stream_log_roll_due(const struct stream_roll_source *source,
     struct stream_roll_due *due, struct stream_error *err);

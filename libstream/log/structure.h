@@ -47,12 +47,13 @@ int stream_partition_check_structure(
     const struct stream_partition *partition, struct stream_error *err);
 
 /*
- * Begin a new segment if the active one holds a batch; *rolled tells.  The log
- * up to here is durable then.  Needs no structure lock: any open handle will
+ * Begin a new segment if the active one holds a batch and has the base offset
+ * expected, if that is not -1; *rolled tells.  The log up to here is durable
+ * then.  Needs no structure lock: any open handle will
  * do.  Errors as stream_partition_sync and stream_partition_open.
  */
-int stream_partition_roll_used(
-    struct stream_partition *partition, bool *rolled, struct stream_error *err);
+int stream_partition_roll_used(struct stream_partition *partition,
+    int64_t expected, bool *rolled, struct stream_error *err);
 
 /*
  * Base offset of the active segment, as of the last call on this handle that

@@ -287,8 +287,8 @@ plan_roll(const struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 }
 
 static int
-roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
-    struct stream_error *err)
+roll(struct stream_upkeep *upkeep, int64_t expected,
+    struct stream_rolled *rolled, struct stream_error *err)
 {
 	int status = stream_upkeep_write(upkeep, err);
 	int64_t base;
@@ -296,8 +296,8 @@ roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 	if (status != STREAM_OK)
 		return status;
 	base = stream_partition_active_base(upkeep->partition);
-	status =
-	    stream_partition_roll_used(upkeep->partition, &rolled->rolled, err);
+	status = stream_partition_roll_used(
+	    upkeep->partition, expected, &rolled->rolled, err);
 	if (status != STREAM_OK)
 		return status;
 	rolled->base_offset = base;
@@ -306,9 +306,9 @@ roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 }
 
 int
-stream_roll(const struct stream_place *place,
-    const struct stream_retain_options *options, bool plan_only,
-    struct stream_rolled *rolled, struct stream_error *err)
+stream_roll_expected(const struct stream_place *place,
+    const struct stream_retain_options *options, int64_t expected,
+    bool plan_only, struct stream_rolled *rolled, struct stream_error *err)
 {
 	struct stream_rolled made = {.rolled = false};
 	struct stream_upkeep upkeep;
@@ -316,7 +316,7 @@ stream_roll(const struct stream_place *place,
 
 	if (status == STREAM_OK) {
 		status = plan_only ? plan_roll(&upkeep, &made, err)
-				   : roll(&upkeep, &made, err);
+				   : roll(&upkeep, expected, &made, err);
 		if (status != STREAM_OK)
 			stream_upkeep_fail(place, status, err);
 	}
@@ -324,4 +324,12 @@ stream_roll(const struct stream_place *place,
 		*rolled = made;
 	stream_upkeep_close(&upkeep);
 	return status;
+}
+
+int
+stream_roll(const struct stream_place *place,
+    const struct stream_retain_options *options, bool plan_only,
+    struct stream_rolled *rolled, struct stream_error *err)
+{
+	return stream_roll_expected(place, options, -1, plan_only, rolled, err);
 }

@@ -8,6 +8,7 @@
 #define STREAM_STORE_UPKEEP_H
 
 #include <stream/address.h>
+#include <stream/retain.h>
 #include <stream/topic_config.h>
 
 #include "log/log_config.h"
@@ -51,6 +52,12 @@ int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
 int stream_upkeep_write(struct stream_upkeep *upkeep, struct stream_error *err);
 
 void stream_upkeep_close(struct stream_upkeep *upkeep);
+
+/* As stream_roll, if the active segment has the base offset expected, or that
+ * is -1. */
+int stream_roll_expected(const struct stream_place *place,
+    const struct stream_retain_options *options, int64_t expected,
+    bool plan_only, struct stream_rolled *rolled, struct stream_error *err);
 
 /* "TOPIC-P: " in front of err. */
 int stream_upkeep_fail(

@@ -522,7 +522,7 @@ write_and_roll(struct stream_partition *partition)
 	compactor.next = stream_partition_next_offset(partition);
 	if (status == STREAM_OK)
 		status = stream_partition_roll_used(
-		    partition, &rolled, &compactor.err);
+		    partition, -1, &rolled, &compactor.err);
 	return status;
 }
 
