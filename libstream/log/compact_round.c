@@ -178,7 +178,11 @@ is_due(const struct round *r, size_t first, size_t count)
 	return count > 1 && after->base_offset > r->dirty;
 }
 
-/* Sources that do not fit into one segment are fewer the next time. */
+/*
+ * Sources that do not fit into one segment are fewer the next time.  One alone
+ * can grow by horizons, which make deltas of times long; without them it does
+ * not, and its tombstones stay.
+ */
 static int
 filter(struct round *r, size_t first, size_t *count,
     enum stream_clean_outcome *outcome, struct stream_clean_stats *stats,
@@ -187,7 +191,7 @@ filter(struct round *r, size_t first, size_t *count,
 	const int64_t *bases = r->c->look.bases + first;
 	int status;
 
-	do {
+	for (r->rules.no_horizons = false;;) {
 		*stats = (struct stream_clean_stats){0};
 		r->rules.next_base = bases[*count];
 		r->rules.always = is_due(r, first, *count);
@@ -195,8 +199,11 @@ filter(struct round *r, size_t first, size_t *count,
 		    &r->rules, outcome, stats, err);
 		if (status != STREAM_OK || *outcome != STREAM_CLEAN_TOO_LARGE)
 			return status;
-		*count = *count / 2;
-	} while (*count > 0);
+		if (*count == 1 && r->rules.no_horizons)
+			break;
+		r->rules.no_horizons = *count == 1;
+		*count = (*count + 1) / 2;
+	}
 	return stream_fail(err, STREAM_ETOOBIG, STREAM_POS_NONE,
 	    "the segment at offset %lld is too large to be written anew",
 	    (long long)bases[0]);
