@@ -145,7 +145,8 @@ stream_compact_decide(const struct stream_compact_facts *segments, size_t count,
 	sum->from_offset =
 	    first_dirty(segments, count, limits, start, sum->log_end_offset);
 	sum->clean_offset = sum->from_offset;
-	/* What is open below the log start holds up nobody. */
+	/* What is open from below the log start counts as open from there on,
+	 * as in Kafka. */
 	set_bound(segments, count,
 	    stable_offset > start ? stable_offset : start, limits, sum);
 	add_bytes(segments, count, sum);
