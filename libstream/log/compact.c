@@ -93,8 +93,8 @@ stream_compacting_begin(struct stream_compacting *c,
 	status =
 	    source->clean_point(source->store, &c->limits.clean_point, err);
 	if (status == STREAM_OK)
-		status = stream_compact_look_load(source->dirfd,
-		    source->options->now_ms, c->cap, &c->look, err);
+		status = stream_compact_look_load(
+		    source->dirfd, source->options, c->cap, &c->look, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_compact_decide(c->look.segments, c->look.count,

@@ -526,6 +526,39 @@ a_transaction_is_known_in_the_next_segment(void **state)
 	end(&round);
 }
 
+static bool
+stop(void *context, uint64_t bytes)
+{
+	assert_int_equal(bytes, 0);
+	++*(int *)context;
+	return false;
+}
+
+/* All of a log is read when it has transactions: not to be waited for. */
+static void
+learning_can_be_stopped(void **state)
+{
+	static const int64_t bases[] = {0};
+	static char log[400000];
+	struct temp_dir *dir = *state;
+	struct stream_error err = {.text = ""};
+	struct stream_clean_txn *txn;
+	size_t n = 0;
+	int asked = 0;
+
+	for (int i = 0; i < 16000; i++)
+		n += (size_t)snprintf(
+		    log + n, sizeof(log) - n, "%d p7 T a=1|", i);
+	snprintf(log + n, sizeof(log) - n, "16000 p7 C");
+	lt_put_log(dir, 0, log);
+	expect(stream_clean_txn_new(&txn, &err), STREAM_OK, err);
+	stream_clean_txn_watch(txn, stop, &asked);
+	expect(stream_clean_txn_learn(txn, dir->fd, bases, 1, CAP, &err),
+	    STREAM_EINTR, err);
+	assert_int_equal(asked, 1);
+	stream_clean_txn_free(txn);
+}
+
 static void
 an_open_transaction_bounds_what_is_stable(void **state)
 {
@@ -1085,6 +1118,7 @@ main(void)
 	    in_dir(without_horizons_tombstones_stay),
 	    in_dir(several_segments_become_one),
 	    in_dir(a_transaction_is_known_in_the_next_segment),
+	    in_dir(learning_can_be_stopped),
 	    in_dir(an_open_transaction_bounds_what_is_stable),
 	    in_dir(what_does_not_fit_is_given_back),
 	    in_dir(threads_make_the_same),
