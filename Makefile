@@ -34,11 +34,21 @@ LINK := -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
 LIB_SRC := $(wildcard libstream/*/*.c)
 LIB_SRC := $(filter-out libstream/include/%,$(LIB_SRC))
 CMD_SRC := $(wildcard cmd/*.c cmd/cli/*.c)
+# Apart from the rest: only strm-archive is linked with libarchive, whose own
+# libraries would double the time that strm takes to start.
+ARCHIVE_LIB_SRC := $(wildcard libstream/port/archive*.c)
+ARCHIVE_CMD_SRC := $(wildcard cmd/archive*.c)
+ARCHIVE_SRC := $(ARCHIVE_LIB_SRC) $(ARCHIVE_CMD_SRC)
+LIB_SRC := $(filter-out $(ARCHIVE_SRC),$(LIB_SRC))
+CMD_SRC := $(filter-out $(ARCHIVE_SRC),$(CMD_SRC))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/fault/*.c tests/tools/*.c bench/*.c)
 PRELOAD_SRC := tests/fault/nomem.c
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(O)/%.o)
+ARCHIVE_LIB_OBJ := $(ARCHIVE_LIB_SRC:%.c=$(O)/%.o)
+ARCHIVE_CMD_OBJ := $(ARCHIVE_CMD_SRC:%.c=$(O)/%.o)
+ARCHIVE_OBJ := $(ARCHIVE_LIB_OBJ) $(ARCHIVE_CMD_OBJ)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
 TOOL_BIN := $(patsubst %.c,$(O)/%,$(filter-out $(PRELOAD_SRC),$(TOOL_SRC))) \
 	$(PRELOAD_SRC:%.c=$(O)/%.so)
@@ -57,7 +67,7 @@ else
 say = @:
 endif
 
-all: $(O)/strm $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc $(O)/refdec ## build strm and libstream
+all: $(O)/strm $(O)/strm-archive $(O)/strm-restore $(O)/libstream.a $(O)/libstream.so $(O)/libstream.pc $(O)/refdec ## build strm and libstream
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n",$$1,$$2}' Makefile
@@ -67,8 +77,9 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(OURS) $(INC) -MMD -MP $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(LIB_OBJ): INC := -Ilibstream -Ilibstream/include
-$(CMD_OBJ): VERSION
+$(LIB_OBJ) $(ARCHIVE_LIB_OBJ): INC := -Ilibstream -Ilibstream/include
+$(CMD_OBJ) $(ARCHIVE_CMD_OBJ): VERSION
+$(ARCHIVE_CMD_OBJ): INC := -Icmd -Ilibstream -Ilibstream/include -DSTRM_VERSION='"$(VERSION)"'
 $(CMD_OBJ): INC := -Icmd -Ilibstream/include -DSTRM_VERSION='"$(VERSION)"'
 
 $(O)/libstream.a: $(LIB_OBJ)
@@ -99,6 +110,16 @@ $(O)/strm: $(CMD_OBJ) $(O)/libstream.a
 	$(Q)$(CC) -pie $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(STATIC_LIBS) -lisal -lm
 
+# All commands are in it too, for those that read an archive in place.
+$(O)/strm-archive: $(ARCHIVE_OBJ) $(filter-out $(O)/cmd/strm.o,$(CMD_OBJ)) $(O)/libstream.a
+	$(say) LD $@
+	$(Q)$(CC) -pie $(LINK) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(SHARED_LIBS) -larchive -lm
+
+# One program: its name says what it does.
+$(O)/strm-restore: $(O)/strm-archive
+	$(Q)ln -sf $(<F) $@
+
 # The second decoder: no code of ours, no header of ours.
 REFDEC_SRC := $(wildcard format/refdec/*.c)
 $(O)/refdec: $(REFDEC_SRC) format/refdec/refdec.h Makefile
@@ -107,7 +128,7 @@ $(O)/refdec: $(REFDEC_SRC) format/refdec/refdec.h Makefile
 	$(Q)$(CC) $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $(REFDEC_SRC) \
 		-lzstd -llz4 -lsnappy -lz
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_BIN:=.d) $(TOOL_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(ARCHIVE_OBJ:.o=.d) $(UNIT_BIN:=.d) $(TOOL_BIN:=.d)
 
 # --- tests ---------------------------------------------------------------
 
@@ -116,8 +137,11 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libstream.a $(filter-out $(O)/cmd/strm.o,
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(WARN) -pthread -Itests -Icmd -Ilibstream \
 		-Ilibstream/include -MMD -MP $(CFLAGS) $(LDFLAGS) -o $@ $< \
-		$(filter $(O)/cmd/cli/%.o,$^) $(O)/libstream.a \
-		$(SHARED_LIBS) -lcmocka -lm
+		$(filter $(O)/cmd/cli/%.o $(ARCHIVE_LIB_OBJ),$^) \
+		$(O)/libstream.a $(SHARED_LIBS) $(ARCHIVE_LIBS) -lcmocka -lm
+
+$(O)/tests/unit/test_archive: $(ARCHIVE_LIB_OBJ)
+$(O)/tests/unit/test_archive: ARCHIVE_LIBS := -larchive
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
 	$(say) CC $@
@@ -200,7 +224,8 @@ FUZZ_CFLAGS ?= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 FUZZ_SRC := $(wildcard tests/fuzz/*.c) format/refdec/refdec.c \
 	format/refdec/codecs.c
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(O)/fuzz/%.o)
-FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_LIB_OBJ := $(LIB_SRC:%.c=$(O)/fuzz/%.o) \
+	$(ARCHIVE_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_SECONDS ?= 3600
 
 $(O)/fuzz/%.o: %.c Makefile
@@ -213,7 +238,7 @@ $(O)/fuzz/%.o: %.c Makefile
 $(O)/fuzz/strm-fuzz: $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)
 	$(say) LD $@
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ \
-		$(SHARED_LIBS) -lm
+		$(SHARED_LIBS) -larchive -lm
 
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_LIB_OBJ:.o=.d)
 
@@ -250,7 +275,8 @@ install: all ## install under $(DESTDIR)$(PREFIX)
 		'$(DESTDIR)$(DATADIR)/bash-completion/completions' \
 		'$(DESTDIR)$(DATADIR)/zsh/site-functions' \
 		'$(DESTDIR)$(DATADIR)/fish/vendor_completions.d'
-	install -m 755 $(O)/strm '$(DESTDIR)$(BINDIR)'
+	install -m 755 $(O)/strm $(O)/strm-archive '$(DESTDIR)$(BINDIR)'
+	ln -sf strm-archive '$(DESTDIR)$(BINDIR)/strm-restore'
 	install -m 644 $(O)/libstream.a $(O)/libstream.so.$(SOVERSION) \
 		'$(DESTDIR)$(LIBDIR)'
 	ln -sf libstream.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libstream.so'
@@ -272,7 +298,9 @@ install: all ## install under $(DESTDIR)$(PREFIX)
 		'$(DESTDIR)$(DATADIR)/fish/vendor_completions.d'
 
 uninstall: ## remove what install put there
-	rm -f '$(DESTDIR)$(BINDIR)/strm' '$(DESTDIR)$(LIBDIR)/libstream.a' \
+	rm -f '$(DESTDIR)$(BINDIR)/strm' '$(DESTDIR)$(BINDIR)/strm-archive' \
+		'$(DESTDIR)$(BINDIR)/strm-restore' \
+		'$(DESTDIR)$(LIBDIR)/libstream.a' \
 		'$(DESTDIR)$(LIBDIR)/libstream.so' \
 		'$(DESTDIR)$(LIBDIR)/libstream.so.$(SOVERSION)' \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/libstream.pc' \

@@ -20,6 +20,9 @@ extern const struct cli_command retain_command;
 extern const struct cli_command trim_command;
 extern const struct cli_command compact_command;
 extern const struct cli_command maintain_command;
+extern const struct cli_command replicate_rsync_command;
 extern const struct cli_command diff_command;
+extern const struct cli_command promote_command;
+extern const struct cli_command fence_command;
 
 #endif

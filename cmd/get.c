@@ -206,31 +206,64 @@ print_met(struct get *get, struct stream_error *err)
 	return status;
 }
 
+/* *end is the offset of the record after the range. */
+static int
+look_in_range(struct get *get, const struct stream_place *place,
+    const struct stream_reader_options *how, int64_t *end,
+    struct stream_error *err)
+{
+	struct stream_reader *reader;
+	int status = stream_reader_open(place, how, &reader, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = look_in(get, place, reader, err);
+	*end = stream_reader_position(reader);
+	stream_reader_close(reader);
+	return status;
+}
+
+static int
+look_in_newer(struct get *get, const struct stream_place *place,
+    struct stream_reader_options how, int64_t end, struct stream_error *err)
+{
+	int64_t last = -1;
+	int status = STREAM_OK;
+
+	how.flags |= STREAM_READER_CLAMP;
+	for (int i = 0; status == STREAM_OK && last != end && i < READING_TIMES;
+	     i++) {
+		last = end;
+		how.range = reading_since(end);
+		status = look_in_range(get, place, &how, &end, err);
+	}
+	return status;
+}
+
 static int
 look_in_place(
     struct get *get, const struct stream_place *place, struct stream_error *err)
 {
 	struct stream_reader_options how =
 	    reader_options_for(&get->opts->reader);
-	struct stream_reader *reader;
 	struct stream_origin origin;
+	int64_t end;
 	int status =
 	    stream_origin_init(&origin, place->topic, place->partition, err);
 
+	if (status != STREAM_OK)
+		return status;
 	how.range = get->address.range;
 	how.note = note;
 	how.note_context = get->context;
 	how.hole = holes_tell;
 	how.hole_context = &get->holes;
-	if (status == STREAM_OK)
-		status = stream_reader_open(place, &how, &reader, err);
-	if (status != STREAM_OK)
-		return status;
 	for (size_t i = 0; i < get->count; i++)
 		if (belongs(get, &get->wanted[i], place))
 			get->wanted[i].origin = origin;
-	status = look_in(get, place, reader, err);
-	stream_reader_close(reader);
+	status = look_in_range(get, place, &how, &end, err);
+	if (status == STREAM_OK && !reading_has_end(&how.range))
+		status = look_in_newer(get, place, how, end, err);
 	if (status == STREAM_OK && !get->by_hash)
 		status = print_met(get, err);
 	return status;

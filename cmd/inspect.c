@@ -74,7 +74,7 @@ is_store(
 }
 
 static int
-show_places(struct inspect *in, const struct stream_address *address,
+show_places(struct inspect *in, struct stream_address *address,
     struct stream_error *err)
 {
 	struct stream_places places = {.items = NULL};
@@ -103,7 +103,7 @@ is_other_file(const struct stream_address *address, struct stream_file *file)
 	struct stat st;
 
 	if (!address->is_path || stat(address->name, &st) != 0 ||
-	    !S_ISREG(st.st_mode))
+	    !S_ISREG(st.st_mode) || opening_is_archive(address->name))
 		return false;
 	stream_file_name(strrchr(address->name, '/') + 1, file);
 	file->size = (uint64_t)st.st_size;

@@ -1,8 +1,14 @@
 #include "opening.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <stream/files.h>
 
 enum { WORKERS_MOST = 8 };
 
@@ -34,9 +40,74 @@ opening_raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* The one thing that strm-archive adds to the commands. */
+static opening_archive *archive_opener;
+
+void
+opening_set_archives(opening_archive *opener)
+{
+	archive_opener = opener;
+}
+
+/* What zstd, gzip and tar files begin with. */
+static bool
+begins_as_archive(int fd)
+{
+	static const unsigned char zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+	static const unsigned char skippable[] = {0x2a, 0x4d, 0x18};
+	static const unsigned char gzip[] = {0x1f, 0x8b, 0x08};
+	unsigned char head[262] = {0};
+
+	if (pread(fd, head, sizeof(head), 0) < 18)
+		return false;
+	return memcmp(head, zstd, sizeof(zstd)) == 0 ||
+	       ((head[0] & 0xf0) == 0x50 &&
+		   memcmp(head + 1, skippable, sizeof(skippable)) == 0) ||
+	       memcmp(head, gzip, sizeof(gzip)) == 0 ||
+	       memcmp(head + 257, "ustar", 5) == 0;
+}
+
+bool
+opening_is_archive(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stream_file file;
+	struct stat st;
+	bool is;
+	int fd;
+
+	if (slash == NULL || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	stream_file_name(slash + 1, &file);
+	if (file.kind != STREAM_FILE_OTHER)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return false;
+	is = begins_as_archive(fd);
+	close(fd);
+	return is;
+}
+
+bool
+opening_names_archive(const char *word)
+{
+	const char *slash = strrchr(word, '/');
+	char *path;
+	bool is;
+
+	if (slash == NULL)
+		return false;
+	path = strndup(
+	    word, (size_t)(slash - word) + 1 + strcspn(slash + 1, ":@"));
+	is = path != NULL && opening_is_archive(path);
+	free(path);
+	return is;
+}
+
 int
 opening_find(const struct cli_context *context, struct stream_store **store,
-    const struct stream_address *address, struct stream_places *places,
+    struct stream_address *address, struct stream_places *places,
     struct stream_error *err)
 {
 	int status = STREAM_OK;
@@ -44,6 +115,8 @@ opening_find(const struct cli_context *context, struct stream_store **store,
 	if (!address->is_path && *store == NULL)
 		status = stream_store_open(
 		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
+	if (status == STREAM_OK && archive_opener != NULL && address->is_path)
+		status = archive_opener(context, address, err);
 	if (status == STREAM_OK)
 		status = stream_address_resolve(address, *store, places, err);
 	return status;

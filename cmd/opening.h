@@ -4,6 +4,8 @@
 #ifndef OPENING_H
 #define OPENING_H
 
+#include <stdbool.h>
+
 #include <stream/address.h>
 
 #include "cli/context.h"
@@ -18,13 +20,30 @@ unsigned opening_workers(void);
 void opening_raise_limit(void);
 
 /*
- * Find what address (borrowed) means.  Topics are looked for in the store of
- * context, which is opened into *store when that is NULL; the caller closes it.
- * Whatever it returns, stream_places_release must follow, on a struct that was
- * zero before.
+ * Is the path an archive that is read in place: a file that is none of a
+ * partition's, and begins as an archive does?
+ */
+bool opening_is_archive(const char *path);
+
+/* The same for a word of a command line, an address perhaps. */
+bool opening_names_archive(const char *word);
+
+/* Makes what address needs, and changes its name to that. */
+typedef int opening_archive(const struct cli_context *context,
+    struct stream_address *address, struct stream_error *err);
+
+/* From now on opener is called for addresses that name an archive; in strm
+ * itself there is none. */
+void opening_set_archives(opening_archive *opener);
+
+/*
+ * Find what address means; it is changed only if it names an archive.  Topics
+ * are looked for in the store of context, which is opened into *store when that
+ * is NULL; the caller closes it. Whatever it returns, stream_places_release
+ * must follow, on a struct that was zero before.
  */
 int opening_find(const struct cli_context *context, struct stream_store **store,
-    const struct stream_address *address, struct stream_places *places,
+    struct stream_address *address, struct stream_places *places,
     struct stream_error *err);
 
 /* The same for an unparsed word (borrowed).  stream_address_release must follow

@@ -104,9 +104,6 @@ options_for(struct run *run, struct stream_range range)
 	options.hole_context = &run->holes;
 	if (opts->follow)
 		options.flags |= STREAM_READER_FOLLOW;
-	if (range.from.kind == STREAM_POINT_NONE && run->reading->last >= 0)
-		options.range.from = (struct stream_point){
-		    STREAM_POINT_LAST, run->reading->last};
 	return options;
 }
 
@@ -164,6 +161,23 @@ put_address(const struct run *run, const char *word, char *text, size_t size,
 	return STREAM_OK;
 }
 
+/* Where tail begins.  What is opened may be no more than the range. */
+static int
+begin_at(const struct run *run, struct stream_address *address,
+    struct stream_error *err)
+{
+	if (address->range.from.kind == STREAM_POINT_NONE &&
+	    run->reading->last >= 0)
+		address->range.from = (struct stream_point){
+		    STREAM_POINT_LAST, run->reading->last};
+	if (run->reading->opts->follow && address->is_path &&
+	    opening_names_archive(address->name))
+		return cli_fail(err, STREAM_EUSAGE,
+		    "%s: an archive does not grow, so -F has no use for it",
+		    address->name);
+	return STREAM_OK;
+}
+
 static int
 add_address(struct run *run, const char *word, struct stream_error *err)
 {
@@ -173,8 +187,13 @@ add_address(struct run *run, const char *word, struct stream_error *err)
 	int status = put_address(run, word, text, sizeof(text), err);
 
 	if (status == STREAM_OK)
-		status = opening_resolve(
-		    run->context, &run->store, text, &address, &places, err);
+		status =
+		    stream_address_parse(text, opening_now_ms(), &address, err);
+	if (status == STREAM_OK)
+		status = begin_at(run, &address, err);
+	if (status == STREAM_OK)
+		status = opening_find(
+		    run->context, &run->store, &address, &places, err);
 	for (size_t i = 0; status == STREAM_OK && i < places.count; i++)
 		status = add_source(run, &places.items[i], address.range, err);
 	stream_places_release(&places);
@@ -266,6 +285,19 @@ follow_all(struct run *run, struct stream_error *err)
 		if (status != STREAM_OK && status != STREAM_END)
 			return status;
 	}
+}
+
+bool
+reading_has_end(const struct stream_range *range)
+{
+	return range->to.kind != STREAM_POINT_NONE &&
+	       range->to.kind != STREAM_POINT_END;
+}
+
+struct stream_range
+reading_since(int64_t end)
+{
+	return (struct stream_range){.from = {STREAM_POINT_OFFSET, end}};
 }
 
 /* ---- the tool ----------------------------------------------------------- */

@@ -48,4 +48,20 @@ struct reading {
 enum cli_exit reading_run(struct cli_context *context,
     const struct reading *reading, char *const *addresses, int count);
 
+/* Does the range stop somewhere?  Of one that does not, all that there is by
+ * the time counts. */
+bool reading_has_end(const struct stream_range *range);
+
+/*
+ * While a log is read to the end that it had, newer records of a key can be
+ * appended and a compaction take away the older ones that were not read yet:
+ * then the key was in none of what was read.  So whoever wants the newest of a
+ * range without an end reads what was appended meanwhile, and again until
+ * nothing was; so often at most.
+ */
+enum { READING_TIMES = 100 };
+
+/* The range of what was appended since end. */
+struct stream_range reading_since(int64_t end);
+
 #endif

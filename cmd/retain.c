@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "commands.h"
+#include "retain_archive.h"
 #include "upkeep.h"
 
 struct retain_opts {
@@ -14,6 +15,7 @@ struct retain_opts {
 	uint64_t keep_records;
 	bool force_clock;
 	bool if_unlocked;
+	const char *archive;
 	struct upkeep_opts upkeep;
 	struct topic_write_opts write;
 };
@@ -34,6 +36,8 @@ static const struct cli_option options[] = {
     {0, "if-unlocked", NULL, CLI_FLAG,
 	offsetof(struct retain_opts, if_unlocked),
 	"leave out partitions that another run works on"},
+    {0, "archive", "DIR", CLI_TEXT, offsetof(struct retain_opts, archive),
+	"before segments go, archive them in this directory"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
 
@@ -64,6 +68,7 @@ struct run {
 	struct stream_retain_options options;
 	struct columns columns;
 	struct cli_progress progress;
+	const char *archive; /* a directory, or NULL */
 	uint64_t read;
 	struct stream_retained sum; /* of all partitions */
 	size_t only_active;         /* partitions with nothing else */
@@ -315,6 +320,16 @@ note(void *context, const char *text)
 	upkeep_note(&run->upkeep, text);
 }
 
+static int
+archive(void *context, const struct stream_place *place,
+    const struct stream_retain *retain, struct stream_error *err)
+{
+	struct run *run = context;
+
+	cli_progress_clear(&run->progress);
+	return retain_archive(run->archive, place, retain, err);
+}
+
 static void
 set_options(struct run *run, const struct retain_opts *opts)
 {
@@ -328,6 +343,8 @@ set_options(struct run *run, const struct retain_opts *opts)
 	how->if_unlocked = opts->if_unlocked;
 	how->go_on = go_on;
 	how->note = note;
+	if (run->archive != NULL)
+		how->before = archive;
 	how->context = run;
 }
 
@@ -343,6 +360,7 @@ run_retain(struct cli_context *context, int argc, char *argv[])
 			      .command = &retain_command}};
 	int first = cli_parse(context, &retain_command, &opts, argc, argv);
 
+	run.archive = opts.archive;
 	set_options(&run, &opts);
 	add_heads(&run.columns);
 	if (upkeep_find(&run.upkeep, argc - first, argv + first)) {

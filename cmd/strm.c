@@ -9,8 +9,25 @@
 
 #include "cli/help.h"
 #include "commands.h"
+#include "opening.h"
+#include "program.h"
 
 static const struct cli_command help_command;
+
+/* What programs of their own do, beside strm. */
+static const struct cli_command archive_program = {
+    .name = "archive",
+    .args = "ADDRESS... -o FILE",
+    .summary = "Write closed segments to an archive.",
+    .is_program = true,
+};
+
+static const struct cli_command restore_program = {
+    .name = "restore",
+    .args = "FILE [TOPIC[:PARTITIONS][@RANGE]...]",
+    .summary = "Make topics from an archive.",
+    .is_program = true,
+};
 
 static const struct cli_command *const commands[] = {
     &produce_command,
@@ -27,7 +44,12 @@ static const struct cli_command *const commands[] = {
     &trim_command,
     &compact_command,
     &maintain_command,
+    &replicate_rsync_command,
     &diff_command,
+    &archive_program,
+    &restore_program,
+    &promote_command,
+    &fence_command,
     &help_command,
     NULL,
 };
@@ -57,10 +79,49 @@ run_program(struct cli_context *context, char *argv[])
 	if (setenv("STRM_DIR", context->store, 1) != 0)
 		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
 	argv[0] = name;
-	execvp(name, argv);
+	program_become(name, argv);
 	if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
 		return cli_unknown(&strm, word);
 	return cli_complain(CLI_SYSTEM, name, "%s", strerrordesc_np(errno));
+}
+
+/* What reads records takes archives too, with the program that can. */
+static bool
+reads_archives(const struct cli_command *command)
+{
+	static const struct cli_command *const readers[] = {&consume_command,
+	    &tail_command, &table_command, &get_command, &inspect_command,
+	    &verify_command, &diff_command};
+
+	for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++)
+		if (command == readers[i])
+			return true;
+	return false;
+}
+
+static bool
+names_archive(int argc, char *argv[])
+{
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] != '-' && opening_names_archive(argv[i]))
+			return true;
+	return false;
+}
+
+/* argv[0] is the command. */
+static enum cli_exit
+read_in_place(const struct cli_context *context, int argc, char *argv[])
+{
+	char **words = calloc((size_t)argc + 2, sizeof(*words));
+
+	if (words == NULL || setenv("STRM_DIR", context->store, 1) != 0)
+		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	words[0] = (char *)IN_PLACE_NAME;
+	memcpy(words + 1, argv, (size_t)argc * sizeof(*words));
+	program_become("strm-archive", words);
+	return cli_complain(CLI_SYSTEM, NULL,
+	    "strm-archive, which reads archives, cannot be run: %s",
+	    strerrordesc_np(errno));
 }
 
 static enum cli_exit
@@ -75,7 +136,7 @@ run_help(struct cli_context *context, int argc, char *argv[])
 		    command->commands != NULL ? cli_find(command, argv[at])
 					      : NULL;
 
-		if (sub == NULL && command == &strm)
+		if (command == &strm && (sub == NULL || sub->is_program))
 			return run_program(context, program);
 		if (sub == NULL && command->commands != NULL)
 			return cli_unknown(command, argv[at]);
@@ -105,8 +166,11 @@ dispatch(struct cli_context *context, int argc, char *argv[])
 	if (first == argc)
 		return cli_usage(&strm, "no command given");
 	command = cli_find(&strm, argv[first]);
-	if (command == NULL)
+	if (command == NULL || command->is_program)
 		return run_program(context, argv + first);
+	if (reads_archives(command) &&
+	    names_archive(argc - first, argv + first))
+		return read_in_place(context, argc - first, argv + first);
 	return cli_run(context, command, argc - first, argv + first);
 }
 

@@ -146,7 +146,7 @@ visit_records(struct table *table, const struct stream_record *records,
 	return status;
 }
 
-/* From the first record on, to the last: later readings are of these. */
+/* Later readings are of these offsets. */
 static void
 fix_range(struct table *table, int64_t first, int64_t end)
 {
@@ -157,22 +157,28 @@ fix_range(struct table *table, int64_t first, int64_t end)
 	table->is_fixed = true;
 }
 
+/* *first is the offset of the first record, *end the one after the last; the
+ * same when there is none. */
 static int
-visit_all(struct table *table, visit_fn visit, struct stream_error *err)
+visit_range(struct table *table, visit_fn visit, int64_t *first, int64_t *end,
+    struct stream_error *err)
 {
 	const struct stream_record *records;
 	struct stream_reader *reader;
-	int64_t first = -1, end = 0;
+	bool is_first = true;
 	size_t count;
 	int status = open_reader(table, &reader, err);
 
 	if (status != STREAM_OK)
 		return status;
+	*first = stream_reader_position(reader);
+	*end = *first;
 	while (table->left != 0 && (status = stream_reader_read(reader,
 					&records, &count, err)) == STREAM_OK) {
-		if (first < 0)
-			first = records[0].offset;
-		end = records[count - 1].offset + 1;
+		if (is_first)
+			*first = records[0].offset;
+		is_first = false;
+		*end = records[count - 1].offset + 1;
 		status = visit_records(table, records, count, visit, err);
 		if (status == STREAM_OK && cli_signals_pending() != 0)
 			status = STREAM_EINTR;
@@ -180,10 +186,35 @@ visit_all(struct table *table, visit_fn visit, struct stream_error *err)
 			break;
 	}
 	stream_reader_close(reader);
-	if (status == STREAM_END)
-		status = STREAM_OK;
-	if (status == STREAM_OK && !table->is_fixed && first >= 0)
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+static int
+visit_all(struct table *table, visit_fn visit, struct stream_error *err)
+{
+	int64_t first, end;
+	int status = visit_range(table, visit, &first, &end, err);
+
+	if (status == STREAM_OK && !table->is_fixed)
 		fix_range(table, first, end);
+	return status;
+}
+
+/* And, of a range without an end, what was appended meanwhile. */
+static int
+visit_newer(struct table *table, visit_fn visit, struct stream_error *err)
+{
+	int64_t first = table->range.from.value, end = table->range.to.value;
+	int64_t from, last = -1;
+	int status = STREAM_OK;
+
+	for (int i = 0; status == STREAM_OK && last != end && i < READING_TIMES;
+	     i++) {
+		last = end;
+		table->range = reading_since(end);
+		status = visit_range(table, visit, &from, &end, err);
+	}
+	fix_range(table, first, end);
 	return status;
 }
 
@@ -262,21 +293,14 @@ forget_missed(struct table *table)
 	return any;
 }
 
-/* Of a range that has an end, nothing newer counts; of another, all there is.
- */
-static bool
-has_end(const struct stream_range *range)
-{
-	return range->to.kind != STREAM_POINT_NONE &&
-	       range->to.kind != STREAM_POINT_END;
-}
-
 static int
 print_round(struct table *table, bool is_open, struct stream_error *err)
 {
 	int status = visit_all(table, fill, err);
 
-	if (status == STREAM_OK && table->is_fixed)
+	if (status == STREAM_OK && is_open)
+		status = visit_newer(table, fill, err);
+	if (status == STREAM_OK)
 		status = visit_all(table, print, err);
 	while (
 	    status == STREAM_OK && table->left != 0 && forget_missed(table)) {
@@ -296,7 +320,7 @@ static int
 print_place(struct table *table, const struct stream_place *place,
     struct stream_range range, struct stream_error *err)
 {
-	bool is_open = !has_end(&range);
+	bool is_open = !reading_has_end(&range);
 	int rounds = 0;
 	int status = stream_origin_init(
 	    &table->origin, place->topic, place->partition, err);

@@ -367,7 +367,7 @@ keep_places(
 }
 
 static int
-resolve(struct run *run, const struct stream_address *address,
+resolve(struct run *run, struct stream_address *address,
     struct stream_places *places, struct stream_error *err)
 {
 	if (address->range.from.kind != STREAM_POINT_NONE ||

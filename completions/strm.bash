@@ -7,7 +7,7 @@ _strm_describe() {
     commands='' options='' synopsis=''
     case $1 in
     'strm')
-        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain diff help'
+        commands='produce consume tail table get topic inspect verify repair roll retain trim compact maintain replicate-rsync diff archive restore promote fence help'
         options='-C --store -h --help --version'
         synopsis='COMMAND [ARGUMENT...]'
         ;;
@@ -88,7 +88,7 @@ _strm_describe() {
         ;;
     'strm retain')
         commands=''
-        options='--older --keep-bytes --keep-records --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        options='--older --keep-bytes --keep-records --force-clock --if-unlocked --archive --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='[ADDRESS...]'
         ;;
     'strm trim')
@@ -106,10 +106,45 @@ _strm_describe() {
         options='--textfile --memory --force-clock --if-unlocked --all -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='[ADDRESS...]'
         ;;
+    'strm replicate-rsync')
+        commands=''
+        options='--include --exclude --bwlimit --verify --truncate --follow --status --ssh-config -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='SOURCE DEST'
+        ;;
     'strm diff')
         commands=''
         options='--by --ignore -J --json -n --count -i --isolation --clamp --memory --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='A B'
+        ;;
+    'strm archive')
+        commands='ls verify'
+        options='-o --output -z --compression -j --jobs --all --retire --verify -N --dry-run -J --json --max-batch-bytes --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='ADDRESS... -o FILE'
+        ;;
+    'strm archive ls')
+        commands=''
+        options='-l --long -J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE'
+        ;;
+    'strm archive verify')
+        commands=''
+        options='-J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE'
+        ;;
+    'strm restore')
+        commands=''
+        options='--as -J --json --max-bytes --max-batch-bytes --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='FILE [TOPIC[:PARTITIONS][@RANGE]...]'
+        ;;
+    'strm promote')
+        commands=''
+        options='-N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE'
+        ;;
+    'strm fence')
+        commands=''
+        options='--reason --lift -J --json --ssh-config --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        synopsis='STORE|HOST:DIR'
         ;;
     'strm help')
         commands=''
@@ -202,6 +237,7 @@ _strm_argument() {
     'strm retain --older') argument='DURATION' ;;
     'strm retain --keep-bytes') argument='SIZE' ;;
     'strm retain --keep-records') argument='N' ;;
+    'strm retain --archive') argument='DIR' ;;
     'strm retain --lock-timeout') argument='DURATION' ;;
     'strm retain -C' | 'strm retain --store') argument='STORE' ;;
     'strm trim --lock-timeout') argument='DURATION' ;;
@@ -215,6 +251,12 @@ _strm_argument() {
     'strm maintain --memory') argument='SIZE' ;;
     'strm maintain --lock-timeout') argument='DURATION' ;;
     'strm maintain -C' | 'strm maintain --store') argument='STORE' ;;
+    'strm replicate-rsync --include') argument='ADDRESS' ;;
+    'strm replicate-rsync --exclude') argument='ADDRESS' ;;
+    'strm replicate-rsync --bwlimit') argument='RATE' ;;
+    'strm replicate-rsync --ssh-config') argument='FILE' ;;
+    'strm replicate-rsync --lock-timeout') argument='DURATION' ;;
+    'strm replicate-rsync -C' | 'strm replicate-rsync --store') argument='STORE' ;;
     'strm diff --by') argument='offset|key' ;;
     'strm diff --ignore') argument='LIST' ;;
     'strm diff -n' | 'strm diff --count') argument='N' ;;
@@ -222,6 +264,27 @@ _strm_argument() {
     'strm diff --memory') argument='SIZE' ;;
     'strm diff --max-batch-bytes') argument='SIZE' ;;
     'strm diff -C' | 'strm diff --store') argument='STORE' ;;
+    'strm archive -o' | 'strm archive --output') argument='FILE' ;;
+    'strm archive -z' | 'strm archive --compression') argument='CODEC[:LEVEL]' ;;
+    'strm archive -j' | 'strm archive --jobs') argument='N' ;;
+    'strm archive --max-batch-bytes') argument='SIZE' ;;
+    'strm archive --lock-timeout') argument='DURATION' ;;
+    'strm archive -C' | 'strm archive --store') argument='STORE' ;;
+    'strm archive ls --max-bytes') argument='SIZE' ;;
+    'strm archive ls -C' | 'strm archive ls --store') argument='STORE' ;;
+    'strm archive verify --max-bytes') argument='SIZE' ;;
+    'strm archive verify -C' | 'strm archive verify --store') argument='STORE' ;;
+    'strm restore --as') argument='NAME' ;;
+    'strm restore --max-bytes') argument='SIZE' ;;
+    'strm restore --max-batch-bytes') argument='SIZE' ;;
+    'strm restore --lock-timeout') argument='DURATION' ;;
+    'strm restore -C' | 'strm restore --store') argument='STORE' ;;
+    'strm promote --lock-timeout') argument='DURATION' ;;
+    'strm promote -C' | 'strm promote --store') argument='STORE' ;;
+    'strm fence --reason') argument='TEXT' ;;
+    'strm fence --ssh-config') argument='FILE' ;;
+    'strm fence --lock-timeout') argument='DURATION' ;;
+    'strm fence -C' | 'strm fence --store') argument='STORE' ;;
     'strm help -C' | 'strm help --store') argument='STORE' ;;
     esac
 }

@@ -78,10 +78,16 @@ print_option(const struct cli_option *option)
 	print_pair(left, option->help);
 }
 
+static const struct cli_command *const *
+subs_of(const struct cli_command *command)
+{
+	return command->commands != NULL ? command->commands : command->besides;
+}
+
 static void
 print_commands(const struct cli_command *command)
 {
-	const struct cli_command *const *sub = command->commands;
+	const struct cli_command *const *sub = subs_of(command);
 
 	if (sub == NULL)
 		return;
@@ -148,7 +154,7 @@ dump(const struct cli_command *command, char letter, const char *name,
 void
 cli_help_dump(const struct cli_command *command)
 {
-	const struct cli_command *const *sub = command->commands;
+	const struct cli_command *const *sub = subs_of(command);
 	struct cli_row rows[CLI_ROWS];
 	size_t count = cli_table_rows(command, NULL, NULL, NULL, rows);
 

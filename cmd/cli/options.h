@@ -81,6 +81,11 @@ struct cli_command {
 	const struct cli_group *groups;   /* NULL: none */
 	const char *text; /* more help, whole lines; NULL: none */
 	const struct cli_command *const *commands; /* ends with NULL */
+	/* Sub-commands of one that does something without them too.  Only
+	 * told of: its program finds them. */
+	const struct cli_command *const *besides; /* ends with NULL */
+	/* The program strm-NAME has it, with its help and options. */
+	bool is_program;
 
 	/* Does the work.  argv[0] is the command's last word.  NULL when
 	 * there are sub-commands. */

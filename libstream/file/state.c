@@ -226,6 +226,18 @@ stream_state_is_current(const struct stream_state *state,
 	       memcmp(state->boot_id, identity->boot_id, 16) == 0;
 }
 
+bool
+stream_state_is_of_before(const struct stream_state *state,
+    const struct stream_state_identity *identity)
+{
+	static const uint8_t unknown[16];
+
+	return state->sequence != 0 &&
+	       memcmp(state->boot_id, unknown, 16) != 0 &&
+	       memcmp(identity->boot_id, unknown, 16) != 0 &&
+	       !stream_state_is_current(state, identity);
+}
+
 uint32_t
 stream_state_bell(const struct stream_state *state)
 {

@@ -31,7 +31,8 @@ enum stream_state_lock {
 enum stream_state_mark {
 	STREAM_MARK_ROLLING = 1 << 0, /* there may be a newer segment */
 	STREAM_MARK_SYNCING = 1 << 1, /* a sync began and has not ended */
-	STREAM_MARK_DELETED = 1 << 2  /* the topic is gone: do not write */
+	STREAM_MARK_DELETED = 1 << 2, /* the topic is gone: do not write */
+	STREAM_MARK_CLOSED = 1 << 3   /* ask the store before you write */
 };
 
 struct stream_state {
@@ -86,6 +87,11 @@ bool stream_state_take_slot(
 /* Was the state written since the system booted?  If not, only its durable
  * end can be trusted. */
 bool stream_state_is_current(const struct stream_state *state,
+    const struct stream_state_identity *identity);
+
+/* Was it written before the system booted?  Not known (no) when either of the
+ * two boots is not. */
+bool stream_state_is_of_before(const struct stream_state *state,
     const struct stream_state_identity *identity);
 
 /* What the bell (bell.h) says while *state is the newest: another number after

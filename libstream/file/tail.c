@@ -1,12 +1,17 @@
 #include "file/tail.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "codec/batch.h"
 #include "codec/crc32c.h"
 #include "file/io.h"
 #include "file/search.h"
+
+/* What a disk writes as a whole. */
+enum { SECTOR = 512 };
 
 struct judge {
 	struct stream_search search;
@@ -177,9 +182,13 @@ decide(struct judge *judge, enum stream_tail *tail, struct stream_error *err)
 	return STREAM_OK;
 }
 
-int
-stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
-    size_t cap, enum stream_tail *tail, struct stream_error *err)
+/* A verdict on all bytes from position on. */
+typedef int decide_fn(
+    struct judge *judge, enum stream_tail *tail, struct stream_error *err);
+
+static int
+judge_from(int fd, uint64_t position, int64_t expected_offset, size_t cap,
+    decide_fn *by, enum stream_tail *tail, struct stream_error *err)
 {
 	struct judge judge = {.from = position};
 	uint64_t end;
@@ -198,22 +207,127 @@ stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
 	status = stream_search_init(
 	    &judge.search, fd, position, end, expected_offset, cap, err);
 	if (status == STREAM_OK)
-		status = decide(&judge, tail, err);
+		status = by(&judge, tail, err);
 	stream_search_release(&judge.search);
 	return status;
 }
 
 int
-stream_tail_judge_cut(int fd, uint64_t position, int64_t expected_offset,
-    uint64_t durable_end, enum stream_tail *tail, struct stream_error *err)
+stream_tail_judge(int fd, uint64_t position, int64_t expected_offset,
+    size_t cap, enum stream_tail *tail, struct stream_error *err)
 {
-	int status = stream_tail_judge(
-	    fd, position, expected_offset, STREAM_BATCH_CAP_MOST, tail, err);
+	return judge_from(
+	    fd, position, expected_offset, cap, decide, tail, err);
+}
+
+/* ---- what the state says ------------------------------------------------- */
+
+struct stream_tail_known
+stream_tail_known(const struct stream_state *state,
+    const struct stream_state_identity *identity, int64_t base_offset)
+{
+	if (state->sequence == 0 || state->active_base != base_offset)
+		return (struct stream_tail_known){.durable_end = 0};
+	return (struct stream_tail_known){
+	    .durable_end = state->durable_end,
+	    .rebooted = stream_state_is_of_before(state, identity),
+	};
+}
+
+int
+stream_tail_load_known(int dirfd, int64_t base_offset,
+    struct stream_tail_known *known, struct stream_error *err)
+{
+	struct stream_state_identity identity;
+	struct stream_state state;
+	int fd;
+	int status =
+	    stream_io_open(dirfd, STREAM_STATE_NAME, O_RDONLY, &fd, err);
+
+	*known = (struct stream_tail_known){.durable_end = 0};
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_state_identify(fd, &identity, err);
+	if (status == STREAM_OK)
+		status = stream_state_read(fd, &identity, &state, err);
+	if (status == STREAM_OK)
+		*known = stream_tail_known(&state, &identity, base_offset);
+	close(fd);
+	return status;
+}
+
+uint64_t
+stream_tail_begin(const struct stream_tail_known *known, uint64_t position)
+{
+	return known->rebooted && position > known->durable_end ? 0 : position;
+}
+
+/* The end of the sector that byte at is in, or end. */
+static uint64_t
+sector_end(uint64_t at, uint64_t end)
+{
+	uint64_t next = at - at % SECTOR + SECTOR;
+
+	return next < end ? next : end;
+}
+
+/*
+ * Is a sector, as far as it lies between the last good batch and the next,
+ * zero, which is how a write looks that did not reach the disk?  The state is
+ * not synced, so what it calls durable may be less than what is: bytes that
+ * were damaged otherwise may have been acknowledged, and what follows too.
+ */
+static int
+decide_lost(
+    struct judge *judge, enum stream_tail *tail, struct stream_error *err)
+{
+	uint64_t good, end;
+	int status =
+	    stream_search_next(&judge->search, judge->from + 1, &good, err);
+
+	*tail = STREAM_TAIL_DAMAGE;
+	for (uint64_t at = judge->from; status == STREAM_OK && at < good;
+	     at = end) {
+		uint8_t bytes[SECTOR];
+
+		end = sector_end(at, good);
+		status = stream_search_read(
+		    &judge->search, bytes, (size_t)(end - at), at, err);
+		if (status != STREAM_OK || !is_zero(bytes, (size_t)(end - at)))
+			continue;
+		*tail = STREAM_TAIL_LOST;
+		break;
+	}
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+int
+stream_tail_judge_known(int fd, uint64_t position, int64_t expected_offset,
+    size_t cap, const struct stream_tail_known *known, enum stream_tail *tail,
+    struct stream_error *err)
+{
+	int status =
+	    stream_tail_judge(fd, position, expected_offset, cap, tail, err);
+
+	if (status == STREAM_OK && *tail == STREAM_TAIL_DAMAGE &&
+	    known->rebooted && position >= known->durable_end)
+		status = judge_from(
+		    fd, position, expected_offset, cap, decide_lost, tail, err);
+	return status;
+}
+
+int
+stream_tail_judge_cut(int fd, uint64_t position, int64_t expected_offset,
+    const struct stream_tail_known *known, enum stream_tail *tail,
+    struct stream_error *err)
+{
+	int status = stream_tail_judge_known(fd, position, expected_offset,
+	    STREAM_BATCH_CAP_MOST, known, tail, err);
 
 	if (status == STREAM_OK && *tail == STREAM_TAIL_TORN)
-		status = stream_tail_judge(fd, position, expected_offset,
-		    STREAM_BATCH_CAP_DEFAULT, tail, err);
-	if (status == STREAM_OK && position < durable_end &&
+		status = stream_tail_judge_known(fd, position, expected_offset,
+		    STREAM_BATCH_CAP_DEFAULT, known, tail, err);
+	if (status == STREAM_OK && position < known->durable_end &&
 	    (*tail == STREAM_TAIL_TORN || *tail == STREAM_TAIL_BAD))
 		*tail = STREAM_TAIL_DAMAGE;
 	return status;

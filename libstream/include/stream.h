@@ -20,6 +20,7 @@
 #include <stream/reader.h>
 #include <stream/record.h>
 #include <stream/repair.h>
+#include <stream/replica.h>
 #include <stream/retain.h>
 #include <stream/store.h>
 #include <stream/topic.h>

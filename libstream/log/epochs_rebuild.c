@@ -103,18 +103,28 @@ walk_all(int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
 }
 
 int
+stream_epochs_walk(
+    int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
+{
+	int status = STREAM_ENOENT;
+
+	/* Closed segments may be compacted or removed meanwhile. */
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
+		stream_epochs_noter_release(noter);
+		stream_epochs_noter_init(noter);
+		status = walk_all(dirfd, noter, err);
+	}
+	return status;
+}
+
+int
 stream_epochs_rebuild(int dirfd, struct stream_error *err)
 {
 	struct stream_epochs_noter noter;
-	int status = STREAM_ENOENT;
+	int status;
 
 	stream_epochs_noter_init(&noter);
-	/* Closed segments may be compacted or removed meanwhile. */
-	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
-		stream_epochs_noter_release(&noter);
-		stream_epochs_noter_init(&noter);
-		status = walk_all(dirfd, &noter, err);
-	}
+	status = stream_epochs_walk(dirfd, &noter, err);
 	if (status == STREAM_OK && noter.entries.size > 0)
 		status =
 		    stream_epochs_save(dirfd, (const void *)noter.entries.data,

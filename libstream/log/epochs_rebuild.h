@@ -40,6 +40,11 @@ int stream_epochs_note(struct stream_epochs_noter *noter,
 int stream_epochs_noted(
     struct stream_epochs_noter *noter, struct stream_error *err);
 
+/* The entries that all batches of the partition dirfd give.  *noter was
+ * initialised, and is to be released.  STREAM_EIO, STREAM_ENOMEM. */
+int stream_epochs_walk(
+    int dirfd, struct stream_epochs_noter *noter, struct stream_error *err);
+
 /*
  * Walk the headers of all segments of the partition dirfd and write the
  * entries that they give.  A log without batches gets no file.

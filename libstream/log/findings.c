@@ -129,7 +129,7 @@ static int
 check_durable(struct stream_collecting *c, const struct stream_survey *survey,
     struct stream_error *err)
 {
-	if (survey->size >= survey->source.durable_end)
+	if (survey->size >= survey->source.known.durable_end)
 		return STREAM_OK;
 	return add_lost(c, survey->source.base_offset, survey->next_offset,
 	    "is shorter than what was made durable", err);
@@ -204,7 +204,9 @@ add_cut(struct stream_collecting *c, struct stream_finding *segment,
 	snprintf(step.text, sizeof(step.text), "%s",
 	    f->cut_zeros                     ? "zeros after the last batch"
 	    : find->tail == STREAM_TAIL_TORN ? "an append that did not finish"
-					     : find->text);
+	    : find->tail == STREAM_TAIL_LOST
+		? "what a loss of power left of appends"
+		: find->text);
 	f->cut = true;
 	f->cut_torn = find->tail == STREAM_TAIL_TORN;
 	f->cut_position = find->position;
@@ -384,11 +386,11 @@ survey_segment(struct stream_collecting *c, size_t i, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	if (c->state.sequence != 0 &&
-	    c->state.active_base == segment->base_offset)
-		source.durable_end = c->state.durable_end;
 	c->aborts.size = 0;
-	status = survey_file(c, segment, &source, err);
+	status = stream_tail_load_known(
+	    c->source->dirfd, segment->base_offset, &source.known, err);
+	if (status == STREAM_OK)
+		status = survey_file(c, segment, &source, err);
 	close(source.fd);
 	return status;
 }

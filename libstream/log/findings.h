@@ -37,7 +37,7 @@ struct stream_findings {
 	bool newest_damaged;
 	/* What a writer cuts from the newest segment. */
 	bool cut;
-	bool cut_torn;  /* not a bad last batch */
+	bool cut_torn;  /* and does not set aside first */
 	bool cut_zeros; /* there is nothing in it to set aside */
 	uint64_t cut_position;
 	bool end_snapshot_wrong; /* what it should say is known */

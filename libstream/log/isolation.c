@@ -226,13 +226,19 @@ judge_newest(
     struct stream_isolation *isolation, bool *damaged, struct stream_error *err)
 {
 	struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	struct stream_tail_known known;
 	enum stream_tail tail;
-	int status = stream_tail_judge(isolation->fd, isolation->scan.next,
-	    isolation->next, isolation->cap, &tail, err);
+	int status = stream_tail_load_known(
+	    isolation->dirfd, isolation->base, &known, err);
 
+	if (status == STREAM_OK)
+		status =
+		    stream_tail_judge_known(isolation->fd, isolation->scan.next,
+			isolation->next, isolation->cap, &known, &tail, err);
 	if (status != STREAM_OK)
 		return status;
-	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_NONE)
+	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_LOST ||
+	    tail == STREAM_TAIL_NONE)
 		return STREAM_END;
 	*damaged = isolation->looks == TRIES;
 	if (*damaged)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <stream/error.h>
+
 struct stream_log_config {
 	int64_t segment_bytes;        /* segment.bytes, 1 GiB */
 	int64_t segment_ms;           /* segment.ms, 7 days */
@@ -21,6 +23,14 @@ struct stream_log_config {
 	int64_t log_start_offset; /* from the store's checkpoint, 0: none */
 	int lock_timeout_ms;      /* longest wait for a lock, 10 s */
 	bool structure_at_once;   /* do not wait for the structure lock */
+	/*
+	 * May this handle write?  NULL: yes.  A failure (STREAM_EFENCED) is
+	 * what the writer fails with; otherwise *closed says whether others may
+	 * not, whose mark then stays.  Asked under the append lock, when a
+	 * handle is opened or recovers, and when it meets that mark.  Kept.
+	 */
+	int (*ask)(void *context, bool *closed, struct stream_error *err);
+	void *ask_context;
 	/* Told what a writer cut or set aside; may be NULL.  Kept. */
 	void (*note)(void *context, const char *text);
 	void *note_context;

@@ -18,8 +18,9 @@
  * is at work in the directory. */
 enum { REOPEN_TRIES = 5 };
 
-static int
-open_state(struct stream_partition *partition, struct stream_error *err)
+int
+stream_partition_open_state(
+    struct stream_partition *partition, struct stream_error *err)
 {
 	int fd;
 	int status = stream_io_open(
@@ -100,9 +101,9 @@ take(struct stream_partition *partition, enum stream_state_lock byte,
 }
 
 /* Lock one byte of the state file, and be sure that it is the right file. */
-static int
-lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
-    int timeout_ms, struct stream_error *err)
+int
+stream_partition_lock_byte(struct stream_partition *partition,
+    enum stream_state_lock byte, int timeout_ms, struct stream_error *err)
 {
 	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
 		bool there;
@@ -122,7 +123,7 @@ lock_byte(struct stream_partition *partition, enum stream_state_lock byte,
 			    "%s was replaced while its lock was held",
 			    STREAM_STATE_NAME);
 		if (status == STREAM_OK)
-			status = open_state(partition, err);
+			status = stream_partition_open_state(partition, err);
 		/* The lock that comes before this one went with the file. */
 		if (status == STREAM_OK && partition->holds_sync)
 			status =
@@ -248,9 +249,37 @@ note_company(struct stream_partition *partition)
 		partition->company = true;
 }
 
+/*
+ * May this handle write?  Only the store knows, and asking costs more than an
+ * append: so it is asked by who does not know the state yet, and by who finds
+ * the mark that it set.  Who only makes durable what was appended before, or
+ * takes it back, goes on anyway.
+ */
 static int
-refresh(struct stream_partition *partition, struct stream_error *err)
+ask(struct stream_partition *partition, bool appends, struct stream_error *err)
 {
+	const struct stream_log_config *config = &partition->config;
+	uint16_t *marks = &partition->state.marks;
+	bool closed;
+	int status;
+
+	if (config->ask == NULL)
+		return STREAM_OK;
+	status = config->ask(config->ask_context, &closed, err);
+	if (status != STREAM_OK && appends)
+		return status;
+	if (status != STREAM_OK || closed)
+		*marks |= STREAM_MARK_CLOSED;
+	else
+		*marks &= (uint16_t)~STREAM_MARK_CLOSED;
+	return STREAM_OK;
+}
+
+static int
+refresh(
+    struct stream_partition *partition, bool appends, struct stream_error *err)
+{
+	bool is_new = partition->known.sequence == 0;
 	bool yes;
 	int status = stream_state_read(
 	    partition->statefd, &partition->identity, &partition->state, err);
@@ -262,9 +291,29 @@ refresh(struct stream_partition *partition, struct stream_error *err)
 	if (partition->state.marks & STREAM_MARK_DELETED)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
-	status = is_true(partition, &yes, err);
-	if (status == STREAM_OK && !yes)
-		status = stream_partition_recover(partition, err);
+	if (is_new || (partition->state.marks & STREAM_MARK_CLOSED) != 0)
+		status = ask(partition, appends, err);
+	if (status == STREAM_OK)
+		status = is_true(partition, &yes, err);
+	if (status != STREAM_OK || yes)
+		return status;
+	/* The mark may have gone with the state. */
+	status = ask(partition, appends, err);
+	return status == STREAM_OK ? stream_partition_recover(partition, err)
+				   : status;
+}
+
+static int
+lock(struct stream_partition *partition, bool appends, struct stream_error *err)
+{
+	int status = stream_partition_lock_byte(partition, STREAM_LOCK_APPEND,
+	    partition->config.lock_timeout_ms, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = refresh(partition, appends, err);
+	if (status != STREAM_OK)
+		stream_partition_unlock(partition);
 	return status;
 }
 
@@ -272,22 +321,21 @@ int
 stream_partition_lock(
     struct stream_partition *partition, struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_APPEND,
-	    partition->config.lock_timeout_ms, err);
+	return lock(partition, true, err);
+}
 
-	if (status != STREAM_OK)
-		return status;
-	status = refresh(partition, err);
-	if (status != STREAM_OK)
-		stream_partition_unlock(partition);
-	return status;
+int
+stream_partition_lock_to_settle(
+    struct stream_partition *partition, struct stream_error *err)
+{
+	return lock(partition, false, err);
 }
 
 int
 stream_partition_lock_quickly(
     struct stream_partition *partition, struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_APPEND,
+	int status = stream_partition_lock_byte(partition, STREAM_LOCK_APPEND,
 	    partition->config.lock_timeout_ms, err);
 
 	if (status != STREAM_OK)
@@ -300,8 +348,9 @@ stream_partition_lock_quickly(
 		return STREAM_OK;
 	}
 	stream_partition_unlock(partition);
-	return status == STREAM_OK ? stream_partition_lock(partition, err)
-				   : status;
+	return status == STREAM_OK
+		   ? stream_partition_lock_to_settle(partition, err)
+		   : status;
 }
 
 void
@@ -314,7 +363,8 @@ static int
 lock_sync(struct stream_partition *partition, int timeout_ms,
     struct stream_error *err)
 {
-	int status = lock_byte(partition, STREAM_LOCK_SYNC, timeout_ms, err);
+	int status = stream_partition_lock_byte(
+	    partition, STREAM_LOCK_SYNC, timeout_ms, err);
 
 	partition->holds_sync = status == STREAM_OK;
 	return status;
@@ -346,8 +396,9 @@ stream_partition_lock_structure(
     struct stream_partition *partition, struct stream_error *err)
 {
 	const struct stream_log_config *config = &partition->config;
-	int status = lock_byte(partition, STREAM_LOCK_STRUCTURE,
-	    config->structure_at_once ? 0 : config->lock_timeout_ms, err);
+	int status =
+	    stream_partition_lock_byte(partition, STREAM_LOCK_STRUCTURE,
+		config->structure_at_once ? 0 : config->lock_timeout_ms, err);
 
 	partition->holds_structure = status == STREAM_OK;
 	return status;
@@ -395,7 +446,7 @@ stream_partition_new(int dirfd, const struct stream_log_config *config,
 	new->config = *config;
 	stream_bell_init(&new->bell);
 	stream_segment_init(&new->segment);
-	status = open_state(new, err);
+	status = stream_partition_open_state(new, err);
 	if (status == STREAM_OK)
 		*partition = new;
 	else
@@ -428,7 +479,7 @@ stream_partition_open(int dirfd, const struct stream_log_config *config,
 static void
 give_back(struct stream_partition *partition)
 {
-	if (stream_partition_lock(partition, NULL) != STREAM_OK)
+	if (stream_partition_lock_to_settle(partition, NULL) != STREAM_OK)
 		return;
 	stream_segment_give_back(&partition->segment);
 	stream_partition_unlock(partition);
@@ -469,14 +520,14 @@ take_all(struct stream_partition *partition, struct stream_error *err)
 
 	for (int tries = 0; tries < REOPEN_TRIES; tries++) {
 		uint64_t inode;
-		int status = lock_byte(
+		int status = stream_partition_lock_byte(
 		    partition, STREAM_LOCK_STRUCTURE, timeout_ms, err);
 
 		inode = partition->identity.inode;
 		if (status == STREAM_OK)
 			status = stream_partition_lock_sync(partition, err);
 		if (status == STREAM_OK)
-			status = lock_byte(
+			status = stream_partition_lock_byte(
 			    partition, STREAM_LOCK_APPEND, timeout_ms, err);
 		if (status != STREAM_OK || inode == partition->identity.inode)
 			return status;
@@ -503,6 +554,8 @@ stream_partition_open_locked(int dirfd, const struct stream_log_config *config,
 	if (status == STREAM_OK && (new->state.marks &STREAM_MARK_DELETED) != 0)
 		status = stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
+	if (status == STREAM_OK)
+		status = ask(new, true, err);
 	if (status == STREAM_OK)
 		*partition = new;
 	else
@@ -532,46 +585,4 @@ stream_partition_tell_replaced(
 		return STREAM_OK;
 	state->marks |= STREAM_MARK_ROLLING;
 	return stream_partition_publish(partition, err);
-}
-
-static int
-mark_deleted(struct stream_partition *partition, struct stream_error *err)
-{
-	int status = lock_byte(partition, STREAM_LOCK_APPEND,
-	    partition->config.lock_timeout_ms, err);
-
-	if (status != STREAM_OK)
-		return status;
-	status = stream_state_read(
-	    partition->statefd, &partition->identity, &partition->state, err);
-	partition->state.marks |= STREAM_MARK_DELETED;
-	if (status == STREAM_OK)
-		status = stream_partition_publish(partition, err);
-	stream_partition_unlock(partition);
-	return status;
-}
-
-int
-stream_partition_mark_deleted(
-    int dirfd, int lock_timeout_ms, struct stream_error *err)
-{
-	struct stream_partition partition = {
-	    .dirfd = dirfd,
-	    .statefd = -1,
-	    .config.lock_timeout_ms = lock_timeout_ms,
-	};
-	int status = open_state(&partition, err);
-
-	if (status == STREAM_OK)
-		status = lock_byte(
-		    &partition, STREAM_LOCK_STRUCTURE, lock_timeout_ms, err);
-	if (status == STREAM_OK)
-		status = lock_byte(
-		    &partition, STREAM_LOCK_SYNC, lock_timeout_ms, err);
-	if (status == STREAM_OK)
-		status = mark_deleted(&partition, err);
-	/* Closing the descriptor gives all its locks back. */
-	if (partition.statefd >= 0)
-		close(partition.statefd);
-	return status;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include <stream/error.h>
+#include <stream/files.h>
 
 #include "log/log_config.h"
 
@@ -32,6 +33,7 @@ struct stream_partition;
  * STREAM_ENEWER    the last batch has a format that is not supported
  * STREAM_ENOENT    the topic was deleted
  * STREAM_EBUSY     the lock could not be had in time
+ * STREAM_EFENCED   config->ask says that nobody may write
  * STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR
  */
 int stream_partition_open(int dirfd, const struct stream_log_config *config,
@@ -101,6 +103,14 @@ int stream_partition_sync(
 /* Has this handle appended what it has not synced? */
 bool stream_partition_is_dirty(const struct stream_partition *partition);
 
+/*
+ * Sync what anyone appended, and tell how much of which segment is durable by
+ * now.  *fd is a descriptor of its log; the caller closes it.  As
+ * stream_partition_sync.
+ */
+int stream_partition_find_durable(struct stream_partition *partition,
+    int64_t *base_offset, uint64_t *bytes, int *fd, struct stream_error *err);
+
 /* The offset after the last record, as of the last call on this handle. */
 int64_t stream_partition_next_offset(const struct stream_partition *partition);
 
@@ -111,5 +121,23 @@ int64_t stream_partition_next_offset(const struct stream_partition *partition);
  */
 int stream_partition_mark_deleted(
     int dirfd, int lock_timeout_ms, struct stream_error *err);
+
+/*
+ * Mark the partition as closed to writers, or take the mark away: as
+ * config->ask (log_config.h) says, which must be there.  So writers that have
+ * it open ask too before they append again.  STREAM_EBUSY, STREAM_EIO.
+ */
+int stream_partition_mark_closed(int dirfd,
+    const struct stream_log_config *config, struct stream_error *err);
+
+/*
+ * Begin a leader epoch one above the last, durably: what is appended from now
+ * on gets it.  An epoch in which nothing was written gives way to it.
+ *
+ * STREAM_ECORRUPT  there is no number above the last; or as opening
+ * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_partition_begin_epoch(struct stream_partition *partition,
+    struct stream_epoch *begun, struct stream_error *err);
 
 #endif

@@ -53,6 +53,16 @@ struct stream_partition {
 int stream_partition_new(int dirfd, const struct stream_log_config *config,
     struct stream_partition **partition, struct stream_error *err);
 
+/* Open the partition's state file, which is made when it is missing, in the
+ * place of the one that is open.  STREAM_EIO. */
+int stream_partition_open_state(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* Lock one byte of the state file, waiting timeout_ms, and be sure that it is
+ * the right file.  STREAM_ENOENT, STREAM_EBUSY, STREAM_EIO. */
+int stream_partition_lock_byte(struct stream_partition *partition,
+    enum stream_state_lock byte, int timeout_ms, struct stream_error *err);
+
 /* Take the structure lock, which is held until the handle is closed. */
 int stream_partition_lock_structure(
     struct stream_partition *partition, struct stream_error *err);
@@ -63,6 +73,11 @@ int stream_partition_lock_structure(
  * if need be.  On failure the lock is not held.
  */
 int stream_partition_lock(
+    struct stream_partition *partition, struct stream_error *err);
+
+/* The same for who appends nothing, but makes durable what this handle
+ * appended, or takes it back: also when nobody may write any more. */
+int stream_partition_lock_to_settle(
     struct stream_partition *partition, struct stream_error *err);
 
 /*
@@ -145,6 +160,17 @@ int stream_partition_check_takeback(
 /* Begin a new segment at the next offset.  Both locks held. */
 int stream_partition_roll(
     struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * Close the active segment as a roll does, have bring put the next one in
+ * place, whole and durable, and make that the active one: measure says what it
+ * holds.  Structure lock held, no other.
+ */
+struct stream_measure;
+int stream_partition_adopt(struct stream_partition *partition,
+    int64_t base_offset, const struct stream_measure *measure,
+    int (*bring)(void *context, struct stream_error *err), void *context,
+    struct stream_error *err);
 
 /* Tell config.note what was done, with the number and a printf format of one
  * unsigned long long and one offset. */

@@ -58,6 +58,7 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    .dirfd = source->dirfd,
 	    .log_start_offset = source->log_start_offset,
 	    .is_ours = source->is_ours,
+	    .has_transactions = source->has_transactions,
 	    .dense = source->dense,
 	    .facts = source->facts,
 	    .statefd = -1,
@@ -85,11 +86,12 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    reader->options.max_batch_bytes, STREAM_SCAN_BLOCK);
 }
 
-/* Topics of ours hold no transactions, so only others need the look. */
+/* Topics of ours hold no transactions, unless they were restored from a
+ * broker's: only these and others need the look. */
 static int
 isolate(struct stream_reader *reader, struct stream_error *err)
 {
-	if (reader->is_ours || reader->only != NULL ||
+	if (!reader->has_transactions || reader->only != NULL ||
 	    (reader->options.flags & STREAM_READER_UNCOMMITTED) != 0)
 		return STREAM_OK;
 	return stream_isolation_new(reader->dirfd, reader->next,

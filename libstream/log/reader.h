@@ -17,6 +17,7 @@ struct stream_reader_source {
 	const char *only; /* one log file of it, or NULL; borrowed */
 	int64_t log_start_offset; /* by the store's checkpoint, else 0 */
 	bool is_ours;             /* a topic that strm made */
+	bool has_transactions;    /* or may have: a broker wrote it */
 	bool dense;               /* ours and never compacted */
 	struct stream_facts
 	    facts; /* to be asked again; the topic is borrowed */

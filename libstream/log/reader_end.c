@@ -276,18 +276,57 @@ look_again(struct stream_reader *reader, struct stream_error *err)
 	return status;
 }
 
+/* Whose bytes of the open segment are known to be whole?  The state first: a
+ * writer may cut and go on meanwhile. */
 static int
-note_torn(struct stream_reader *reader)
+read_known(struct stream_reader *reader, struct stream_tail_known *known,
+    struct stream_error *err)
+{
+	struct stream_state state;
+	int status = stream_reader_read_state(reader, &state, err);
+
+	if (status == STREAM_OK)
+		*known = stream_tail_known(
+		    &state, &reader->identity, stream_reader_base(reader));
+	return status;
+}
+
+int
+stream_reader_judge_tail(struct stream_reader *reader, uint64_t at,
+    int64_t next, enum stream_tail *tail, struct stream_error *err)
+{
+	struct stream_tail_known known;
+	int status = read_known(reader, &known, err);
+
+	return status != STREAM_OK
+		   ? status
+		   : stream_tail_judge_known(reader->fd, at, next,
+			 reader->options.max_batch_bytes, &known, tail, err);
+}
+
+uint64_t
+stream_reader_begin(struct stream_reader *reader, uint64_t position)
+{
+	struct stream_tail_known known;
+
+	if (position == 0 || read_known(reader, &known, NULL) != STREAM_OK)
+		return 0;
+	return stream_tail_begin(&known, position);
+}
+
+static int
+note_torn(struct stream_reader *reader, enum stream_tail tail)
 {
 	char text[200];
 
 	if (!reader->torn_is_noted && reader->options.note != NULL &&
 	    (reader->options.flags & STREAM_READER_FOLLOW) == 0) {
 		snprintf(text, sizeof(text),
-		    "%.60s/%s: byte %llu: an append that did not finish "
-		    "follows (torn); not shown",
-		    reader->name, reader->log_name,
-		    (unsigned long long)reader->scan.next);
+		    "%.60s/%s: byte %llu: %s; not shown", reader->name,
+		    reader->log_name, (unsigned long long)reader->scan.next,
+		    tail == STREAM_TAIL_LOST
+			? "what a loss of power left of appends follows"
+			: "an append that did not finish follows (torn)");
 		reader->options.note(reader->options.note_context, text);
 	}
 	reader->torn_is_noted = true;
@@ -298,16 +337,17 @@ note_torn(struct stream_reader *reader)
 static int
 judge(struct stream_reader *reader, int status, struct stream_error *err)
 {
-	struct stream_state state;
+	struct stream_tail_known known;
 	struct stream_error why;
 	enum stream_tail tail;
 	uint64_t at = reader->scan.next;
-	int found = stream_tail_judge(reader->fd, at,
-	    reader->expected > reader->base ? reader->expected : reader->base,
-	    reader->options.max_batch_bytes, &tail, &why);
+	int found = read_known(reader, &known, &why);
 
 	if (found == STREAM_OK)
-		found = stream_reader_read_state(reader, &state, &why);
+		found = stream_tail_judge_known(reader->fd, at,
+		    reader->expected > reader->base ? reader->expected
+						    : reader->base,
+		    reader->options.max_batch_bytes, &known, &tail, &why);
 	if (found != STREAM_OK) {
 		if (err != NULL)
 			*err = why;
@@ -315,9 +355,10 @@ judge(struct stream_reader *reader, int status, struct stream_error *err)
 	}
 	if (tail == STREAM_TAIL_NONE)
 		return STREAM_OK;
-	if (tail == STREAM_TAIL_TORN && at >= durable_end(reader, &state))
-		return note_torn(reader);
-	if (tail == STREAM_TAIL_BAD && at >= durable_end(reader, &state))
+	if (tail == STREAM_TAIL_LOST ||
+	    (tail == STREAM_TAIL_TORN && at >= known.durable_end))
+		return note_torn(reader, tail);
+	if (tail == STREAM_TAIL_BAD && at >= known.durable_end)
 		stream_fail_in(err, status,
 		    "the last batch is bad (the next writer sets it aside)");
 	if (status == STREAM_ENEWER && tail != STREAM_TAIL_NEWER) {

@@ -365,6 +365,7 @@ stream_reader_go_to(
 		    reader->log_name, reader->fd, stream_reader_base(reader),
 		    reader->options.max_batch_bytes};
 		stream_index_find(&source, reader->next, &position);
+		position = stream_reader_begin(reader, position);
 		if (reader->dense && position > 0 &&
 		    !stream_reader_believes(reader, position))
 			position = 0;

@@ -17,6 +17,7 @@
 #include "file/name.h"
 #include "file/scan.h"
 #include "file/state.h"
+#include "file/tail.h"
 #include "log/facts.h"
 #include "log/isolation.h"
 #include "log/read_ahead.h"
@@ -36,6 +37,7 @@ struct stream_reader {
 	char *only; /* the one log file, or NULL */
 	int64_t log_start_offset;
 	bool is_ours;
+	bool has_transactions; /* or may have */
 	bool dense;  /* ours, never compacted: no gap is legal; asked again when
 			one is met */
 	char *topic; /* for facts, or NULL */
@@ -258,6 +260,15 @@ int stream_reader_check_durable(
 /* Read the state; all zero when there is none. */
 int stream_reader_read_state(struct stream_reader *reader,
     struct stream_state *state, struct stream_error *err);
+
+/* What bytes of the open segment from at on are that are no batch; next is the
+ * offset that is due there. */
+int stream_reader_judge_tail(struct stream_reader *reader, uint64_t at,
+    int64_t next, enum stream_tail *tail, struct stream_error *err);
+
+/* The place where an index says to begin in the open segment, or its start when
+ * what is there may have to go. */
+uint64_t stream_reader_begin(struct stream_reader *reader, uint64_t position);
 
 /* Is the state what the newest segment's file, size bytes long, shows? */
 bool stream_reader_trusts(const struct stream_reader *reader,

@@ -73,9 +73,10 @@ is_torn(struct stream_reader *reader, uint64_t at, int64_t next)
 	enum stream_tail tail;
 
 	return stream_reader_in_newest(reader) &&
-	       stream_tail_judge(reader->fd, at, next,
-		   reader->options.max_batch_bytes, &tail, NULL) == STREAM_OK &&
-	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN);
+	       stream_reader_judge_tail(reader, at, next, &tail, NULL) ==
+		   STREAM_OK &&
+	       (tail == STREAM_TAIL_NONE || tail == STREAM_TAIL_TORN ||
+		   tail == STREAM_TAIL_LOST);
 }
 
 /* The next batch of the scan, if it is the one that follows the last.  Where an
@@ -128,7 +129,8 @@ pass_damage(struct stream_reader *reader, int64_t next, int status,
 
 	if (is_fatal(status))
 		return status;
-	if (status == STREAM_END || !stream_reader_skips(reader))
+	if (status == STREAM_END || !stream_reader_skips(reader) ||
+	    is_torn(reader, reader->scan.next, next))
 		return STREAM_END;
 	status = stream_reader_resync(
 	    reader, reader->scan.next, next, &position, &reader->expected, err);
@@ -171,6 +173,7 @@ walk_to_end(struct stream_reader *reader, int64_t *offset, bool *damaged,
 
 	*offset = reader->base;
 	stream_index_find(&source, reader->base + INT32_MAX, &position);
+	position = stream_reader_begin(reader, position);
 	status = walk_from(reader, position, offset, &stopped, why);
 	/* An index that led to what cannot be right. */
 	if (status == STREAM_END && *offset == reader->base && position > 0)
@@ -330,6 +333,7 @@ find_time_here(struct stream_reader *reader, int64_t timestamp_ms,
 	int status = STREAM_ECORRUPT;
 
 	stream_index_find_time(&source, timestamp_ms, &position);
+	position = stream_reader_begin(reader, position);
 	for (;;) {
 		if (!reader->is_unreadable)
 			status = walk_to_time(reader, position, timestamp_ms,
@@ -462,6 +466,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	    .only = reader->only,
 	    .log_start_offset = reader->log_start_offset,
 	    .is_ours = reader->is_ours,
+	    .has_transactions = reader->has_transactions,
 	    .dense = reader->dense,
 	    .facts = reader->facts,
 	};

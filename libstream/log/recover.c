@@ -3,15 +3,16 @@
  *
  * Runs under the append lock when the state is missing, old, marked by a
  * writer that died, or contradicted by the log.  SPEC section 10 says what may
- * be cut: a torn tail, and a last batch that is wrong and not provably durable
- * (set aside first).  Everything else that is wrong is left as it is, and
- * nothing is written until someone has looked: a log is never "repaired" by
- * deleting what follows the damage.
+ * be cut: a torn tail, and, set aside first, a last batch that is wrong and not
+ * provably durable, and what a loss of power left of appends.  Everything else
+ * that is wrong is left as it is, and nothing is written until someone has
+ * looked: a log is never "repaired" by deleting what follows the damage.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -90,6 +91,7 @@ make_first_segment(
 struct start {
 	uint64_t position;
 	int64_t next_offset;
+	struct stream_tail_known known; /* what the state says of the segment */
 	uint64_t durable_end;
 	bool durable_is_known;
 };
@@ -110,7 +112,10 @@ choose_start(struct stream_partition *partition, int64_t base,
 
 	if (status != STREAM_OK)
 		return status;
-	*start = (struct start){.next_offset = base};
+	*start = (struct start){
+	    .next_offset = base,
+	    .known = stream_tail_known(state, &partition->identity, base),
+	};
 	if (state->sequence == 0 || state->active_base != base)
 		return STREAM_OK;
 	start->durable_end = state->durable_end;
@@ -216,12 +221,15 @@ walk(struct stream_partition *partition, struct stream_scan *scan,
 /*
  * Cut, and sync the cut.  That sync can fail for bytes of the dead writer's
  * that are kept, so the mark of a sync stands meanwhile: whoever comes after a
- * failure looks at them again before it believes them.
+ * failure looks at them again before it believes them.  The boot stays the one
+ * that the state names until all is done, or whoever comes after would find
+ * damage where a loss of power was.
  */
 static int
 cut(struct stream_partition *partition, const struct start *start,
     struct stream_error *err)
 {
+	struct stream_state_identity identity = partition->identity;
 	struct stream_state marked = partition->state;
 	int status;
 
@@ -231,8 +239,9 @@ cut(struct stream_partition *partition, const struct start *start,
 	marked.last_position = -1;
 	marked.durable_end = start->durable_end;
 	marked.marks |= STREAM_MARK_SYNCING;
-	status = stream_state_write(
-	    partition->statefd, &partition->identity, &marked, err);
+	memcpy(identity.boot_id, marked.boot_id, sizeof(identity.boot_id));
+	status =
+	    stream_state_write(partition->statefd, &identity, &marked, err);
 	if (status != STREAM_OK)
 		return status;
 	partition->state.sequence = marked.sequence;
@@ -282,6 +291,20 @@ refuse(const struct stream_partition *partition, enum stream_tail tail,
 	    (unsigned long long)position);
 }
 
+static void
+note_cut(const struct stream_partition *partition, enum stream_tail tail,
+    uint64_t bytes, uint64_t position)
+{
+	const char *what = "cut an unfinished append,";
+
+	if (tail == STREAM_TAIL_BAD)
+		what = "set a bad last batch aside (.strm-cut-*),";
+	else if (tail == STREAM_TAIL_LOST)
+		what = "set aside what a loss of power left of appends "
+		       "(.strm-cut-*),";
+	stream_partition_note(partition, what, bytes, position);
+}
+
 /* What stands behind the last good batch, and what to do with it. */
 static int
 settle_tail(struct stream_partition *partition, const struct start *start,
@@ -291,7 +314,7 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 	enum stream_tail tail;
 	uint64_t size;
 	int status = stream_tail_judge_cut(partition->segment.log, position,
-	    start->next_offset, start->durable_end, &tail, err);
+	    start->next_offset, &start->known, &tail, err);
 
 	if (status == STREAM_OK)
 		status = stream_io_size(partition->segment.log, &size, err);
@@ -299,17 +322,13 @@ settle_tail(struct stream_partition *partition, const struct start *start,
 		return status;
 	if (tail == STREAM_TAIL_DAMAGE || tail == STREAM_TAIL_NEWER)
 		return refuse(partition, tail, position, err);
-	if (tail == STREAM_TAIL_BAD)
+	if (tail == STREAM_TAIL_BAD || tail == STREAM_TAIL_LOST)
 		status = stream_set_aside_bytes(partition->dirfd,
 		    partition->segment.log, position, start->next_offset, err);
 	if (status == STREAM_OK)
 		status = cut(partition, start, err);
 	if (status == STREAM_OK)
-		stream_partition_note(partition,
-		    tail == STREAM_TAIL_BAD
-			? "set a bad last batch aside (.strm-cut-*),"
-			: "cut an unfinished append,",
-		    size - position, position);
+		note_cut(partition, tail, size - position, position);
 	return status;
 }
 

@@ -138,7 +138,7 @@ stream_log_repair_plan(const struct stream_repair_source *source,
 }
 
 /* A torn append's bytes are kept too; the writer's own recovery keeps those of
- * a bad last batch, and then cuts. */
+ * the others, and then cuts. */
 static int
 keep_torn(const struct stream_repair_source *source,
     const struct stream_findings *findings, struct stream_error *err)

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "file/name.h"
+#include "log/measure.h"
 #include "log/partition_private.h"
 #include "log/structure.h"
 
@@ -114,5 +115,82 @@ stream_partition_roll_used(struct stream_partition *partition, int64_t expected,
 	stream_partition_unlock_sync(partition);
 	if (status == STREAM_OK)
 		*rolled = used;
+	return status;
+}
+
+/* What a segment that came whole is, in place of what a walk would find. */
+static int
+adopt_state(struct stream_partition *partition, int64_t base,
+    const struct stream_measure *measure, struct stream_error *err)
+{
+	struct stream_state *state = &partition->state;
+	struct stream_segment *segment = &partition->segment;
+	bool sound = false;
+	int status = stream_segment_open(segment, partition->dirfd, base,
+	    partition->config.index_interval_bytes, err);
+
+	if (status != STREAM_OK)
+		return status;
+	state->active_base = base;
+	state->end = measure->bytes;
+	state->durable_end = measure->bytes;
+	state->last_position = measure->last_position;
+	state->next_offset = measure->next_offset;
+	state->max_timestamp_ms = measure->max_timestamp_ms;
+	state->max_timestamp_offset = measure->max_timestamp_offset;
+	if (measure->leader_epoch > state->leader_epoch)
+		state->leader_epoch = measure->leader_epoch;
+	state->structure += 2;
+	state->marks &= (uint16_t) ~(STREAM_MARK_ROLLING | STREAM_MARK_SYNCING);
+	segment->indexer.max_timestamp_ms = state->max_timestamp_ms;
+	segment->indexer.max_timestamp_offset = state->max_timestamp_offset;
+	status = stream_segment_load_indexes(
+	    segment, state->end, state->next_offset, &sound, err);
+	if (status == STREAM_OK && !sound)
+		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%020lld.log: its indexes do not agree with it",
+		    (long long)base);
+	return status == STREAM_OK ? stream_partition_publish(partition, err)
+				   : status;
+}
+
+static int
+adopt(struct stream_partition *partition, int64_t base,
+    const struct stream_measure *measure,
+    int (*bring)(void *context, struct stream_error *err), void *context,
+    struct stream_error *err)
+{
+	int status = stream_partition_begin_sync(
+	    partition, STREAM_MARK_SYNCING | STREAM_MARK_ROLLING, err);
+
+	if (status == STREAM_OK)
+		status = stream_partition_sync_locked(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	stream_segment_give_back(&partition->segment);
+	status = finish_indexes(partition, err);
+	if (status == STREAM_OK)
+		status = bring(context, err);
+	return status == STREAM_OK ? adopt_state(partition, base, measure, err)
+				   : status;
+}
+
+int
+stream_partition_adopt(struct stream_partition *partition, int64_t base_offset,
+    const struct stream_measure *measure,
+    int (*bring)(void *context, struct stream_error *err), void *context,
+    struct stream_error *err)
+{
+	int status = stream_partition_lock_sync(partition, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_partition_lock(partition, err);
+	if (status == STREAM_OK) {
+		status =
+		    adopt(partition, base_offset, measure, bring, context, err);
+		stream_partition_unlock(partition);
+	}
+	stream_partition_unlock_sync(partition);
 	return status;
 }

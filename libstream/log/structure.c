@@ -9,6 +9,7 @@
 #include "file/name.h"
 #include "log/leftovers.h"
 #include "log/partition_private.h"
+#include "log/view.h"
 
 /* A compaction that was finished or undone, told once for each segment. */
 static void
@@ -66,6 +67,25 @@ settle_leftovers(struct stream_partition *partition, struct stream_error *err)
 	return status;
 }
 
+/*
+ * A replica's newest segment may still have to take its plain name, which a
+ * writer needs to find it by (install.h).  Elsewhere the log is made sound
+ * first, as ever.
+ */
+static int
+settle_newest(struct stream_partition *partition, struct stream_error *err)
+{
+	struct stream_view view;
+	bool swap;
+	int status = stream_view_load(partition->dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	swap = view.count > 0 && view.segments[view.count - 1].swap;
+	stream_view_release(&view);
+	return swap ? settle_leftovers(partition, err) : STREAM_OK;
+}
+
 int
 stream_partition_open_structure(int dirfd,
     const struct stream_log_config *config, struct stream_partition **partition,
@@ -82,6 +102,8 @@ stream_partition_open_structure(int dirfd,
 		*partition = NULL;
 		return STREAM_OK;
 	}
+	if (status == STREAM_OK)
+		status = settle_newest(new, err);
 	if (status == STREAM_OK)
 		status = stream_partition_lock(new, err);
 	if (status == STREAM_OK) {

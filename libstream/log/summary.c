@@ -6,6 +6,7 @@
 #include "file/io.h"
 #include "file/name.h"
 #include "file/scan.h"
+#include "file/tail.h"
 #include "log/view.h"
 
 struct summing {
@@ -27,11 +28,16 @@ read_ends(const struct summing *s, size_t index, int fd, uint64_t size,
 	struct stream_scan scan;
 	struct stream_batch batch;
 	const uint8_t *bytes;
+	struct stream_tail_known known;
 	uint64_t position;
 	int status;
 
 	stream_name_put_plain(base, STREAM_NAME_LOG, name);
+	status = stream_tail_load_known(s->dirfd, base, &known, err);
+	if (status != STREAM_OK)
+		return status;
 	stream_index_find(&source, base + INT32_MAX, &position);
+	position = stream_tail_begin(&known, position);
 	if (base >= s->sum->log_end_offset)
 		s->sum->log_end_offset = base;
 	stream_scan_init(&scan, fd, 0, STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST,

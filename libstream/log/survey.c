@@ -144,13 +144,13 @@ pass_bad(struct stream_survey *survey, int stopped,
 	set_text(find, why);
 	if (status == STREAM_OK && !is_closed(survey) && !large)
 		status = stream_tail_judge_cut(survey->source.fd, position,
-		    survey->next_offset, survey->source.durable_end, &tail,
-		    err);
+		    survey->next_offset, &survey->source.known, &tail, err);
 	if (status != STREAM_OK)
 		return status;
 	if (tail == STREAM_TAIL_NEWER || stopped == STREAM_ENEWER)
 		find->status = STREAM_ENEWER;
-	if (tail != STREAM_TAIL_TORN && tail != STREAM_TAIL_BAD)
+	if (tail != STREAM_TAIL_TORN && tail != STREAM_TAIL_BAD &&
+	    tail != STREAM_TAIL_LOST)
 		return pass_hole(survey, find, err);
 	find->kind = STREAM_SURVEY_TAIL;
 	find->tail = tail;

@@ -17,15 +17,16 @@ struct stream_survey_source {
 	int fd; /* borrowed */
 	int64_t base_offset;
 	int64_t next_base; /* of the segment after it; -1: it is the newest */
-	uint64_t durable_end; /* below it nothing is torn; 0: not known */
-	size_t cap;           /* largest batch */
-	bool dense;           /* offsets have no gaps */
+	struct stream_tail_known known; /* by it the end is judged */
+	size_t cap;                     /* largest batch */
+	bool dense;                     /* offsets have no gaps */
 };
 
 enum stream_survey_kind {
 	STREAM_SURVEY_BATCH,
 	STREAM_SURVEY_HOLE, /* damage, or offsets that are missing */
-	STREAM_SURVEY_TAIL  /* what a writer cuts: torn, or a bad last batch */
+	STREAM_SURVEY_TAIL /* what a writer cuts: torn, lost or a bad last batch
+			    */
 };
 
 struct stream_survey_find {
@@ -38,7 +39,7 @@ struct stream_survey_find {
 	uint64_t size;
 	int64_t first_offset;
 	int64_t end_offset;    /* the one after the last; -1: not known */
-	enum stream_tail tail; /* TAIL: TORN or BAD */
+	enum stream_tail tail; /* TAIL: TORN, BAD or LOST */
 	int status;            /* HOLE: STREAM_ECORRUPT or STREAM_ENEWER */
 	char text[128];        /* why */
 };

@@ -261,7 +261,7 @@ static int
 prepare(
     struct stream_partition *partition, bool *needed, struct stream_error *err)
 {
-	int status = stream_partition_lock(partition, err);
+	int status = stream_partition_lock_to_settle(partition, err);
 
 	*needed = false;
 	if (status != STREAM_OK)
@@ -311,7 +311,7 @@ fail_sync(struct stream_partition *partition,
 {
 	struct stream_state *state = &partition->state;
 	const struct stream_cover *cover = &partition->cover;
-	int status = stream_partition_lock(partition, err);
+	int status = stream_partition_lock_to_settle(partition, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -432,4 +432,26 @@ stream_partition_append_durably(struct stream_partition *partition,
 	if (partition->holds_sync)
 		stream_partition_unlock_sync(partition);
 	return status;
+}
+
+int
+stream_partition_find_durable(struct stream_partition *partition,
+    int64_t *base_offset, uint64_t *bytes, int *fd, struct stream_error *err)
+{
+	const struct stream_state *state = &partition->state;
+	int status = stream_partition_sync(partition, err);
+	int copy;
+
+	if (status == STREAM_OK)
+		status = stream_partition_lock(partition, err);
+	if (status != STREAM_OK)
+		return status;
+	copy = fcntl(partition->segment.log, F_DUPFD_CLOEXEC, 0);
+	stream_partition_unlock(partition);
+	if (copy < 0)
+		return stream_fail_sys(err, "cannot open the log again");
+	*base_offset = state->active_base;
+	*bytes = state->durable_end;
+	*fd = copy;
+	return STREAM_OK;
 }

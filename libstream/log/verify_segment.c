@@ -204,6 +204,18 @@ step(struct stream_verify *verify, struct stream_error *err)
 	return status;
 }
 
+/* The state was read before this log was opened.  Meanwhile it may have been
+ * closed and compacted, or a replica's swapped for that of its source. */
+static bool
+is_durable_still(const struct stream_verify *verify, uint64_t size)
+{
+	struct stream_state now;
+
+	return stream_state_read(verify->statefd, &verify->identity, &now,
+		   NULL) != STREAM_OK ||
+	       (now.active_base == verify->base && now.durable_end > size);
+}
+
 /* Nothing that was made durable may be missing. */
 static int
 check_durable(struct stream_verify *verify, struct stream_error *err)
@@ -215,7 +227,8 @@ check_durable(struct stream_verify *verify, struct stream_error *err)
 	if (state->sequence == 0 || state->active_base != verify->base)
 		return STREAM_OK;
 	status = stream_io_size(verify->fd, &size, err);
-	if (status == STREAM_OK && size < state->durable_end)
+	if (status == STREAM_OK && size < state->durable_end &&
+	    is_durable_still(verify, size))
 		stream_verify_damage(verify, STREAM_FINDING_LOST_TAIL,
 		    stream_verify_in_log(verify, size, verify->chain.expected,
 			state->next_offset > verify->chain.expected

@@ -166,6 +166,11 @@ tell_end(struct stream_verify *verify, enum stream_tail tail, int status,
 		stream_verify_damage(verify, STREAM_FINDING_BAD_LAST_BATCH,
 		    where, "%s; nothing good follows in the last %llu bytes",
 		    why->text, left);
+	else if (tail == STREAM_TAIL_LOST)
+		stream_verify_damage(verify, STREAM_FINDING_TORN_TAIL, where,
+		    "the last %llu bytes are what a loss of power left of "
+		    "appends",
+		    left);
 	else if (starts_with_zeros(verify, at))
 		stream_verify_damage(verify, STREAM_FINDING_ZERO_TAIL, where,
 		    "the last %llu bytes are zero", left);
@@ -180,9 +185,12 @@ judge(struct stream_verify *verify, int status, const struct stream_error *why,
     struct stream_error *err)
 {
 	uint64_t at = verify->scan.next;
+	struct stream_tail_known known =
+	    stream_tail_known(&verify->state, &verify->identity, verify->base);
 	enum stream_tail tail;
-	int judged = stream_tail_judge(verify->fd, at, verify->chain.expected,
-	    verify->options.max_batch_bytes, &tail, err);
+	int judged =
+	    stream_tail_judge_known(verify->fd, at, verify->chain.expected,
+		verify->options.max_batch_bytes, &known, &tail, err);
 
 	if (judged != STREAM_OK)
 		return stream_fail_in(err, judged, "%s", verify->log_name);

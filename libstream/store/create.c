@@ -9,6 +9,7 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
+#include "store/create.h"
 #include "store/layout.h"
 #include "store/metadata.h"
 #include "store/recover.h"
@@ -46,8 +47,8 @@ check_request(const char *name, int32_t partitions,
 				   : status;
 }
 
-static int
-check_absent(const struct stream_change *change, const char *name,
+int
+stream_create_check_absent(const struct stream_change *change, const char *name,
     struct stream_error *err)
 {
 	char document[STREAM_DOCUMENT_NAME_SIZE];
@@ -84,17 +85,26 @@ make_file(int dirfd, const char *name, struct stream_error *err)
 	return status;
 }
 
-static int
-make_files(int dirfd, const char *id, struct stream_error *err)
+int
+stream_create_segment(int dirfd, int64_t base_offset, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
-	int status = stream_metadata_create(dirfd, id, err);
+	int status = STREAM_OK;
 
 	for (int i = 0; i < FIRST_FILE_COUNT && status == STREAM_OK; i++) {
-		stream_name_put_plain(0, first_files[i], name);
+		stream_name_put_plain(base_offset, first_files[i], name);
 		status = make_file(dirfd, name, err);
 	}
 	return status;
+}
+
+static int
+make_files(int dirfd, const char *id, struct stream_error *err)
+{
+	int status = stream_metadata_create(dirfd, id, err);
+
+	return status == STREAM_OK ? stream_create_segment(dirfd, 0, err)
+				   : status;
 }
 
 static int
@@ -154,16 +164,16 @@ sync_built(const struct stream_change *change, const char *name,
 }
 
 /* An empty directory would be replaced by a plain rename.  Where the file
- * system cannot refuse that (EINVAL), check_absent has looked. */
-static int
-move_in(const struct stream_change *change, const char *name,
-    struct stream_error *err)
+ * system cannot refuse that (EINVAL), somebody has looked. */
+int
+stream_create_move_in(const struct stream_change *change, int from,
+    const char *name, struct stream_error *err)
 {
 	int root = change->store->dirfd;
-	int r = renameat2(change->build, name, root, name, RENAME_NOREPLACE);
+	int r = renameat2(from, name, root, name, RENAME_NOREPLACE);
 
 	if (r != 0 && errno == EINVAL)
-		r = renameat(change->build, name, root, name);
+		r = renameat(from, name, root, name);
 	return r == 0 ? STREAM_OK
 		      : stream_fail_sys(
 			    err, "%s: cannot move into the store", name);
@@ -194,15 +204,16 @@ each_partition(const struct stream_change *change,
 		else if (step == SYNC)
 			status = sync_built(change, name, err);
 		else
-			status = move_in(change, name, err);
+			status = stream_create_move_in(
+			    change, change->build, name, err);
 	}
 	return status;
 }
 
 /* --- the order of steps -------------------------------------------------- */
 
-static int
-save_intent(const struct stream_change *change,
+int
+stream_create_save_intent(const struct stream_change *change,
     const struct stream_topic_settings *settings, struct stream_error *err)
 {
 	struct stream_intent intent = {.kind = STREAM_INTENT_CREATE};
@@ -230,7 +241,7 @@ static int
 make(const struct stream_change *change,
     const struct stream_topic_settings *settings, struct stream_error *err)
 {
-	int status = save_intent(change, settings, err);
+	int status = stream_create_save_intent(change, settings, err);
 
 	if (status == STREAM_OK)
 		status = each_partition(change, settings, BUILD, err);
@@ -251,8 +262,8 @@ make(const struct stream_change *change,
  * after the rename.  As long as it cannot be removed for certain the intent
  * stays, and the next writer decides by what it finds.
  */
-static void
-unmake(const struct stream_change *change, const char *name)
+void
+stream_create_undo(const struct stream_change *change, const char *name)
 {
 	if (stream_change_drop_settings(change, name, NULL) == STREAM_OK)
 		stream_recover_in(change, name, NULL);
@@ -265,13 +276,14 @@ create_in(const struct stream_change *change,
 	int status = stream_recover_in(change, settings->topic, err);
 
 	if (status == STREAM_OK)
-		status = check_absent(change, settings->topic, err);
+		status =
+		    stream_create_check_absent(change, settings->topic, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_change_sweep(change);
 	status = make(change, settings, err);
 	if (status != STREAM_OK) {
-		unmake(change, settings->topic);
+		stream_create_undo(change, settings->topic);
 		return stream_fail_in(err, status, "%s", settings->topic);
 	}
 	/* The topic is there.  An intent that cannot be removed is in nobody's

@@ -49,3 +49,20 @@ stream_layout_open(const struct stream_store *store, const char *part, int *fd,
 		   ? STREAM_OK
 		   : stream_fail_in(err, status, "%s", STREAM_OWN_DIR);
 }
+
+int
+stream_layout_make(const struct stream_store *store, const char *part, int *fd,
+    struct stream_error *err)
+{
+	int own;
+	int status =
+	    stream_dir_open_or_make(store->dirfd, STREAM_OWN_DIR, &own, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_dir_open_or_make(own, part, fd, err);
+	close(own);
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", STREAM_OWN_DIR);
+}

@@ -7,6 +7,9 @@
  *   topics/NAME.json  settings; this file makes a topic exist
  *   intents/NAME.json what is being done to the topic NAME
  *   build/            partitions that are not yet in the store
+ *   replicate/        what is held for replicas (replica.h)
+ *   incoming/         what comes to a replica, before it is put in place
+ *   replica/          what the replica was when it was last whole
  *   last-compaction-checkpoint  when partitions were compacted
  */
 #ifndef STREAM_STORE_LAYOUT_H
@@ -20,6 +23,9 @@
 #define STREAM_TOPICS_DIR "topics"
 #define STREAM_INTENTS_DIR "intents"
 #define STREAM_BUILD_DIR "build"
+#define STREAM_REPLICATE_DIR "replicate"
+#define STREAM_INCOMING_DIR "incoming"
+#define STREAM_REPLICA_DIR "replica"
 #define STREAM_COMPACTION_TIMES "last-compaction-checkpoint"
 
 /* Bytes of "NAME.json" with its NUL; the longest name still fits NAME_MAX. */
@@ -37,6 +43,10 @@ bool stream_layout_is_document(const char *name, char *topic);
  * it is not there, STREAM_EIO.
  */
 int stream_layout_open(const struct stream_store *store, const char *part,
+    int *fd, struct stream_error *err);
+
+/* The same, made when it is missing, with .strm; names not yet durable. */
+int stream_layout_make(const struct stream_store *store, const char *part,
     int *fd, struct stream_error *err);
 
 #endif

@@ -29,6 +29,7 @@ stream_reader_open(const struct stream_place *place,
 	    .only = place->segment,
 	    .log_start_offset = place->log_start_offset,
 	    .is_ours = place->is_ours,
+	    .has_transactions = !place->is_ours || place->has_transactions,
 	    .dense = !place->has_gaps,
 	    .facts = stream_place_facts(place),
 	};

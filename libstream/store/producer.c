@@ -233,6 +233,8 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 		topic->message_timestamp_type == STREAM_LOG_APPEND_TIME,
 	    .dense = producer->dense,
 	    .lock_timeout_ms = producer->store->lock_timeout_ms,
+	    .ask = stream_store_ask,
+	    .ask_context = producer->store,
 	    .note = producer->options.note,
 	    .note_context = producer->options.context,
 	};

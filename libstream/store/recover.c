@@ -23,6 +23,42 @@
  */
 enum { MOMENT_MS = 20 };
 
+/* --- offsets ------------------------------------------------------------- */
+
+static int
+forget(int dirfd, const char *file, const struct stream_intent *intent,
+    struct stream_error *err)
+{
+	int status =
+	    stream_checkpoint_drop_topic(dirfd, file, intent->topic, err);
+
+	return status == STREAM_ECORRUPT ? STREAM_OK : status;
+}
+
+/*
+ * A topic that is made later under the same name must not begin where this
+ * one did, nor count as clean up to where this one was.  A checkpoint file that
+ * is malformed counts as none, for readers and here.
+ */
+static int
+forget_offsets(const struct stream_change *change,
+    const struct stream_intent *intent, struct stream_error *err)
+{
+	int store = change->store->dirfd;
+	int own;
+	int status = forget(store, STREAM_LOG_START_FILE, intent, err);
+
+	if (status == STREAM_OK)
+		status = forget(store, STREAM_CLEANER_FILE, intent, err);
+	if (status == STREAM_OK)
+		status = stream_dir_open(store, STREAM_OWN_DIR, &own, err);
+	if (status != STREAM_OK)
+		return status;
+	status = forget(own, STREAM_COMPACTION_TIMES, intent, err);
+	close(own);
+	return status;
+}
+
 /* --- a creation ---------------------------------------------------------- */
 
 static int
@@ -100,6 +136,9 @@ undo_creation(const struct stream_change *change,
 		status = take_back(change, intent, intent->partitions[i], err);
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(change->store->dirfd, err);
+	/* A restore sets log starts before it commits. */
+	if (status == STREAM_OK)
+		status = forget_offsets(change, intent, err);
 	if (status == STREAM_OK)
 		stream_change_sweep(change);
 	return status;
@@ -259,40 +298,6 @@ remove_all(const struct stream_change *change,
 	}
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(change->store->dirfd, err);
-	return status;
-}
-
-static int
-forget(int dirfd, const char *file, const struct stream_intent *intent,
-    struct stream_error *err)
-{
-	int status =
-	    stream_checkpoint_drop_topic(dirfd, file, intent->topic, err);
-
-	return status == STREAM_ECORRUPT ? STREAM_OK : status;
-}
-
-/*
- * A topic that is made later under the same name must not begin where this
- * one did, nor count as clean up to where this one was.  A checkpoint file that
- * is malformed counts as none, for readers and here.
- */
-static int
-forget_offsets(const struct stream_change *change,
-    const struct stream_intent *intent, struct stream_error *err)
-{
-	int store = change->store->dirfd;
-	int own;
-	int status = forget(store, STREAM_LOG_START_FILE, intent, err);
-
-	if (status == STREAM_OK)
-		status = forget(store, STREAM_CLEANER_FILE, intent, err);
-	if (status == STREAM_OK)
-		status = stream_dir_open(store, STREAM_OWN_DIR, &own, err);
-	if (status != STREAM_OK)
-		return status;
-	status = forget(own, STREAM_COMPACTION_TIMES, intent, err);
-	close(own);
 	return status;
 }
 

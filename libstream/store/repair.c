@@ -18,6 +18,15 @@
 
 enum { CAP = 64 << 20 };
 
+/*
+ * A replica may be repaired.  What that cuts is no whole batch, and so nothing
+ * that its source has; what it rebuilds, replication does not copy; and one
+ * that cannot be read must not need its source, which may be lost, to be
+ * promoted.  What a fenced store holds, its leader of old, is to stay as it is
+ * until someone has looked.
+ */
+enum { WRITES = STREAM_STORE_WRITE | STREAM_STORE_REPLICA };
+
 /* The settings that repairing obeys; Kafka's defaults for a topic that is not
  * ours. */
 static int
@@ -97,6 +106,8 @@ stream_place_open(const struct stream_place *place,
 	if (status != STREAM_OK)
 		return status;
 	opened->source = make_source(place, options, &config);
+	opened->source.config.ask = stream_store_ask;
+	opened->source.config.ask_context = opened->store;
 	opened->source.dirfd = -1;
 	status = stream_io_open_dir(
 	    AT_FDCWD, place->path, &opened->source.dirfd, err);
@@ -187,8 +198,7 @@ lower_clean_point(const struct stream_place *place,
 {
 	struct stream_opened_place opened;
 	int64_t clean;
-	int status =
-	    stream_place_open(place, options, STREAM_STORE_WRITE, &opened, err);
+	int status = stream_place_open(place, options, WRITES, &opened, err);
 
 	if (status == STREAM_OK &&
 	    stream_checkpoint_find(opened.store->dirfd, STREAM_CLEANER_FILE,
@@ -233,8 +243,8 @@ stream_repair_run(const struct stream_place *place,
 		return status;
 	status = tell_of_cuts(place, options, new, err);
 	if (status == STREAM_OK && stream_repair_has_work(new))
-		status = work_on(place, options, STREAM_STORE_WRITE,
-		    stream_log_repair_run, new, err);
+		status = work_on(
+		    place, options, WRITES, stream_log_repair_run, new, err);
 	if (status == STREAM_OK)
 		*repair = new;
 	else

@@ -87,6 +87,7 @@ stream_places_add(struct stream_places *places,
 	    .store_path = store->path,
 	    .is_ours = topic->is_ours,
 	    .has_gaps = topic->settings.has_gaps,
+	    .has_transactions = topic->settings.has_transactions,
 	};
 	int status = stream_store_log_start(
 	    store, place.topic, partition, &place.log_start_offset, err);

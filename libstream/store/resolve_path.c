@@ -69,6 +69,7 @@ ask_open_store(const struct stream_store *store,
 	if (status == STREAM_OK && identity->partition < settings.partitions) {
 		place->is_ours = true;
 		place->has_gaps = settings.has_gaps;
+		place->has_transactions = settings.has_transactions;
 	} else if (status != STREAM_OK && !is_no_answer(status, err)) {
 		return status;
 	}

@@ -160,22 +160,35 @@ raise_log_start(const struct stream_upkeep *upkeep,
 	return *careful ? STREAM_OK : status;
 }
 
+int
+stream_upkeep_retire(struct stream_upkeep *upkeep,
+    const struct stream_retain_options *options, struct stream_retained *sum,
+    struct stream_error *err)
+{
+	int status = raise_log_start(
+	    upkeep, options, sum->log_start_offset, &sum->careful, err);
+
+	if (status != STREAM_OK)
+		return status;
+	return stream_partition_retire(upkeep->partition, sum->log_start_offset,
+	    sum->careful, &sum->segments, &sum->bytes, err);
+}
+
 static int
 retire(struct stream_upkeep *upkeep,
     const struct stream_retain_options *options, struct stream_retain *retain,
     struct stream_error *err)
 {
-	struct stream_retained *sum = &retain->sum;
-	int status;
+	int status = STREAM_OK;
 
-	if (sum->segments == 0)
+	if (retain->sum.segments == 0)
 		return STREAM_OK;
-	status = raise_log_start(
-	    upkeep, options, sum->log_start_offset, &sum->careful, err);
-	if (status != STREAM_OK)
-		return status;
-	return stream_partition_retire(upkeep->partition, sum->log_start_offset,
-	    sum->careful, &sum->segments, &sum->bytes, err);
+	if (options->before != NULL)
+		status = options->before(
+		    options->context, upkeep->place, retain, err);
+	return status == STREAM_OK
+		   ? stream_upkeep_retire(upkeep, options, &retain->sum, err)
+		   : status;
 }
 
 static int

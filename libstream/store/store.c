@@ -153,6 +153,8 @@ begin_writing(struct stream_store *store, struct stream_error *err)
 		return stream_fail_in(err, status, "%s", store->path);
 	status = take_broker_lock(store, err);
 	if (status == STREAM_OK)
+		status = stream_store_check_role(store, err);
+	if (status == STREAM_OK)
 		stream_recover_idle(store);
 	return status;
 }

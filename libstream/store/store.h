@@ -92,8 +92,22 @@ int stream_store_set_compaction_time(struct stream_store *store,
     struct stream_error *err);
 
 /*
+ * Ask whether the store (context) may be written to, as the log asks
+ * (log_config.h).  STREAM_EFENCED when it is a replica or fenced and was not
+ * opened for that: then the text says what to do.  *closed: it is one of both,
+ * and other writers are refused.  STREAM_ECORRUPT, STREAM_ENEWER, STREAM_EIO,
+ * STREAM_ENOMEM.
+ */
+int stream_store_ask(void *context, bool *closed, struct stream_error *err);
+
+/* The same, with the store's path in front of the failure. */
+int stream_store_check_role(
+    struct stream_store *store, struct stream_error *err);
+
+/*
  * Take the structure lock; makes .strm when it is missing.  Waits timeout_ms.
- * Give it back with stream_store_unlock(lock_fd).
+ * Give it back with stream_store_unlock(lock_fd).  STREAM_EFENCED and others
+ * when the store has become one that is not to be written to.
  */
 int stream_store_lock(struct stream_store *store, int timeout_ms, int *lock_fd,
     struct stream_error *err);

@@ -79,7 +79,9 @@ stream_store_lock(struct stream_store *store, int timeout_ms, int *lock_fd,
 		if (status != STREAM_OK)
 			return status;
 		status = check_still_the_lock(store, fd, &is, err);
-		if (is) {
+		if (status == STREAM_OK && is)
+			status = stream_store_check_role(store, err);
+		if (status == STREAM_OK && is) {
 			*lock_fd = fd;
 			return STREAM_OK;
 		}

@@ -7,124 +7,11 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "file/io.h"
+#include "store/document.h"
 #include "store/layout.h"
-
-enum { VERSION = 1 };
 
 /* A list of a hundred thousand partitions is 0.7 MB. */
 enum { FILE_LIMIT = 16 << 20 };
-
-static int
-malformed(const char *what, struct stream_error *err)
-{
-	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE, "%s", what);
-}
-
-/* The version comes before everything else: what a newer one wrote is not
- * damaged. */
-static int
-check_version(const json_t *root, struct stream_error *err)
-{
-	const json_t *version = json_object_get(root, "version");
-
-	if (!json_is_integer(version))
-		return malformed("no \"version\"", err);
-	if (json_integer_value(version) == VERSION)
-		return STREAM_OK;
-	return stream_fail(err, STREAM_ENEWER, STREAM_POS_NONE,
-	    "version %lld is not supported",
-	    (long long)json_integer_value(version));
-}
-
-/*
- * jansson does not tell of each allocation that failed: letters are missing
- * then, and the text is wrong, or right and says something else.  Nobody who
- * is short of memory may be told of damage, and no setting be mistaken.  So it
- * is read until two readings in a row agree; if none do, it is asked whether
- * there is memory for that much.
- */
-static int
-load_json(struct stream_bytes text, json_t **parsed, struct stream_error *err)
-{
-	const char *bytes = (const char *)text.data;
-	struct stream_buf probe;
-	json_error_t error = {.line = -1};
-	int status;
-
-	for (int i = 0; i < 3; i++) {
-		json_t *first = json_loadb(
-		    bytes, text.size, JSON_REJECT_DUPLICATES, &error);
-		json_t *second = json_loadb(
-		    bytes, text.size, JSON_REJECT_DUPLICATES, &error);
-		bool agree = json_equal(first, second);
-
-		json_decref(second);
-		if (agree) {
-			*parsed = first;
-			return STREAM_OK;
-		}
-		json_decref(first);
-	}
-	stream_buf_init(&probe);
-	status = stream_buf_add(&probe, text.data, text.size, err);
-	stream_buf_release(&probe);
-	if (status != STREAM_OK)
-		return status;
-	return stream_fail(err, STREAM_ECORRUPT, (uint64_t)error.position,
-	    "line %d: %s", error.line, error.text);
-}
-
-static int
-parse_object(struct stream_bytes text, json_t **root, struct stream_error *err)
-{
-	json_t *parsed;
-	int status = load_json(text, &parsed, err);
-
-	if (status != STREAM_OK)
-		return status;
-	status = json_is_object(parsed) ? check_version(parsed, err)
-					: malformed("not a JSON object", err);
-	if (status != STREAM_OK) {
-		json_decref(parsed);
-		return status;
-	}
-	*root = parsed;
-	return STREAM_OK;
-}
-
-/* Every name must be one of names: a newer version may give a new one a
- * meaning that we must not pass over. */
-static int
-check_names(json_t *root, const char *const *names, struct stream_error *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(root, name, value)
-	{
-		size_t i = 0;
-
-		while (names[i] != NULL && strcmp(names[i], name) != 0)
-			i++;
-		if (names[i] == NULL)
-			return stream_fail(err, STREAM_ENEWER, STREAM_POS_NONE,
-			    "\"%s\" is not known here", name);
-	}
-	return STREAM_OK;
-}
-
-static int
-take_text(const json_t *root, const char *name, char *to, size_t size,
-    struct stream_error *err)
-{
-	const json_t *value = json_object_get(root, name);
-
-	if (!json_is_string(value) || json_string_length(value) >= size)
-		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-		    "\"%s\" is missing or not such a text", name);
-	strcpy(to, json_string_value(value));
-	return STREAM_OK;
-}
 
 static int
 take_partition(
@@ -133,7 +20,8 @@ take_partition(
 	json_int_t number = json_integer_value(value);
 
 	if (!json_is_integer(value) || number < least || number > INT32_MAX)
-		return malformed("\"partitions\" is missing or wrong", err);
+		return stream_document_malformed(
+		    "\"partitions\" is missing or wrong", err);
 	*to = (int32_t)number;
 	return STREAM_OK;
 }
@@ -144,20 +32,24 @@ static int
 take_topic(
     const json_t *root, const char *topic, char *to, struct stream_error *err)
 {
-	int status = take_text(root, "topic", to, STREAM_TOPIC_NAME_SIZE, err);
+	int status = stream_document_take_text(
+	    root, "topic", to, STREAM_TOPIC_NAME_SIZE, err);
 
 	if (status == STREAM_OK && strcmp(to, topic) != 0)
-		return malformed("it is about another topic", err);
+		return stream_document_malformed(
+		    "it is about another topic", err);
 	return status;
 }
 
 static int
 take_id(const json_t *root, char *to, struct stream_error *err)
 {
-	int status = take_text(root, "topic_id", to, STREAM_TOPIC_ID_SIZE, err);
+	int status = stream_document_take_text(
+	    root, "topic_id", to, STREAM_TOPIC_ID_SIZE, err);
 
 	if (status == STREAM_OK && strlen(to) != STREAM_TOPIC_ID_SIZE - 1)
-		return malformed("\"topic_id\" is not 22 characters", err);
+		return stream_document_malformed(
+		    "\"topic_id\" is not 22 characters", err);
 	return status;
 }
 
@@ -194,7 +86,7 @@ take_config(const json_t *root, struct stream_topic_config *config,
 
 	stream_topic_config_init(config);
 	if (!json_is_object(object))
-		return malformed("\"config\" is missing", err);
+		return stream_document_malformed("\"config\" is missing", err);
 	json_object_foreach(object, name, value)
 	{
 		status = take_setting(config, name, value, err);
@@ -209,9 +101,10 @@ take_settings(json_t *root, const char *topic, struct stream_topic_settings *to,
     struct stream_error *err)
 {
 	static const char *const names[] = {"version", "topic", "topic_id",
-	    "partitions", "gaps", "config", NULL};
+	    "partitions", "gaps", "transactions", "config", NULL};
 	const json_t *gaps = json_object_get(root, "gaps");
-	int status = check_names(root, names, err);
+	const json_t *transactions = json_object_get(root, "transactions");
+	int status = stream_document_check_names(root, names, err);
 
 	if (status == STREAM_OK)
 		status = take_topic(root, topic, to->topic, err);
@@ -221,10 +114,16 @@ take_settings(json_t *root, const char *topic, struct stream_topic_settings *to,
 		status = take_partition(json_object_get(root, "partitions"), 1,
 		    &to->partitions, err);
 	if (status == STREAM_OK && !json_is_boolean(gaps))
-		status = malformed("\"gaps\" is missing or wrong", err);
+		status = stream_document_malformed(
+		    "\"gaps\" is missing or wrong", err);
+	if (status == STREAM_OK && transactions != NULL &&
+	    !json_is_boolean(transactions))
+		status =
+		    stream_document_malformed("\"transactions\" is wrong", err);
 	if (status == STREAM_OK)
 		status = take_config(root, &to->config, err);
 	to->has_gaps = json_is_true(gaps);
+	to->has_transactions = json_is_true(transactions);
 	return status;
 }
 
@@ -234,7 +133,7 @@ stream_topic_settings_parse(struct stream_bytes text, const char *topic,
 {
 	struct stream_topic_settings parsed;
 	json_t *root;
-	int status = parse_object(text, &root, err);
+	int status = stream_document_parse(text, &root, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -253,7 +152,8 @@ take_partitions(
 	int status = STREAM_OK;
 
 	if (!json_is_array(list))
-		return malformed("\"partitions\" is missing or wrong", err);
+		return stream_document_malformed(
+		    "\"partitions\" is missing or wrong", err);
 	to->partitions = calloc(count + 1, sizeof(*to->partitions));
 	if (to->partitions == NULL)
 		return stream_fail_memory(err);
@@ -269,12 +169,14 @@ static int
 take_deletion(
     const json_t *root, struct stream_intent *to, struct stream_error *err)
 {
-	int status = take_text(root, "mark", to->token, sizeof(to->token), err);
+	int status = stream_document_take_text(
+	    root, "mark", to->token, sizeof(to->token), err);
 
 	to->kind = STREAM_INTENT_DELETE;
 	if (status == STREAM_OK &&
 	    strspn(to->token, "0123456789abcdef") != STREAM_MARK_SIZE - 1)
-		return malformed("\"mark\" is not 32 digits", err);
+		return stream_document_malformed(
+		    "\"mark\" is not 32 digits", err);
 	return status;
 }
 
@@ -285,12 +187,13 @@ take_intent(json_t *root, const char *topic, struct stream_intent *to,
 	static const char *const names[] = {"version", "intent", "topic",
 	    "topic_id", "mark", "partitions", NULL};
 	char kind[8];
-	int status = check_names(root, names, err);
+	int status = stream_document_check_names(root, names, err);
 
 	if (status == STREAM_OK)
 		status = take_topic(root, topic, to->topic, err);
 	if (status == STREAM_OK)
-		status = take_text(root, "intent", kind, sizeof(kind), err);
+		status = stream_document_take_text(
+		    root, "intent", kind, sizeof(kind), err);
 	if (status != STREAM_OK)
 		return status;
 	if (strcmp(kind, "create") == 0)
@@ -298,7 +201,8 @@ take_intent(json_t *root, const char *topic, struct stream_intent *to,
 	else if (strcmp(kind, "delete") == 0)
 		status = take_deletion(root, to, err);
 	else
-		status = malformed("\"intent\" is not such a word", err);
+		status = stream_document_malformed(
+		    "\"intent\" is not such a word", err);
 	if (status != STREAM_OK)
 		return status;
 	return take_partitions(json_object_get(root, "partitions"), to, err);
@@ -310,7 +214,7 @@ stream_intent_parse(struct stream_bytes text, const char *topic,
 {
 	struct stream_intent parsed = {.kind = STREAM_INTENT_CREATE};
 	json_t *root;
-	int status = parse_object(text, &root, err);
+	int status = stream_document_parse(text, &root, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -380,43 +284,14 @@ stream_intent_load(int intents_dirfd, const char *topic,
 	return status;
 }
 
-/* NULL when memory ran out, of which json_dumps does not always tell: then
- * letters are missing. */
-static char *
-dump_json(json_t *root, size_t flags)
-{
-	char *text = json_dumps(root, flags);
-	json_t *back = text == NULL ? NULL : json_loads(text, 0, NULL);
-
-	if (!json_equal(back, root)) {
-		free(text);
-		text = NULL;
-	}
-	json_decref(back);
-	return text;
-}
-
-/* Frees root.  NULL stands for memory that ran out while it was made, so
- * callers need not look at each step. */
 static int
 save(int dirfd, const char *topic, json_t *root, size_t flags,
     struct stream_error *err)
 {
 	char name[STREAM_DOCUMENT_NAME_SIZE];
-	char *text = root == NULL ? NULL : dump_json(root, flags);
-	size_t size;
-	int status;
 
-	json_decref(root);
-	if (text == NULL)
-		return stream_fail_memory(err);
 	stream_layout_document(topic, name);
-	size = strlen(text);
-	text[size] = '\n'; /* in the place of the NUL */
-	status = stream_io_replace(dirfd, name,
-	    (struct stream_bytes){(const uint8_t *)text, size + 1}, err);
-	free(text);
-	return status;
+	return stream_document_save(dirfd, name, root, flags, err);
 }
 
 static json_t *
@@ -443,10 +318,17 @@ stream_topic_settings_save(int topics_dirfd,
     const struct stream_topic_settings *settings, struct stream_error *err)
 {
 	json_t *root = json_pack("{s:i, s:s, s:s, s:i, s:b, s:o}", "version",
-	    VERSION, "topic", settings->topic, "topic_id", settings->id,
-	    "partitions", (int)settings->partitions, "gaps",
+	    STREAM_DOCUMENT_VERSION, "topic", settings->topic, "topic_id",
+	    settings->id, "partitions", (int)settings->partitions, "gaps",
 	    (int)settings->has_gaps, "config", make_config(&settings->config));
 
+	/* Written only where it is so: an older strm refuses it, and would show
+	 * what was aborted. */
+	if (root != NULL && settings->has_transactions &&
+	    json_object_set_new(root, "transactions", json_true()) != 0) {
+		json_decref(root);
+		root = NULL;
+	}
 	return save(topics_dirfd, settings->topic, root, JSON_INDENT(2), err);
 }
 
@@ -470,9 +352,9 @@ stream_intent_save(int intents_dirfd, const struct stream_intent *intent,
 {
 	bool creates = intent->kind == STREAM_INTENT_CREATE;
 	json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:o}", "version",
-	    VERSION, "intent", creates ? "create" : "delete", "topic",
-	    intent->topic, creates ? "topic_id" : "mark", intent->token,
-	    "partitions", make_partitions(intent));
+	    STREAM_DOCUMENT_VERSION, "intent", creates ? "create" : "delete",
+	    "topic", intent->topic, creates ? "topic_id" : "mark",
+	    intent->token, "partitions", make_partitions(intent));
 
 	return save(intents_dirfd, intent->topic, root, JSON_COMPACT, err);
 }

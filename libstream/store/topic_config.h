@@ -18,7 +18,8 @@ struct stream_topic_settings {
 	char topic[STREAM_TOPIC_NAME_SIZE];
 	char id[STREAM_TOPIC_ID_SIZE];
 	int32_t partitions;
-	bool has_gaps; /* set before anything can take offsets away */
+	bool has_gaps;         /* set before anything can take offsets away */
+	bool has_transactions; /* of a broker: the log was restored */
 	struct stream_topic_config config;
 };
 

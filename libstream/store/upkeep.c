@@ -24,6 +24,8 @@ set_log_config(struct stream_upkeep *upkeep)
 	log->append_time =
 	    topic->message_timestamp_type == STREAM_LOG_APPEND_TIME;
 	log->lock_timeout_ms = upkeep->store->lock_timeout_ms;
+	log->ask = stream_store_ask;
+	log->ask_context = upkeep->store;
 }
 
 /* Kafka's own topics (__consumer_offsets, __transaction_state) are compacted

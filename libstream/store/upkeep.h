@@ -59,6 +59,15 @@ int stream_roll_expected(const struct stream_place *place,
     const struct stream_retain_options *options, int64_t expected,
     bool plan_only, struct stream_rolled *rolled, struct stream_error *err);
 
+/*
+ * Take away the segments below sum->log_start_offset, raising the log start
+ * first; the structure lock is held.  *sum is what went.  options is borrowed.
+ * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_upkeep_retire(struct stream_upkeep *upkeep,
+    const struct stream_retain_options *options, struct stream_retained *sum,
+    struct stream_error *err);
+
 /* "TOPIC-P: " in front of err. */
 int stream_upkeep_fail(
     const struct stream_place *place, int status, struct stream_error *err);

@@ -63,6 +63,14 @@ docs() {
     docs examples "$MAN/strm-roll.1"
 }
 
+@test "the examples of strm-archive(1) run and give what they say" {
+    docs examples "$MAN/strm-archive.1"
+}
+
+@test "the examples of strm-restore(1) run and give what they say" {
+    docs examples "$MAN/strm-restore.1"
+}
+
 @test "the examples of strm-trim(1) run and give what they say" {
     docs examples "$MAN/strm-trim.1"
 }
@@ -77,6 +85,14 @@ docs() {
 
 @test "the examples of strm-compact(1) run and give what they say" {
     docs examples "$MAN/strm-compact.1"
+}
+
+@test "the drill of strm-promote(1) runs and gives what it says" {
+    docs examples "$MAN/strm-promote.1"
+}
+
+@test "the examples of strm-fence(1) run and give what they say" {
+    docs examples "$MAN/strm-fence.1"
 }
 
 @test "the examples of strm-verify(1) run and give what they say" {
@@ -107,10 +123,17 @@ docs() {
 }
 
 @test "each command has a page with exactly its options" {
-    for command in produce consume tail inspect maintain repair retain roll \
-        trim verify; do
+    for command in produce consume tail fence inspect maintain promote repair \
+        restore \
+        retain roll trim verify; do
         docs options "$MAN/strm-$command.1" "$command"
     done
+}
+
+@test "strm-archive(1) has exactly the options of each sub-command" {
+    docs options "$MAN/strm-archive.1" archive
+    docs options "$MAN/strm-archive.1" archive ls
+    docs options "$MAN/strm-archive.1" archive verify
 }
 
 @test "strm-topic(1) has exactly the options of each sub-command" {

@@ -224,13 +224,17 @@ def options(path, *words):
 def commands(path):
     """Every command, and sub-command, has its .It Cm in the list."""
     with open(path) as file:
-        listed = set(re.findall(r"^\.It Cm ([a-z ]+)$", file.read(), re.M))
+        listed = set(re.findall(r"^\.It Cm ([a-z -]+)$", file.read(), re.M))
     real = set()
     for _, _, name, _, kind, _ in dump_of([]):
         if kind != "command":
             continue
-        below = [d[2] for d in dump_of([name]) if d[4] == "command"]
-        real |= {name + " " + b for b in below} or {name}
+        dump = dump_of([name])
+        below = {name + " " + d[2] for d in dump if d[4] == "command"}
+        # What does something itself has -q.
+        if any(d[2] == "quiet" for d in dump):
+            below.add(name)
+        real |= below
     for name in sorted(listed ^ real):
         print("only in one of %s and strm: %s" % (path, name))
     return int(listed != real)

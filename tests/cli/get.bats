@@ -99,3 +99,45 @@ gives() {
     printf X | dd of="$(log t "$p")" bs=1 seek=70 conv=notrunc status=none
     run -3 --separate-stderr strm get t -k a
 }
+
+# newer_while COMMAND...: COMMAND prints a line that ends in "new" or "old",
+# though it stands still, each time anew when it is about to open a log, while
+# the newest record of k is appended and a compaction takes the old one away.
+newer_while() {
+    local opens at
+
+    compacted
+    strace -qq -o trace -e trace=openat "$@" >/dev/null
+    opens=$(awk '/\.log"/ { print NR }' trace)
+    [ "$(wc -w <<<"$opens")" -ge 2 ]
+    for at in $opens; do
+        rm -r s
+        compacted
+        strace -qq -o trace -e trace=openat \
+            -e "inject=openat:delay_enter=700000:when=$at" "$@" >out &
+        sleep 0.3
+        printf 'k\tnew\n' | strm produce -K '\t' t
+        strm roll -q t
+        strm compact -q t
+        wait "$!"
+        grep -E '(new|old)$' out
+    done
+}
+
+compacted() {
+    export STRM_DIR=s
+    strm topic create t --set cleanup.policy=compact \
+        --set min.cleanable.dirty.ratio=0
+    printf 'k\told\n' | strm produce -K '\t' t
+    strm roll -q t
+    printf 'a\t1\n' | strm produce -K '\t' t
+    strm roll -q t
+    printf 'b\t1\n' | strm produce -K '\t' t
+}
+
+@test "I6 a key that is compacted meanwhile is found where it is now" {
+    strace -o /dev/null true 2>/dev/null || skip 'strace does not work here'
+    newer_while strm get t -k k
+    rm -r s
+    newer_while strm table -f '%k=%s\n' t
+}

@@ -186,10 +186,12 @@ has_each_option_once() {
     for_all has_each_option_once
 }
 
-# One letter, one meaning, in every tool: what has both is always a pair.
+# One letter, one meaning, in every tool: what has both is always a pair.  But for
+# -o: consume has it from kcat, archive from every program that makes a file.
 @test "a letter stands for the same long name in every command" {
     run -0 for_all dump
     run -0 awk -F '\t' '
+        $1 == "strm archive" && $2 == "o" { next }
         $2 != "-" && ($2 in name) && name[$2] != $3 { print $0, name[$2] }
         $2 != "-" { name[$2] = $3 }' <<<"$output"
     [ -z "$output" ]

@@ -63,6 +63,15 @@ full() {
     python kill.py salvage
 }
 
+@test "T1 I8 I10: kill -9 at any point of promote leaves a leader or a replica" {
+    python kill.py promote
+}
+
+@test "T1 I10: kill -9 at any point of fence leaves a fence or none" {
+    python kill.py fence
+    python kill.py lift
+}
+
 @test "T1 I1 I2 I4: kill -9 at any point of roll, with readers meanwhile" {
     python kill.py roll-now
 }
@@ -426,4 +435,53 @@ full() {
 
 @test "T11 I4 P3: followers and readers beside retention and compaction" {
     python beside.py retain
+}
+
+@test "T1 I4 I10: kill -9 at any point of archive --retire: never neither" {
+    python kill.py retire
+    python kill.py retain-archive
+}
+
+@test "T1 I10: kill -9 at any point of restore leaves all or nothing" {
+    python kill.py restore
+}
+
+@test "T6 I4 I10: every failing call in archive --retire" {
+    python fail.py retire errors
+    python fail.py retire short
+    python fail.py retire sync
+}
+
+@test "T6 I10: every failing call in restore" {
+    python fail.py restore errors
+    python fail.py restore short
+    python fail.py restore sync
+}
+
+@test "T1 I8: kill -9 at any point of a replica's first copy" {
+    python replicate.py first
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over appends and rolls" {
+    python replicate.py tail
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over a compaction" {
+    python replicate.py compact
+}
+
+@test "T1 I8: kill -9 at any point of a replica that is behind a compaction" {
+    python replicate.py far
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over retention" {
+    python replicate.py retain
+}
+
+@test "T1 I8: kill -9 at any point of a replica that takes over a leader epoch" {
+    python replicate.py epochs
+}
+
+@test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {
+    python replicate_storm.py
 }

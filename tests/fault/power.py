@@ -74,10 +74,8 @@ def lose_all(operation):
     chosen = states if LONG else sample(states, SHORT)
     for loss in chosen:
         judge(operation, recording, loss)
-    damaged = getattr(operation, 'damaged', 0)
     return (f'{len(chosen)} of {len(states)} states, {len(recording.ops)} '
-            f'changes' + f', {damaged} left damage behind what is durable' *
-            (damaged > 0))
+            f'changes')
 
 
 if __name__ == '__main__':

@@ -37,6 +37,7 @@ extern const struct fuzz_target fuzz_target_settings;
 extern const struct fuzz_target fuzz_target_jsonl;
 extern const struct fuzz_target fuzz_target_format;
 extern const struct fuzz_target fuzz_target_text;
+extern const struct fuzz_target fuzz_target_archive;
 
 #define FUZZ_CHECK(what) \
 	do { \

@@ -90,6 +90,7 @@ read_all(unsigned flags, int64_t from, struct stream_buf *out)
 	    .dirfd = dup(fuzz_directory()),
 	    .name = "fuzz-0",
 	    .is_ours = (flags & DENSE) != 0,
+	    .has_transactions = (flags & DENSE) == 0,
 	    .dense = (flags & DENSE) != 0,
 	};
 	struct stream_reader_options options = {

@@ -25,6 +25,7 @@ static const struct fuzz_target *const targets[] = {
     &fuzz_target_jsonl,
     &fuzz_target_format,
     &fuzz_target_text,
+    &fuzz_target_archive,
 };
 
 static const struct fuzz_target *target;

@@ -483,6 +483,28 @@ fx_put_state(const struct temp_dir *dir, struct stream_state state)
 	close(fd);
 }
 
+/* The state as another boot wrote it: a byte of the id of each whole slot is
+ * changed, or all of it made zero. */
+static inline void
+fx_reboot(const struct temp_dir *dir, bool unknown)
+{
+	struct stream_buf file;
+
+	assert_true(fx_get(dir, STREAM_STATE_NAME, &file) >= 404);
+	for (size_t slot = 0; slot < 512; slot += 256) {
+		uint8_t *p = file.data + slot;
+
+		if (stream_load32(p + 144) != stream_crc32c(p, 144))
+			continue;
+		p[20] ^= 1;
+		if (unknown)
+			memset(p + 16, 0, 16);
+		stream_store32(p + 144, stream_crc32c(p, 144));
+	}
+	fx_put_at(dir, STREAM_STATE_NAME, 0, file.data, file.size);
+	stream_buf_release(&file);
+}
+
 /* A state of no use, whose locks say at once that nobody is writing: without it
  * a reader looks three times, 10 ms apart, at bytes that are no batch. */
 static inline void
@@ -584,6 +606,7 @@ fx_try_reader(const struct temp_dir *dir, const struct fx_reading *how,
 	    .only = how->only,
 	    .log_start_offset = how->log_start,
 	    .is_ours = !how->foreign,
+	    .has_transactions = how->foreign,
 	    .dense = !how->foreign && !how->gaps,
 	};
 

@@ -115,6 +115,35 @@ put_log(const struct temp_dir *dir, int64_t base, int n, int flags)
 	expect_plan(dir, flags, "");
 }
 
+/* What a loss of power left of appends: as the next writer does it. */
+static void
+what_was_lost_with_power_is_set_aside_and_cut(void **state)
+{
+	static const uint8_t zeros[110]; /* a batch */
+	const struct temp_dir *dir = *state;
+	struct stream_partition *partition = fx_open(dir, NULL);
+	struct stream_buf before, kept;
+	char want[100];
+	uint64_t at;
+
+	fx_append(partition, 2, 1, 40, 'a');
+	fx_sync(partition);
+	at = fx_state(dir).durable_end;
+	fx_append(partition, 3, 1, 40, 'b');
+	stream_partition_close(partition);
+	fx_put_at(dir, LOG_0, at, zeros, sizeof(zeros));
+	fx_get(dir, LOG_0, &before);
+	fx_reboot(dir, false);
+	snprintf(want, sizeof(want), "cut " LOG_0 "@%llu 2..-1; ",
+	    (unsigned long long)at);
+	expect_repaired(dir, 0, want);
+	assert_int_equal(fx_get(dir, ".strm-cut-2", &kept), before.size - at);
+	assert_memory_equal(kept.data, before.data + at, kept.size);
+	fx_expect_dense(dir, 2);
+	stream_buf_release(&kept);
+	stream_buf_release(&before);
+}
+
 /* ---- indexes ------------------------------------------------------------ */
 
 static void
@@ -656,6 +685,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(what_was_lost_with_power_is_set_aside_and_cut),
 	    TEST(wrong_indexes_are_rebuilt),
 	    TEST(odd_indexes_are_left_alone),
 	    TEST(an_interval_is_found_in_what_is_left),

@@ -234,7 +234,31 @@ settings_are_read_as_they_were_saved(void **state)
 	assert_string_equal(read.id, saved.id);
 	assert_int_equal(read.partitions, 3);
 	assert_false(read.has_gaps);
+	assert_false(read.has_transactions);
 	assert_memory_equal(&read.config, &saved.config, sizeof(read.config));
+}
+
+static void
+that_there_are_transactions_is_said_only_then(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_topic_settings saved = some_settings(), read;
+	static const char wrong[] =
+	    "{\"version\":1,\"topic\":\"orders\",\"topic_id\":"
+	    "\"TkB0k2C_TpOxQ0dJq1sYyw\",\"partitions\":1,\"gaps\":false,"
+	    "\"transactions\":1,\"config\":{}}";
+	struct stream_bytes text = {(const uint8_t *)wrong, sizeof(wrong) - 1};
+
+	saved.has_transactions = true;
+	assert_int_equal(
+	    stream_topic_settings_save(dir->fd, &saved, NULL), STREAM_OK);
+	assert_int_equal(
+	    stream_topic_settings_load(dir->fd, "orders", &read, NULL),
+	    STREAM_OK);
+	assert_true(read.has_transactions);
+	assert_int_equal(
+	    stream_topic_settings_parse(text, "orders", &read, NULL),
+	    STREAM_ECORRUPT);
 }
 
 static void
@@ -444,6 +468,9 @@ main(void)
 	    cmocka_unit_test(the_compaction_lags_must_fit_each_other),
 	    cmocka_unit_test_setup_teardown(
 		settings_are_read_as_they_were_saved, temp_dir_set_up,
+		temp_dir_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		that_there_are_transactions_is_said_only_then, temp_dir_set_up,
 		temp_dir_tear_down),
 	    cmocka_unit_test_setup_teardown(the_settings_file_is_for_people_too,
 		temp_dir_set_up, temp_dir_tear_down),

@@ -53,6 +53,7 @@ struct stream_place {
 	char *segment;    /* name of the one .log file in path; NULL: all */
 	bool is_ours;     /* its topic has a settings file */
 	bool has_gaps;    /* offsets may be missing between records */
+	bool has_transactions;    /* of a broker, though it is ours: restored */
 	int64_t log_start_offset; /* from the store's checkpoint file, or 0 */
 };
 

@@ -38,6 +38,8 @@ enum stream_retain_evidence {
 				  index and of the file */
 };
 
+struct stream_retain;
+
 struct stream_retain_options {
 	int64_t now_ms; /* the clock */
 	/* -1: by the topic's settings.  Else in place of retention.ms and
@@ -59,6 +61,12 @@ struct stream_retain_options {
 	/* Called as bytes are read and segments go; false stops with
 	 * STREAM_EINTR, and what went by then is gone.  May be NULL. */
 	bool (*go_on)(void *context, uint64_t bytes);
+	/* Called with the plan (lent) of a run that will take segments, under
+	 * the partition's structure lock, before the first goes: to archive
+	 * them.  What it fails with ends the run, and all stay.  May be NULL.
+	 */
+	int (*before)(void *context, const struct stream_place *place,
+	    const struct stream_retain *retain, struct stream_error *err);
 	/* Told what is worth a word but no failure.  May be NULL. */
 	void (*note)(void *context, const char *text);
 	void *context;
@@ -96,8 +104,6 @@ struct stream_retained {
 	 * segments went all the same, one by one. */
 	bool careful;
 };
-
-struct stream_retain;
 
 /*
  * Look at the partition of place (borrowed) and list what stream_retain_run

@@ -16,9 +16,11 @@
 struct stream_store;
 
 enum stream_store_flags {
-	STREAM_STORE_WRITE = 1 << 0,  /* topics or records will be changed */
-	STREAM_STORE_CREATE = 1 << 1, /* make the directory when missing */
-	STREAM_STORE_NETWORK = 1 << 2 /* write to NFS, SMB and 9p as well */
+	STREAM_STORE_WRITE = 1 << 0,   /* topics or records will be changed */
+	STREAM_STORE_CREATE = 1 << 1,  /* make the directory when missing */
+	STREAM_STORE_NETWORK = 1 << 2, /* write to NFS, SMB and 9p as well */
+	STREAM_STORE_REPLICA = 1 << 3, /* write to a replica (role.h) */
+	STREAM_STORE_FENCED = 1 << 4   /* write to a fenced store */
 };
 
 /* How long a lock is waited for when nothing else was asked. */
@@ -35,6 +37,8 @@ enum { STREAM_LOCK_TIMEOUT_MS = 10000 };
  *
  * STREAM_ENOENT  no such directory
  * STREAM_EBUSY   a Kafka broker holds the store's .lock
+ * STREAM_EFENCED for a writer: it is a replica, or fenced (role.h)
+ * STREAM_ECORRUPT, STREAM_ENEWER  what says so cannot be read
  * STREAM_EIO     not permitted; or, for a writer, a directory that everyone
  *                can write to without the sticky bit, or a file system on
  *                the network

@@ -1,0 +1,455 @@
+/*
+ * replicate_rsync.c - make one store a replica of another, with rsync
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "commands.h"
+#include "json_line.h"
+#include "replicate.h"
+#include "topic.h"
+
+enum {
+	/* What came and is not what was sent, or what was set aside, is dealt
+	 * with by another run. */
+	RUNS = 5,
+	RSYNC_WORDS = 40,
+	RSYNC_VANISHED = 24, /* its exit status when a file was gone */
+	RSYNC_PARTIAL = 23
+};
+
+static const struct cli_option options[] = {
+    {0, "include", "ADDRESS", CLI_LIST,
+	offsetof(struct replicate_opts, include),
+	"only this topic or these partitions of it"},
+    {0, "exclude", "ADDRESS", CLI_LIST,
+	offsetof(struct replicate_opts, exclude), "all but those"},
+    {0, "bwlimit", "RATE", CLI_TEXT, offsetof(struct replicate_opts, bwlimit),
+	"bytes a second at most, as rsync takes it (KiB, or with a suffix)"},
+    {0, "verify", NULL, CLI_FLAG, offsetof(struct replicate_opts, verify),
+	"read everything on both sides again and compare"},
+    {0, "truncate", NULL, CLI_FLAG, offsetof(struct replicate_opts, truncate),
+	"set aside what the replica holds and the source does not"},
+    {0, "follow", NULL, CLI_FLAG, offsetof(struct replicate_opts, follow),
+	"go on with what is written later, until a signal"},
+    {0, "status", NULL, CLI_FLAG, offsetof(struct replicate_opts, status),
+	"only say who leads and how far the replica is behind"},
+    {0, "ssh-config", "FILE", CLI_TEXT,
+	offsetof(struct replicate_opts, ssh_config),
+	"the configuration file for ssh"},
+    {'N', "dry-run", NULL, CLI_FLAG, offsetof(struct replicate_opts, dry_run),
+	"only say what would be moved"},
+    {'J', "json", NULL, CLI_FLAG, offsetof(struct replicate_opts, json),
+	"print JSON lines"},
+    {0, "lock-timeout", "DURATION", CLI_DURATION,
+	offsetof(struct replicate_opts, lock_timeout_ms),
+	"wait so long for a lock"},
+    {0, "allow-network-fs", NULL, CLI_FLAG,
+	offsetof(struct replicate_opts, network),
+	"also write to NFS, SMB and the like"},
+    {0, "serve", NULL, CLI_FLAG, offsetof(struct replicate_opts, serve),
+	NULL}, /* hidden: what ssh runs on the other machine */
+    {0, NULL, NULL, CLI_FLAG, 0, NULL},
+};
+
+static enum cli_exit run_replicate(
+    struct cli_context *context, int argc, char *argv[]);
+
+const struct cli_command replicate_rsync_command = {
+    .name = "replicate-rsync",
+    .args = "SOURCE DEST",
+    .summary = "Make a store a replica of another one, with rsync.",
+    .least = 0,
+    .most = 2,
+    .options = options,
+    .text = "SOURCE and DEST are directories; one of them may be on another "
+	    "machine, as\nHOST:DIR, and is reached with ssh.\n",
+    .run = run_replicate,
+};
+
+struct run {
+	const struct cli_context *context;
+	const struct replicate_opts *opts;
+	struct side source;
+	struct side dest;
+	struct cli_out out;
+	char *have; /* owned, as the texts below */
+	char *text; /* the manifest */
+	char *report;
+	struct stream_manifest *manifest;
+	struct replicate_sum sum;
+};
+
+static void
+forget(struct run *run)
+{
+	free(run->have);
+	free(run->text);
+	free(run->report);
+	stream_manifest_free(run->manifest);
+	run->have = run->text = run->report = NULL;
+	run->manifest = NULL;
+}
+
+/* ---- rsync -------------------------------------------------------------- */
+
+/* rsync takes the command for -e apart by blanks, and quotes keep them: a quote
+ * within is written twice. */
+static char *
+put_rsh(const struct replicate_opts *opts)
+{
+	char *words[16];
+	char *text = NULL;
+	size_t size;
+	size_t count = side_ssh(opts, words);
+	FILE *to = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < count && to != NULL; i++) {
+		fputs(i == 0 ? "'" : " '", to);
+		for (const char *c = words[i]; *c != '\0'; c++) {
+			if (*c == '\'')
+				fputc('\'', to);
+			fputc(*c, to);
+		}
+		fputc('\'', to);
+	}
+	if (to == NULL || fclose(to) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* A path here is absolute, so that neither a '-' nor a ':' in it means
+ * anything. */
+static char *
+put_place(const struct side *side, const char *below)
+{
+	char *path = side->host == NULL ? realpath(side->path, NULL)
+					: strdup(side->path);
+	char *place = NULL;
+
+	if (path != NULL &&
+	    asprintf(&place, "%s%s%s/%s", side->host != NULL ? side->host : "",
+		side->host != NULL ? ":" : "", path, below) < 0)
+		place = NULL;
+	free(path);
+	return place;
+}
+
+struct rsync {
+	char *rsh;
+	char *from;
+	char *to;
+	char *bwlimit;
+	char *argv[RSYNC_WORDS];
+};
+
+static void
+rsync_release(struct rsync *rsync)
+{
+	free(rsync->rsh);
+	free(rsync->from);
+	free(rsync->to);
+	free(rsync->bwlimit);
+}
+
+static int
+rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
+{
+	static const char *const words[] = {"rsync", "-s", "--times",
+	    "--partial", "--whole-file", "--from0", "--files-from=-",
+	    "--no-links", "--no-devices", "--no-specials",
+	    "--chmod=D0777,F0666", "--max-size=2147483648"};
+	char below[64];
+	size_t n = 0;
+
+	snprintf(below, sizeof(below), ".strm/incoming/%s/",
+	    stream_manifest_id(run->manifest));
+	rsync->rsh = put_rsh(run->opts);
+	rsync->from = put_place(&run->source, "");
+	rsync->to = put_place(&run->dest, below);
+	if (rsync->rsh == NULL || rsync->from == NULL || rsync->to == NULL)
+		return cli_fail_sys(err, "cannot name the directories");
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		rsync->argv[n++] = (char *)words[i];
+	if (cli_progress_is_seen(run->context))
+		rsync->argv[n++] = (char *)"--info=progress2";
+	if (run->opts->bwlimit != NULL) {
+		if (asprintf(&rsync->bwlimit, "--bwlimit=%s",
+			run->opts->bwlimit) < 0)
+			return cli_fail(err, STREAM_ENOMEM, "out of memory");
+		rsync->argv[n++] = rsync->bwlimit;
+	}
+	rsync->argv[n++] = (char *)"-e";
+	rsync->argv[n++] = rsync->rsh;
+	rsync->argv[n++] = (char *)"--";
+	rsync->argv[n++] = rsync->from;
+	rsync->argv[n++] = rsync->to;
+	rsync->argv[n] = NULL;
+	return STREAM_OK;
+}
+
+static enum cli_exit
+move_files(struct run *run)
+{
+	struct child_io io = {.shown = cli_progress_is_seen(run->context)};
+	struct rsync rsync = {.rsh = NULL};
+	struct stream_error err;
+	char *names = NULL;
+	uint64_t bytes = 0;
+	int code = 0;
+	int status = stream_manifest_files(
+	    run->manifest, &names, &io.input_size, &bytes, &err);
+
+	if (status == STREAM_OK && io.input_size == 0) {
+		free(names);
+		return CLI_DONE;
+	}
+	io.input = names;
+	if (status == STREAM_OK)
+		status = rsync_prepare(run, &rsync, &err);
+	if (status == STREAM_OK)
+		status = child_run(rsync.argv, &io, &code, &err);
+	rsync_release(&rsync);
+	free(names);
+	run->sum.bytes += bytes;
+	if (status == STREAM_ENOENT)
+		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
+	if (status != STREAM_OK)
+		return cli_report(NULL, &err);
+	/* What is missing is seen when it is put in place. */
+	if (code == 0 || code == RSYNC_VANISHED || code == RSYNC_PARTIAL)
+		return CLI_DONE;
+	return cli_complain(CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+}
+
+/* ---- one run ------------------------------------------------------------ */
+
+static enum cli_exit
+do_step(struct run *run, const struct side *side, enum side_step step,
+    const char *input, char **output)
+{
+	struct side_request request = {
+	    .step = step, .of = run->source.word, .input = input};
+
+	return side_do(side, &request, run->opts, output);
+}
+
+static enum cli_exit
+parse(const char *text, struct stream_manifest **manifest)
+{
+	struct stream_error err;
+
+	return stream_manifest_parse(text, manifest, &err) == STREAM_OK
+		   ? CLI_DONE
+		   : cli_report(NULL, &err);
+}
+
+static void
+release(struct run *run)
+{
+	char *nothing = NULL;
+
+	if (run->manifest != NULL)
+		do_step(run, &run->source, SIDE_RELEASE,
+		    stream_manifest_id(run->manifest), &nothing);
+	free(nothing);
+}
+
+/* What could not be put in place stays held: the next run goes on there. */
+static enum cli_exit
+run_once(struct run *run)
+{
+	enum cli_exit code;
+
+	forget(run);
+	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
+	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
+	if (code == CLI_DONE)
+		code = do_step(
+		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
+	if (code == CLI_DONE)
+		code = parse(run->text, &run->manifest);
+	if (code == CLI_DONE)
+		code = move_files(run);
+	if (code == CLI_DONE)
+		code = do_step(
+		    run, &run->dest, SIDE_APPLY, run->text, &run->report);
+	if (code == CLI_DONE)
+		replicate_show(
+		    &run->out, run->context, run->opts, run->report, &run->sum);
+	if (code == CLI_DONE && run->sum.failed + run->sum.resend == 0)
+		release(run);
+	return code;
+}
+
+static enum cli_exit
+run_until_done(struct run *run)
+{
+	enum cli_exit code = CLI_DONE;
+
+	for (int i = 0; i < RUNS && cli_signals_pending() == 0; i++) {
+		code = run_once(run);
+		if (code != CLI_DONE ||
+		    run->sum.truncated + run->sum.resend == 0)
+			break;
+	}
+	if (code != CLI_DONE)
+		return code;
+	if (run->sum.resend > 0)
+		cli_complain(CLI_PARTLY, NULL,
+		    "%llu partitions changed while they were read, again and "
+		    "again",
+		    (unsigned long long)run->sum.resend);
+	if (run->sum.failed + run->sum.resend > 0)
+		return CLI_PARTLY;
+	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
+}
+
+static void
+summarize(struct run *run)
+{
+	struct json_line json = {.out = &run->out};
+
+	if (run->opts->json) {
+		line_begin(&json, "summary");
+		line_uint(&json, "partitions", run->sum.partitions);
+		line_uint(&json, "failed", run->sum.failed + run->sum.resend);
+		line_uint(&json, "diverged", run->sum.diverged);
+		line_uint(&json, "bytes", run->sum.bytes);
+		line_end(&json);
+	} else if (!run->context->quiet) {
+		cli_out_format(&run->out,
+		    "%llu %s the replica, %llu bytes moved\n",
+		    (unsigned long long)run->sum.partitions,
+		    run->sum.partitions == 1 ? "partition is as at"
+					     : "partitions are as at",
+		    (unsigned long long)run->sum.bytes);
+	}
+	run->sum.bytes = 0;
+}
+
+/* ---- following ---------------------------------------------------------- */
+
+/* The source is asked to say when it has more.  Partitions that fail are tried
+ * again; a side that cannot be reached ends it, for who started it to see. */
+static enum cli_exit
+follow(struct run *run)
+{
+	enum cli_exit code = CLI_DONE;
+
+	while (cli_signals_pending() == 0) {
+		char *nothing = NULL;
+
+		code = run_until_done(run);
+		if (run->sum.bytes > 0 || code != CLI_DONE)
+			summarize(run);
+		if (cli_out_flush(&run->out, NULL) != STREAM_OK)
+			break;
+		if (code == CLI_BUSY || code == CLI_NO || code == CLI_USAGE ||
+		    code == CLI_DAMAGED || run->text == NULL)
+			break;
+		code =
+		    do_step(run, &run->source, SIDE_WAIT, run->text, &nothing);
+		free(nothing);
+		if (code != CLI_DONE)
+			break;
+	}
+	return code;
+}
+
+/* ---- looking ------------------------------------------------------------ */
+
+static enum cli_exit
+look(struct run *run, bool status)
+{
+	struct stream_manifest *mine = NULL;
+	enum cli_exit code =
+	    do_step(run, &run->dest, SIDE_LOOK, "", &run->have);
+
+	if (code == CLI_DONE)
+		code = parse(run->have, &mine);
+	if (code == CLI_DONE)
+		code = do_step(
+		    run, &run->source, SIDE_PLAN, run->have, &run->text);
+	if (code == CLI_DONE)
+		code = parse(run->text, &run->manifest);
+	if (code == CLI_DONE && status)
+		replicate_show_status(
+		    &run->out, run->opts, mine, run->manifest);
+	else if (code == CLI_DONE)
+		replicate_show_plan(&run->out, run->opts, mine, run->manifest);
+	stream_manifest_free(mine);
+	return code;
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+static enum cli_exit
+take_sides(struct run *run, char *argv[])
+{
+	struct stream_error err;
+
+	if (side_parse(argv[0], &run->source, &err) != STREAM_OK ||
+	    side_parse(argv[1], &run->dest, &err) != STREAM_OK)
+		return err.status == STREAM_EUSAGE
+			   ? cli_usage(&replicate_rsync_command, "%s", err.text)
+			   : cli_report(NULL, &err);
+	if (run->source.host != NULL && run->dest.host != NULL)
+		return cli_usage(&replicate_rsync_command,
+		    "SOURCE or DEST must be a directory of this machine");
+	return CLI_DONE;
+}
+
+static enum cli_exit
+replicate(struct run *run, char *argv[])
+{
+	struct stream_error err;
+	enum cli_exit code = take_sides(run, argv);
+
+	if (code != CLI_DONE)
+		return code;
+	if (cli_out_open(&run->out, STDOUT_FILENO, false, &err) != STREAM_OK)
+		return cli_report(NULL, &err);
+	if (run->opts->status || run->opts->dry_run) {
+		code = look(run, run->opts->status);
+	} else if (run->opts->follow) {
+		code = follow(run);
+	} else {
+		code = run_until_done(run);
+		if (run->report != NULL)
+			summarize(run);
+	}
+	return topic_close_out(&run->out, code);
+}
+
+static enum cli_exit
+run_replicate(struct cli_context *context, int argc, char *argv[])
+{
+	struct replicate_opts opts = {
+	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
+	struct run run = {.context = context, .opts = &opts};
+	int first =
+	    cli_parse(context, &replicate_rsync_command, &opts, argc, argv);
+	enum cli_exit code;
+
+	if (opts.serve)
+		code = side_serve();
+	else if (argc - first != 2)
+		code =
+		    cli_usage(&replicate_rsync_command, "give SOURCE and DEST");
+	else
+		code = replicate(&run, argv + first);
+	forget(&run);
+	side_release(&run.source);
+	side_release(&run.dest);
+	cli_release(&replicate_rsync_command, &opts);
+	cli_signals_raise();
+	return code;
+}

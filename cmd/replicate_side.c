@@ -1,0 +1,320 @@
+/*
+ * replicate_side.c - a step at one side
+ *
+ * On another machine `strm replicate-rsync --serve` does it.  That command is
+ * always the same: a login shell reads it there, so nothing that someone chose
+ * may stand in it.  The request goes to its standard input.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/signals.h"
+#include "opening.h"
+#include "replicate.h"
+
+enum { WAIT_MS = 10000 };
+
+/* ---- where it is -------------------------------------------------------- */
+
+static bool
+is_word(const char *text, size_t size, const char *more)
+{
+	static const char letters[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+	if (size == 0 || strchr(letters, text[0]) == NULL)
+		return false;
+	for (size_t i = 1; i < size; i++)
+		if (strchr(letters, text[i]) == NULL &&
+		    strchr(more, text[i]) == NULL)
+			return false;
+	return true;
+}
+
+/* "host" or "user@host", of letters that mean nothing to anyone. */
+static bool
+is_host(const char *text, size_t size)
+{
+	const char *at = memchr(text, '@', size);
+
+	if (at == NULL)
+		return is_word(text, size, ".-");
+	return is_word(text, (size_t)(at - text), ".-") &&
+	       is_word(at + 1, size - (size_t)(at - text) - 1, ".-");
+}
+
+int
+side_parse(const char *word, struct side *side, struct stream_error *err)
+{
+	const char *colon = strchr(word, ':');
+	const char *slash = strchr(word, '/');
+
+	*side = (struct side){.word = word};
+	if (word[0] == '\0')
+		return cli_fail(
+		    err, STREAM_EUSAGE, "an empty word names no directory");
+	if (colon == NULL || (slash != NULL && slash < colon)) {
+		side->path = strdup(word);
+		return side->path != NULL
+			   ? STREAM_OK
+			   : cli_fail(err, STREAM_ENOMEM, "out of memory");
+	}
+	if (!is_host(word, (size_t)(colon - word)))
+		return cli_fail(err, STREAM_EUSAGE,
+		    "\"%s\": no name of a host stands before the colon (write "
+		    "./%s for a directory here)",
+		    word, word);
+	if (colon[1] != '/')
+		return cli_fail(err, STREAM_EUSAGE,
+		    "\"%s\": a path on another machine begins with /", word);
+	side->host = strndup(word, (size_t)(colon - word));
+	side->path = strdup(colon + 1);
+	return side->host != NULL && side->path != NULL
+		   ? STREAM_OK
+		   : cli_fail(err, STREAM_ENOMEM, "out of memory");
+}
+
+void
+side_release(struct side *side)
+{
+	free(side->host);
+	free(side->path);
+}
+
+/* ---- here --------------------------------------------------------------- */
+
+static bool
+go_on(void *context, uint64_t bytes)
+{
+	(void)context;
+	(void)bytes;
+	return cli_signals_pending() == 0;
+}
+
+static int
+parse_list(const struct cli_list *words, struct stream_address **list,
+    size_t *count, struct stream_error *err)
+{
+	*list = calloc(words->count + 1, sizeof(**list));
+	*count = 0;
+	if (*list == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	for (size_t i = 0; i < words->count; i++) {
+		struct stream_address *address = &(*list)[i];
+		int status = stream_address_parse(
+		    words->items[i], opening_now_ms(), address, err);
+
+		if (status != STREAM_OK)
+			return status;
+		(*count)++;
+		if (address->is_path ||
+		    address->range.from.kind != STREAM_POINT_NONE ||
+		    address->range.to.kind != STREAM_POINT_NONE)
+			return cli_fail(err, STREAM_EUSAGE,
+			    "\"%s\": give TOPIC or TOPIC:PARTITIONS",
+			    words->items[i]);
+	}
+	return STREAM_OK;
+}
+
+static void
+release_list(struct stream_address *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		stream_address_release(&list[i]);
+	free(list);
+}
+
+static int
+do_step(const char *path, const struct side_request *request,
+    struct stream_replica_options *options, char **output,
+    struct stream_error *err)
+{
+	const char *input = request->input;
+	int status;
+
+	*output = NULL;
+	switch (request->step) {
+	case SIDE_HAVE:
+		return stream_replica_have(path, true, options, output, err);
+	case SIDE_LOOK:
+		return stream_replica_have(path, false, options, output, err);
+	case SIDE_PREPARE:
+		return stream_replica_prepare(
+		    path, input, options, output, err);
+	case SIDE_PLAN:
+		options->dry_run = true;
+		return stream_replica_prepare(
+		    path, input, options, output, err);
+	case SIDE_APPLY:
+		return stream_replica_apply(path, input, options, output, err);
+	case SIDE_WAIT:
+		status =
+		    stream_replica_wait(path, input, WAIT_MS, options, err);
+		break;
+	case SIDE_RELEASE:
+	default:
+		status =
+		    stream_replica_release(path, input, options->now_ms, err);
+		break;
+	}
+	if (status == STREAM_OK)
+		*output = strdup("");
+	return status == STREAM_OK && *output == NULL
+		   ? cli_fail(err, STREAM_ENOMEM, "out of memory")
+		   : status;
+}
+
+int
+side_do_here(const char *path, const struct side_request *request,
+    const struct replicate_opts *opts, char **output, struct stream_error *err)
+{
+	int64_t wait_ms = opts->lock_timeout_ms;
+	struct stream_replica_options options = {
+	    .of = request->of,
+	    .verify = opts->verify,
+	    .truncate = opts->truncate,
+	    .network = opts->network,
+	    .lock_timeout_ms = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms,
+	    .now_ms = opening_now_ms(),
+	    .go_on = go_on,
+	};
+	struct stream_address *include = NULL, *exclude = NULL;
+	int status =
+	    parse_list(&opts->include, &include, &options.include_count, err);
+
+	if (status == STREAM_OK)
+		status = parse_list(
+		    &opts->exclude, &exclude, &options.exclude_count, err);
+	options.include = include;
+	options.exclude = exclude;
+	if (status == STREAM_OK)
+		status = do_step(path, request, &options, output, err);
+	release_list(include, options.include_count);
+	release_list(exclude, options.exclude_count);
+	return status;
+}
+
+/* ---- there -------------------------------------------------------------- */
+
+size_t
+side_ssh(const struct replicate_opts *opts, char *argv[])
+{
+	static const char *const words[] = {"ssh", "-o", "BatchMode=yes", "-o",
+	    "ConnectTimeout=10", "-o", "ClearAllForwardings=yes"};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		argv[n++] = (char *)words[i];
+	if (opts->ssh_config != NULL) {
+		argv[n++] = (char *)"-F";
+		argv[n++] = (char *)opts->ssh_config;
+	}
+	return n;
+}
+
+/* A line of the request; what could end it early is written as %XX. */
+static void
+put(FILE *to, const char *name, const char *value)
+{
+	fprintf(to, "%s ", name);
+	for (; *value != '\0'; value++)
+		if ((unsigned char)*value < ' ' || *value == '%')
+			fprintf(to, "%%%02x", (unsigned char)*value);
+		else
+			fputc(*value, to);
+	fputc('\n', to);
+}
+
+static int
+put_request(const char *path, const struct side_request *request,
+    const struct replicate_opts *opts, char **text, size_t *size,
+    struct stream_error *err)
+{
+	FILE *to = open_memstream(text, size);
+
+	if (to == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	fprintf(to, "strm-request 1\nstep %d\ntimeout %lld\n",
+	    (int)request->step, (long long)opts->lock_timeout_ms);
+	put(to, "store", path);
+	if (request->of != NULL)
+		put(to, "of", request->of);
+	if (opts->verify)
+		fputs("verify\n", to);
+	if (opts->truncate)
+		fputs("truncate\n", to);
+	if (opts->network)
+		fputs("network\n", to);
+	for (size_t i = 0; i < opts->include.count; i++)
+		put(to, "include", opts->include.items[i]);
+	for (size_t i = 0; i < opts->exclude.count; i++)
+		put(to, "exclude", opts->exclude.items[i]);
+	fprintf(to, "\n%s", request->input);
+	return fclose(to) == 0 ? STREAM_OK
+			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
+}
+
+/* 255: ssh itself failed and has said why; 126 and 127: there is no strm. */
+static enum cli_exit
+judge(const struct side *side, int code)
+{
+	if (code == 0)
+		return CLI_DONE;
+	if (code == 126 || code == 127)
+		return cli_complain(CLI_REMOTE, side->host,
+		    "cannot run strm there: is it in the PATH of a login "
+		    "without a terminal?");
+	if (code > CLI_REMOTE)
+		return cli_complain(
+		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
+	return (enum cli_exit)code;
+}
+
+static enum cli_exit
+do_there(const struct side *side, const struct side_request *request,
+    const struct replicate_opts *opts, char **output)
+{
+	char *argv[SIDE_SSH_WORDS] = {NULL};
+	struct child_io io = {.output = output};
+	struct stream_error err;
+	char *text = NULL;
+	size_t n = side_ssh(opts, argv);
+	int code = 0;
+	int status =
+	    put_request(side->path, request, opts, &text, &io.input_size, &err);
+
+	io.input = text;
+	argv[n++] = (char *)"--";
+	argv[n++] = side->host;
+	argv[n++] = (char *)"strm replicate-rsync --serve";
+	if (status == STREAM_OK)
+		status = child_run(argv, &io, &code, &err);
+	free(text);
+	if (status == STREAM_ENOENT)
+		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
+	if (status != STREAM_OK)
+		return cli_report(NULL, &err);
+	if (code != 0) {
+		free(*output);
+		*output = NULL;
+	}
+	return judge(side, code);
+}
+
+enum cli_exit
+side_do(const struct side *side, const struct side_request *request,
+    const struct replicate_opts *opts, char **output)
+{
+	struct stream_error err;
+	int status;
+
+	if (side->host != NULL)
+		return do_there(side, request, opts, output);
+	status = side_do_here(side->path, request, opts, output, &err);
+	if (status == STREAM_EINTR)
+		return CLI_SYSTEM;
+	return status == STREAM_OK ? CLI_DONE : cli_report(NULL, &err);
+}

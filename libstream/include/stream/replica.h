@@ -1,0 +1,135 @@
+/*
+ * stream/replica.h - make one store a copy of another, and keep it one
+ *
+ * Four steps, of which two run where the replica lies and two where its source
+ * lies; something else (rsync) moves the files between them:
+ *
+ *   have     at the replica: say what it holds
+ *   prepare  at the source: read that, hold what is missing fast, and write a
+ *            manifest of what the log is
+ *   (files)  of the manifest, from the source to .strm/incoming/ID
+ *   apply    at the replica: check all of it, and put it in place
+ *   release  at the source: let go of what was held
+ *
+ * What a step prints is text, which the next one reads; it may come from
+ * another machine and is believed in nothing.  SPEC section 15.
+ *
+ * At every instant, and after a crash at any instant, each partition of the
+ * replica is the front part of a state that the source had.
+ */
+#ifndef STREAM_REPLICA_H
+#define STREAM_REPLICA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stream/address.h>
+#include <stream/error.h>
+
+/* Characters of the id of a run, without its NUL. */
+enum { STREAM_REPLICA_ID = 16 };
+
+struct stream_replica_options {
+	/* Partitions that are replicated: all when there are none in include,
+	 * but for those in exclude.  Topics, no paths.  Borrowed. */
+	const struct stream_address *include;
+	size_t include_count;
+	const struct stream_address *exclude;
+	size_t exclude_count;
+	const char *of; /* apply: what the replica says it is one of */
+	bool dry_run;   /* prepare: hold nothing, write nothing */
+	bool verify;    /* apply: check also what was there before */
+	bool truncate;  /* apply: set aside what the source does not hold */
+	bool network;   /* also on NFS and the like */
+	int lock_timeout_ms;
+	int64_t now_ms; /* the caller's clock */
+	/* Told of bytes that were read; false stops.  May be NULL. */
+	bool (*go_on)(void *context, uint64_t bytes);
+	void *context;
+};
+
+/*
+ * What the store at path (borrowed) holds, to *text (given; free it).  begin:
+ * also agree on the id of a run, and make .strm/incoming for it; the store is
+ * made when it is missing.
+ *
+ * STREAM_EBUSY, STREAM_ECORRUPT, STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_replica_have(const char *path, bool begin,
+    const struct stream_replica_options *options, char **text,
+    struct stream_error *err);
+
+/*
+ * Hold what the replica that said have (borrowed) lacks, and describe the store
+ * at path: *manifest is given; free it.  Takes no lock for longer than a sync.
+ *
+ * STREAM_ECORRUPT  the log is damaged, or have is no such text
+ * STREAM_EBUSY, STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_replica_prepare(const char *path, const char *have,
+    const struct stream_replica_options *options, char **manifest,
+    struct stream_error *err);
+
+/*
+ * Put in place what manifest (borrowed) says and what lies in .strm/incoming.
+ * *report is given, also after some partitions failed: each has a line there.
+ *
+ * STREAM_EFENCED   the store has a newer leader epoch than its source
+ * STREAM_ECORRUPT, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_replica_apply(const char *path, const char *manifest,
+    const struct stream_replica_options *options, char **report,
+    struct stream_error *err);
+
+/*
+ * Wait until the store at path holds something else than manifest says, or
+ * timeout_ms have passed.  STREAM_EINTR, and as stream_store_open.
+ */
+int stream_replica_wait(const char *path, const char *manifest,
+    int64_t timeout_ms, const struct stream_replica_options *options,
+    struct stream_error *err);
+
+/* Let go of what was held for the run id, and for runs of a day ago.
+ * STREAM_EUSAGE, STREAM_EIO. */
+int stream_replica_release(
+    const char *path, const char *id, int64_t now_ms, struct stream_error *err);
+
+/*
+ * The text of have or prepare, taken apart.
+ */
+struct stream_manifest;
+
+/* STREAM_ECORRUPT, STREAM_ENOMEM.  Gives *manifest. */
+int stream_manifest_parse(const char *text, struct stream_manifest **manifest,
+    struct stream_error *err);
+void stream_manifest_free(struct stream_manifest *manifest);
+
+/* The id of the run. */
+const char *stream_manifest_id(const struct stream_manifest *manifest);
+int64_t stream_manifest_time(const struct stream_manifest *manifest);
+
+/*
+ * The files to move, as names in the source's store, each with a NUL behind it:
+ * *names is given; free it.  *bytes is how much they are together.
+ */
+int stream_manifest_files(const struct stream_manifest *manifest, char **names,
+    size_t *size, uint64_t *bytes, struct stream_error *err);
+
+struct stream_manifest_partition {
+	const char *topic;
+	int32_t partition;
+	int32_t leader_epoch; /* -1: none */
+	int64_t log_start_offset;
+	int64_t log_end_offset;
+	int64_t last_timestamp_ms; /* largest of the last segment with one */
+	uint64_t bytes;            /* of all its logs */
+	uint64_t new_bytes;        /* that are to be moved */
+};
+
+size_t stream_manifest_count(const struct stream_manifest *manifest);
+/* Lent until the manifest is freed. */
+void stream_manifest_get(const struct stream_manifest *manifest, size_t i,
+    struct stream_manifest_partition *partition);
+
+#endif

@@ -1,0 +1,152 @@
+#include "port/archive_check.h"
+
+#include <sys/stat.h>
+
+#include "base/fail.h"
+#include "port/archive_manifest.h"
+#include "store/topic_config.h"
+
+static int
+take_manifest(struct stream_pass *pass, struct stream_error *err)
+{
+	struct stream_bytes text = {pass->manifest.data, pass->manifest.size};
+	struct stream_archive_list expected;
+	int status;
+
+	stream_list_init(&expected);
+	status = stream_archive_manifest_parse(text, &expected, err);
+	if (status == STREAM_OK)
+		status = stream_list_compare(&pass->list, &expected, err);
+	if (status != STREAM_OK) {
+		stream_list_release(&expected);
+		return status;
+	}
+	/* Settings are read from the member, which the manifest names. */
+	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
+	     i++) {
+		const struct stream_list_topic *topic = &pass->list.topics[i];
+		struct stream_bytes settings = {
+		    (const uint8_t *)topic->settings, topic->settings_size};
+
+		status = stream_list_add_settings(
+		    &expected, topic->name, settings, err);
+	}
+	/* What the walk found wrong with a log. */
+	for (size_t i = 0; i < expected.log_count; i++) {
+		expected.logs[i].status = pass->list.logs[i].status;
+		expected.logs[i].good_bytes = pass->list.logs[i].good_bytes;
+	}
+	stream_list_release(&pass->list);
+	pass->list = expected;
+	return status;
+}
+
+int
+stream_pass_settle(struct stream_pass *pass, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (pass->is_ours)
+		status = take_manifest(pass, err);
+	if (status == STREAM_OK)
+		status = stream_list_seal(&pass->list, err);
+	if (status == STREAM_OK && pass->list.partition_count == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "holds no partition: no directory TOPIC-PARTITION");
+	return status == STREAM_OK
+		   ? stream_list_check(&pass->list, !pass->is_ours, err)
+		   : status;
+}
+
+/* ---- settings ----------------------------------------------------------- */
+
+static int
+check_settings(const struct stream_pass *pass, struct stream_error *err)
+{
+	struct stream_topic_settings settings;
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
+	     i++) {
+		const struct stream_list_topic *topic = &pass->list.topics[i];
+		struct stream_bytes text = {
+		    (const uint8_t *)topic->settings, topic->settings_size};
+
+		status = stream_topic_settings_parse(
+		    text, topic->name, &settings, err);
+		if (status != STREAM_OK)
+			stream_fail_in(
+			    err, status, "settings of %s", topic->name);
+	}
+	return status;
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static void
+sum_up(const struct stream_pass *pass, struct stream_archive_checked *checked)
+{
+	const struct stream_archive_list *list = &pass->list;
+
+	*checked = (struct stream_archive_checked){
+	    .is_foreign = !pass->is_ours,
+	    .partitions = list->partition_count,
+	    .segments = list->segment_count,
+	};
+	for (size_t i = 0; i < list->segment_count; i++) {
+		checked->records += list->segments[i].records;
+		checked->bytes += list->segments[i].bytes;
+	}
+}
+
+static bool
+is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Opening checks the table against the index. */
+static int
+try_seeking(int fd, const char *name,
+    const struct stream_archive_options *options,
+    struct stream_archive_checked *checked, struct stream_error *err)
+{
+	struct stream_archive *archive;
+	int status =
+	    stream_archive_open_index(fd, name, options, &archive, err);
+
+	if (status == STREAM_ENOENT)
+		return STREAM_OK; /* it has none: packed anew */
+	if (status != STREAM_OK)
+		return status;
+	checked->was_sought = true;
+	stream_archive_close(archive);
+	return STREAM_OK;
+}
+
+int
+stream_archive_check(int fd, const char *name,
+    const struct stream_archive_options *options,
+    struct stream_archive_checked *checked, struct stream_error *err)
+{
+	struct stream_archive_checked sum;
+	struct stream_pass pass;
+	int status = stream_pass_run(fd, options, NULL, &pass, err);
+
+	if (status == STREAM_OK)
+		status = stream_pass_settle(&pass, err);
+	if (status == STREAM_OK)
+		status = check_settings(&pass, err);
+	if (status == STREAM_OK) {
+		sum_up(&pass, &sum);
+		if (pass.is_ours && is_regular(fd))
+			status = try_seeking(fd, name, options, &sum, err);
+	}
+	stream_pass_release(&pass);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", name);
+	*checked = sum;
+	return STREAM_OK;
+}

@@ -1,0 +1,342 @@
+#include "port/archive_pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xxh128.h"
+#include "base/fail.h"
+#include "file/checkpoint.h"
+#include "port/archive_batches.h"
+#include "port/archive_manifest.h"
+
+enum { CHUNK = 256 * 1024 };
+
+struct passing {
+	struct stream_archive_stream *stream;
+	const struct stream_pass_tee *tee;
+	struct stream_pass *pass;
+	struct stream_xxh128 *digest;
+	struct stream_batches batches;
+	struct stream_buf small; /* a file that is read whole */
+	struct stream_buf starts;
+	uint8_t *chunk;
+	char *prefix; /* of all partitions; NULL: none yet */
+	bool has_mark;
+	bool has_manifest;
+	size_t count; /* members */
+};
+
+/* ---- one file ----------------------------------------------------------- */
+
+/* Where its bytes go. */
+struct route {
+	bool tee;
+	bool batches;
+	struct stream_buf *whole; /* or NULL */
+};
+
+static int
+send(struct passing *p, const struct route *route, size_t n,
+    struct stream_error *err)
+{
+	const struct stream_pass_tee *tee = p->tee;
+	int status = STREAM_OK;
+
+	stream_xxh128_add(p->digest, p->chunk, n);
+	if (route->batches)
+		status = stream_batches_feed(&p->batches, p->chunk, n, err);
+	if (status == STREAM_OK && route->tee)
+		status = tee->bytes(tee->context, p->chunk, n, err);
+	if (status == STREAM_OK && route->whole != NULL)
+		status = stream_buf_add(route->whole, p->chunk, n, err);
+	return status;
+}
+
+static int
+pump(struct passing *p, const struct stream_archive_entry *entry,
+    const struct route *route, struct stream_error *err)
+{
+	uint64_t bytes = 0;
+	size_t got = 1;
+	int status = STREAM_OK;
+
+	stream_xxh128_reset(p->digest);
+	while (got > 0 && status == STREAM_OK) {
+		status = stream_archive_stream_read(
+		    p->stream, p->chunk, CHUNK, &got, err);
+		if (status != STREAM_OK)
+			return status;
+		bytes += got;
+		status = send(p, route, got, err);
+	}
+	if (status == STREAM_OK && bytes != entry->size)
+		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%.100s: has not the size that it claims", entry->path);
+	return status;
+}
+
+/* Files of two directories with one name would be mixed. */
+static int
+check_prefix(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	const char *path = entry->path;
+	size_t n = entry->parsed.prefix;
+
+	while (n >= 2 && strncmp(path, "./", 2) == 0) {
+		path += 2;
+		n -= 2;
+	}
+	if (p->prefix == NULL) {
+		p->prefix = strndup(path, n);
+		return p->prefix != NULL ? STREAM_OK : stream_fail_memory(err);
+	}
+	if (strlen(p->prefix) == n && memcmp(p->prefix, path, n) == 0)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "\"%.100s\" is not in the directory of the other partitions; make "
+	    "an archive of each store",
+	    entry->path);
+}
+
+/* TOPIC-P/NAME, without what stands before it. */
+static int
+list_file(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	struct stream_archive_file file = {
+	    .path = entry->path + entry->parsed.prefix,
+	    .bytes = entry->size,
+	};
+
+	stream_xxh128_put(p->digest, file.digest);
+	return stream_list_add_file(&p->pass->list, &file, err);
+}
+
+static int
+note_cleaned(
+    struct passing *p, const struct stream_path *path, struct stream_error *err)
+{
+	struct stream_list_partition *named =
+	    stream_list_name(&p->pass->list, path->topic, path->partition);
+	int64_t base = path->name.base_offset;
+
+	if (named == NULL)
+		return stream_fail_memory(err);
+	if (named->cleaned_base < 0 || base < named->cleaned_base)
+		named->cleaned_base = base;
+	return STREAM_OK;
+}
+
+static int
+begin_log(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	const struct stream_path *path = &entry->parsed;
+	struct stream_list_log log = {
+	    .partition = path->partition,
+	    .state = path->name.state,
+	    .segment = {.base_offset = path->name.base_offset,
+		.bytes = entry->size,
+		.log = p->pass->list.file_count},
+	};
+	int status;
+
+	strcpy(log.topic, path->topic);
+	status = stream_list_add_log(&p->pass->list, &log, err);
+	if (status == STREAM_OK)
+		stream_batches_begin(&p->batches);
+	return status;
+}
+
+/* A file of a partition. */
+static int
+take_partition_file(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	const struct stream_path *path = &entry->parsed;
+	struct route route = {.tee = false};
+	int status = check_prefix(p, entry, err);
+
+	if (status == STREAM_OK && path->kind == STREAM_PATH_SEGMENT) {
+		if (path->name.state == STREAM_NAME_CLEANED)
+			status = note_cleaned(p, path, err);
+		else if (path->name.kind == STREAM_NAME_LOG &&
+			 path->name.state != STREAM_NAME_DELETED)
+			route.batches = true;
+	}
+	if (status == STREAM_OK && route.batches)
+		status = begin_log(p, entry, err);
+	if (status == STREAM_OK && p->tee != NULL)
+		status = p->tee->begin(p->tee->context, entry, &route.tee, err);
+	if (status == STREAM_OK)
+		status = pump(p, entry, &route, err);
+	if (status == STREAM_OK && route.batches)
+		status = stream_batches_end(&p->batches, err);
+	if (status == STREAM_OK && route.tee)
+		status = p->tee->end(p->tee->context, err);
+	return status == STREAM_OK ? list_file(p, entry, err) : status;
+}
+
+static int
+take_settings(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	struct route route = {.whole = &p->small};
+	struct stream_bytes text;
+	int status = check_prefix(p, entry, err);
+
+	p->small.size = 0;
+	if (status == STREAM_OK)
+		status = pump(p, entry, &route, err);
+	if (status != STREAM_OK)
+		return status;
+	text = (struct stream_bytes){p->small.data, p->small.size};
+	status = stream_list_add_settings(
+	    &p->pass->list, entry->parsed.topic, text, err);
+	return status == STREAM_OK ? list_file(p, entry, err) : status;
+}
+
+static int
+take_whole(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_buf *to, struct stream_error *err)
+{
+	struct route route = {.whole = to};
+
+	return pump(p, entry, &route, err);
+}
+
+static int
+take(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	bool first = p->count++ == 0;
+
+	switch (entry->parsed.kind) {
+	case STREAM_PATH_SEGMENT:
+	case STREAM_PATH_EPOCHS:
+	case STREAM_PATH_METADATA:
+		return take_partition_file(p, entry, err);
+	case STREAM_PATH_SETTINGS:
+		return take_settings(p, entry, err);
+	case STREAM_PATH_STARTS:
+		return take_whole(p, entry, &p->starts, err);
+	case STREAM_PATH_MANIFEST:
+		p->has_manifest = p->has_mark;
+		return take_whole(p, entry, &p->pass->manifest, err);
+	case STREAM_PATH_MARK:
+		p->has_mark = first;
+		return STREAM_OK;
+	default:
+		return STREAM_OK;
+	}
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+/* A file that is not in its form counts as none, as for Kafka. */
+static int
+take_starts(struct passing *p, struct stream_error *err)
+{
+	struct stream_bytes text = {p->starts.data, p->starts.size};
+	struct stream_archive_list *list = &p->pass->list;
+
+	if (text.size == 0)
+		return STREAM_OK;
+	for (size_t i = 0; i < list->named_count; i++) {
+		struct stream_list_partition *named = &list->named[i];
+		int status = stream_checkpoint_find_in(text, named->topic,
+		    named->partition, &named->log_start_offset, err);
+
+		if (status == STREAM_ENOMEM)
+			return status;
+	}
+	return STREAM_OK;
+}
+
+static int
+name_logs(struct passing *p, struct stream_error *err)
+{
+	struct stream_archive_list *list = &p->pass->list;
+
+	for (size_t i = 0; i < list->log_count; i++)
+		if (stream_list_name(list, list->logs[i].topic,
+			list->logs[i].partition) == NULL)
+			return stream_fail_memory(err);
+	return STREAM_OK;
+}
+
+static int
+walk(struct passing *p, struct stream_error *err)
+{
+	const struct stream_archive_entry *entry;
+	int status;
+
+	for (;;) {
+		status = stream_archive_stream_next(p->stream, &entry, err);
+		if (status != STREAM_OK)
+			break;
+		if (p->has_manifest)
+			return stream_fail(err, STREAM_ECORRUPT,
+			    STREAM_POS_NONE, "something follows %s",
+			    STREAM_MANIFEST_FILE);
+		status = take(p, entry, err);
+		if (status != STREAM_OK)
+			break;
+	}
+	if (status != STREAM_END)
+		return status;
+	if (p->has_mark && !p->has_manifest)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "is cut short: it has no %s at its end",
+		    STREAM_MANIFEST_FILE);
+	p->pass->is_ours = p->has_mark;
+	status = name_logs(p, err);
+	return status == STREAM_OK ? take_starts(p, err) : status;
+}
+
+static void
+release(struct passing *p)
+{
+	stream_archive_stream_close(p->stream);
+	stream_xxh128_free(p->digest);
+	stream_batches_release(&p->batches);
+	stream_buf_release(&p->small);
+	stream_buf_release(&p->starts);
+	free(p->chunk);
+	free(p->prefix);
+}
+
+int
+stream_pass_run(int fd, const struct stream_archive_options *options,
+    const struct stream_pass_tee *tee, struct stream_pass *pass,
+    struct stream_error *err)
+{
+	struct passing p = {.pass = pass, .tee = tee};
+	int status;
+
+	*pass = (struct stream_pass){.is_ours = false};
+	stream_list_init(&pass->list);
+	stream_buf_init(&pass->manifest);
+	stream_buf_init(&p.small);
+	stream_buf_init(&p.starts);
+	stream_batches_init(&p.batches, &pass->list,
+	    options != NULL ? options->max_batch_bytes : 0);
+	p.chunk = malloc(CHUNK);
+	status = p.chunk != NULL ? stream_xxh128_new(&p.digest, err)
+				 : stream_fail_memory(err);
+	if (status == STREAM_OK)
+		status =
+		    stream_archive_stream_open(fd, options, &p.stream, err);
+	if (status == STREAM_OK)
+		status = walk(&p, err);
+	release(&p);
+	return status;
+}
+
+void
+stream_pass_release(struct stream_pass *pass)
+{
+	stream_list_release(&pass->list);
+	stream_buf_release(&pass->manifest);
+}

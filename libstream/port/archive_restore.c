@@ -1,0 +1,479 @@
+/*
+ * archive_restore.c - unpack apart, check all, and only then let it be seen
+ */
+#include "port/archive_restore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "port/archive_build.h"
+#include "port/archive_check.h"
+#include "port/archive_settle.h"
+#include "store/adopt.h"
+#include "store/metadata.h"
+#include "store/place.h"
+
+struct restoring {
+	struct stream_store *store;
+	const struct stream_restore_options *options;
+	struct stream_build build;
+	struct stream_pass pass;
+	struct stream_adopted *topics; /* owned, with their log starts */
+	char (*names)[STREAM_TOPIC_NAME_SIZE]; /* in the archive */
+	size_t topic_count;
+	struct stream_restored *restored;
+	size_t count;
+	bool told_own; /* of a topic of Kafka's own */
+};
+
+/* ---- what is wanted ----------------------------------------------------- */
+
+static const struct stream_address *
+find_wanted(const struct restoring *r, const char *topic, int32_t partition)
+{
+	const struct stream_restore_options *options = r->options;
+
+	for (size_t i = 0; i < options->wanted_count; i++)
+		if (strcmp(options->wanted[i].name, topic) == 0 &&
+		    stream_address_has_partition(
+			&options->wanted[i], partition))
+			return &options->wanted[i];
+	return NULL;
+}
+
+static void
+tell_own(struct restoring *r, const char *topic)
+{
+	char text[STREAM_TOPIC_NAME_SIZE + 80];
+
+	if (r->told_own || r->options->note == NULL)
+		return;
+	r->told_own = true;
+	snprintf(text, sizeof(text),
+	    "%s: left out, a topic of Kafka's own; name it, with --as, to "
+	    "restore it",
+	    topic);
+	r->options->note(r->options->context, text);
+}
+
+static bool
+is_wanted(struct restoring *r, const char *topic, int32_t partition)
+{
+	if (r->options->wanted_count > 0)
+		return find_wanted(r, topic, partition) != NULL;
+	if (strncmp(topic, "__", 2) != 0 || r->options->as != NULL)
+		return true;
+	tell_own(r, topic);
+	return false;
+}
+
+/* ---- unpacking ---------------------------------------------------------- */
+
+static int
+begin(void *context, const struct stream_archive_entry *entry, bool *wanted,
+    struct stream_error *err)
+{
+	struct restoring *r = context;
+	const struct stream_path *path = &entry->parsed;
+
+	*wanted = is_wanted(r, path->topic, path->partition) &&
+		  (path->kind != STREAM_PATH_SEGMENT ||
+		      path->name.state != STREAM_NAME_DELETED);
+	return *wanted ? stream_build_file(&r->build, entry, err) : STREAM_OK;
+}
+
+static int
+bytes(void *context, const void *from, size_t n, struct stream_error *err)
+{
+	struct restoring *r = context;
+
+	return stream_build_write(&r->build, from, n, err);
+}
+
+static int
+end(void *context, struct stream_error *err)
+{
+	struct restoring *r = context;
+
+	return stream_build_close(&r->build, err);
+}
+
+static int
+unpack(struct restoring *r, int fd, struct stream_error *err)
+{
+	struct stream_pass_tee tee = {begin, bytes, end, r};
+	int status =
+	    stream_pass_run(fd, &r->options->archive, &tee, &r->pass, err);
+
+	return status == STREAM_OK ? stream_pass_settle(&r->pass, err) : status;
+}
+
+/* ---- topics ------------------------------------------------------------- */
+
+static int
+add_topic(struct restoring *r, const char *name, struct stream_error *err)
+{
+	for (size_t i = 0; i < r->topic_count; i++)
+		if (strcmp(r->names[i], name) == 0)
+			return STREAM_OK;
+	if (r->options->as != NULL && r->topic_count > 0)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "--as %s: for one topic, but there are %s and %s",
+		    r->options->as, r->names[0], name);
+	strcpy(r->names[r->topic_count++], name);
+	return STREAM_OK;
+}
+
+static int
+list_topics(struct restoring *r, struct stream_error *err)
+{
+	const struct stream_archive_list *list = &r->pass.list;
+	int status = STREAM_OK;
+
+	r->names = calloc(list->partition_count + 1, sizeof(*r->names));
+	r->topics = calloc(list->partition_count + 1, sizeof(*r->topics));
+	if (r->names == NULL || r->topics == NULL)
+		return stream_fail_memory(err);
+	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
+	     i++)
+		if (is_wanted(r, list->partitions[i].topic,
+			list->partitions[i].partition))
+			status = add_topic(r, list->partitions[i].topic, err);
+	return status;
+}
+
+static bool
+is_found(const struct restoring *r, const struct stream_address *wanted)
+{
+	const struct stream_archive_list *list = &r->pass.list;
+
+	for (size_t i = 0; i < list->partition_count; i++)
+		if (strcmp(list->partitions[i].topic, wanted->name) == 0 &&
+		    stream_address_has_partition(
+			wanted, list->partitions[i].partition))
+			return true;
+	return false;
+}
+
+static int
+check_wanted(const struct restoring *r, struct stream_error *err)
+{
+	for (size_t i = 0; i < r->options->wanted_count; i++)
+		if (!is_found(r, &r->options->wanted[i]))
+			return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+			    "%s: no such %s in it; strm archive ls lists what "
+			    "there is",
+			    r->options->wanted[i].name,
+			    r->options->wanted[i].span_count > 0 ? "partition"
+								 : "topic");
+	if (r->topic_count == 0)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "nothing in it to restore");
+	return STREAM_OK;
+}
+
+/* How many partitions there are at least. */
+static int
+count_partitions(const struct restoring *r, const char *name, int32_t *count,
+    struct stream_error *err)
+{
+	const struct stream_archive_list *list = &r->pass.list;
+
+	for (size_t i = 0; i < list->partition_count; i++) {
+		int32_t partition = list->partitions[i].partition;
+
+		if (strcmp(list->partitions[i].topic, name) != 0 ||
+		    !is_wanted((struct restoring *)r, name, partition))
+			continue;
+		if (partition >= *count && partition < INT32_MAX)
+			*count = partition + 1;
+	}
+	if (*count <= STREAM_TOPIC_PARTITIONS_MAX)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+	    "%s: would have %d partitions; %d are the most", name, (int)*count,
+	    STREAM_TOPIC_PARTITIONS_MAX);
+}
+
+/* The id that its partitions say, else a new one. */
+static int
+find_id(const struct restoring *r, const char *name,
+    struct stream_topic_settings *settings, struct stream_error *err)
+{
+	const struct stream_archive_list *list = &r->pass.list;
+	char directory[STREAM_PARTITION_NAME_SIZE];
+
+	for (size_t i = 0; i < list->partition_count; i++) {
+		int fd;
+		int status;
+
+		if (strcmp(list->partitions[i].topic, name) != 0 ||
+		    stream_partition_name_put(name,
+			list->partitions[i].partition, directory,
+			NULL) != STREAM_OK ||
+		    stream_dir_open(r->build.dirfd, directory, &fd, NULL) !=
+			STREAM_OK)
+			continue;
+		status = stream_metadata_load(fd, settings->id, NULL);
+		close(fd);
+		if (status == STREAM_OK)
+			return STREAM_OK;
+	}
+	return stream_metadata_new_id(settings->id, err);
+}
+
+/*
+ * What is not known must not be deleted by a guess.  That the log has no gaps
+ * is believed of nobody's files but ours.
+ */
+static int
+guess_settings(struct restoring *r, const char *name,
+    struct stream_topic_settings *settings, struct stream_error *err)
+{
+	int status;
+
+	*settings = (struct stream_topic_settings){.has_gaps = true};
+	stream_topic_config_init(&settings->config);
+	status = stream_topic_config_set(
+	    &settings->config, "retention.ms", "-1", err);
+	return status == STREAM_OK ? find_id(r, name, settings, err) : status;
+}
+
+static int
+make_settings(struct restoring *r, size_t i, struct stream_error *err)
+{
+	const char *name = r->names[i];
+	const char *as = r->options->as != NULL ? r->options->as : name;
+	const struct stream_list_topic *topic =
+	    stream_list_find_topic(&r->pass.list, name);
+	struct stream_adopted *adopted = &r->topics[i];
+	struct stream_topic_settings *settings = &adopted->settings;
+	int status;
+
+	if (topic != NULL)
+		status = stream_topic_settings_parse(
+		    (struct stream_bytes){
+			(const uint8_t *)topic->settings, topic->settings_size},
+		    name, settings, err);
+	else
+		status = guess_settings(r, name, settings, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "settings of %s", name);
+	status = stream_topic_check_name(as, err);
+	if (status == STREAM_OK && strncmp(as, "__", 2) == 0)
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "%s: names that begin with \"__\" are Kafka's own; give "
+		    "--as NAME",
+		    as);
+	/* Two topics have no id in common. */
+	if (status == STREAM_OK && strcmp(as, name) != 0)
+		status = stream_metadata_new_id(settings->id, err);
+	if (status == STREAM_OK)
+		status = count_partitions(r, name, &settings->partitions, err);
+	if (status != STREAM_OK)
+		return status;
+	strcpy(settings->topic, as);
+	adopted->log_starts =
+	    calloc((size_t)settings->partitions, sizeof(*adopted->log_starts));
+	return adopted->log_starts != NULL ? STREAM_OK
+					   : stream_fail_memory(err);
+}
+
+/* ---- partitions --------------------------------------------------------- */
+
+static const struct stream_archive_partition *
+find_partition(const struct restoring *r, const char *name, int32_t partition)
+{
+	const struct stream_archive_list *list = &r->pass.list;
+
+	for (size_t i = 0; i < list->partition_count; i++)
+		if (list->partitions[i].partition == partition &&
+		    strcmp(list->partitions[i].topic, name) == 0)
+			return &list->partitions[i];
+	return NULL;
+}
+
+static void
+set_what_is_known(struct restoring *r,
+    const struct stream_archive_partition *partition,
+    struct stream_settle *settle)
+{
+	const struct stream_address *wanted =
+	    find_wanted(r, partition->topic, partition->partition);
+
+	if (wanted != NULL)
+		settle->range = &wanted->range;
+	settle->log_start_offset = partition->log_start_offset;
+	if (r->pass.is_ours)
+		settle->next_offset = partition->next_offset;
+}
+
+static int
+rename_build(struct restoring *r, const struct stream_settle *settle,
+    struct stream_error *err)
+{
+	char from[STREAM_PARTITION_NAME_SIZE], to[STREAM_PARTITION_NAME_SIZE];
+	int status = stream_partition_name_put(
+	    settle->topic, settle->partition, from, err);
+
+	if (status == STREAM_OK)
+		status = stream_partition_name_put(
+		    settle->settings->topic, settle->partition, to, err);
+	if (status == STREAM_OK && strcmp(from, to) != 0 &&
+	    renameat(r->build.dirfd, from, r->build.dirfd, to) != 0)
+		return stream_fail_sys(err, "%s: cannot rename", to);
+	return status;
+}
+
+static int
+settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
+{
+	static const struct stream_range all = {.from = {STREAM_POINT_NONE, 0}};
+	struct stream_adopted *adopted = &r->topics[i];
+	const struct stream_archive_partition *partition =
+	    find_partition(r, r->names[i], p);
+	struct stream_settle settle = {
+	    .build = &r->build,
+	    .topic = r->names[i],
+	    .partition = p,
+	    .range = &all,
+	    .settings = &adopted->settings,
+	    .next_offset = -1,
+	    .max_batch_bytes = r->options->archive.max_batch_bytes,
+	};
+	struct stream_restored *restored = &r->restored[r->count];
+	int status;
+
+	if (partition != NULL && !is_wanted(r, r->names[i], p))
+		partition = NULL;
+	if (partition != NULL)
+		set_what_is_known(r, partition, &settle);
+	if (r->options->archive.go_on != NULL &&
+	    !r->options->archive.go_on(r->options->archive.context, 0))
+		return stream_fail(
+		    err, STREAM_EINTR, STREAM_POS_NONE, "interrupted");
+	status = stream_settle_partition(&settle, err);
+	if (status == STREAM_OK)
+		status = rename_build(r, &settle, err);
+	if (status != STREAM_OK)
+		return status;
+	if (settle.log_start_offset > settle.first_offset)
+		adopted->log_starts[p] =
+		    settle.log_start_offset < settle.end_offset
+			? settle.log_start_offset
+			: settle.end_offset;
+	if (settle.has_transactions)
+		adopted->settings.has_transactions = true;
+	strcpy(restored->topic, adopted->settings.topic);
+	restored->partition = p;
+	restored->segments = settle.segments;
+	restored->first_offset = settle.first_offset;
+	restored->end_offset = settle.end_offset;
+	restored->records = settle.records;
+	restored->bytes = settle.bytes;
+	restored->was_in_it = partition != NULL;
+	r->count++;
+	return STREAM_OK;
+}
+
+static int
+settle_topic(struct restoring *r, size_t i, struct stream_error *err)
+{
+	int32_t count;
+	void *restored;
+	int status = make_settings(r, i, err);
+
+	if (status != STREAM_OK)
+		return status;
+	count = r->topics[i].settings.partitions;
+	restored = reallocarray(
+	    r->restored, r->count + (size_t)count, sizeof(*r->restored));
+	if (restored == NULL)
+		return stream_fail_memory(err);
+	r->restored = restored;
+	for (int32_t p = 0; p < count && status == STREAM_OK; p++)
+		status = settle_one(r, i, p, err);
+	return status;
+}
+
+static int
+check_range(const struct restoring *r, struct stream_error *err)
+{
+	int64_t records = 0;
+	bool asked = false;
+
+	for (size_t i = 0; i < r->options->wanted_count; i++)
+		asked = asked || r->options->wanted[i].range.from.kind !=
+				     STREAM_POINT_NONE;
+	for (size_t i = 0; i < r->count; i++)
+		records += r->restored[i].records;
+	return asked && records == 0
+		   ? stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+			 "holds no record in that range")
+		   : STREAM_OK;
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static int
+restore(struct restoring *r, int fd, struct stream_error *err)
+{
+	int status = unpack(r, fd, err);
+
+	if (status == STREAM_OK)
+		status = list_topics(r, err);
+	if (status == STREAM_OK)
+		status = check_wanted(r, err);
+	for (size_t i = 0; i < r->topic_count && status == STREAM_OK; i++)
+		status = settle_topic(r, i, err);
+	if (status == STREAM_OK)
+		status = check_range(r, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(r->build.dirfd, err);
+	return status;
+}
+
+static void
+release(struct restoring *r)
+{
+	stream_build_end(&r->build);
+	stream_pass_release(&r->pass);
+	for (size_t i = 0; i < r->topic_count; i++)
+		free(r->topics[i].log_starts);
+	free(r->topics);
+	free(r->names);
+	free(r->restored);
+}
+
+int
+stream_archive_restore(struct stream_store *store, int fd, const char *name,
+    const struct stream_restore_options *options,
+    struct stream_restored **restored, size_t *count, struct stream_error *err)
+{
+	struct restoring r = {.store = store, .options = options};
+	int status;
+
+	stream_list_init(&r.pass.list);
+	stream_buf_init(&r.pass.manifest);
+	status = stream_build_begin(store, &r.build, err);
+	if (status == STREAM_OK) {
+		status = restore(&r, fd, err);
+		if (status != STREAM_OK)
+			stream_fail_in(err, status, "%s", name);
+	}
+	if (status == STREAM_OK)
+		status = stream_topics_adopt(
+		    store, r.build.dirfd, r.topics, r.topic_count, err);
+	if (status == STREAM_OK) {
+		*restored = r.restored;
+		*count = r.count;
+		r.restored = NULL;
+	}
+	release(&r);
+	return status;
+}

@@ -1,0 +1,427 @@
+/*
+ * replica.c - have, prepare and release
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stream/role.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "file/dir.h"
+#include "file/io.h"
+#include "file/name.h"
+#include "file/random.h"
+#include "store/layout.h"
+#include "store/replica_diverge.h"
+#include "store/replica_look.h"
+
+/* A run that was not released in this time has died. */
+enum { A_DAY_S = 24 * 60 * 60 };
+
+#define STORE_ID "id"
+
+/* ---- ids ---------------------------------------------------------------- */
+
+static int
+new_id(char *id, struct stream_error *err)
+{
+	uint8_t bytes[STREAM_REPLICA_ID / 2];
+	int status = stream_random(bytes, sizeof(bytes), err);
+
+	for (size_t i = 0; i < sizeof(bytes) && status == STREAM_OK; i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	return status;
+}
+
+/* The run that did not get to its end goes on; there is one. */
+static int
+find_run(int incoming, char *id, struct stream_error *err)
+{
+	struct stream_buf names;
+	int status;
+
+	id[0] = '\0';
+	stream_buf_init(&names);
+	status = stream_dir_list(incoming, &names, err);
+	for (const char *n = stream_dir_next(&names, NULL);
+	     n != NULL && status == STREAM_OK; n = stream_dir_next(&names, n)) {
+		if (!stream_replica_id_is(n))
+			continue;
+		if (id[0] == '\0')
+			strcpy(id, n);
+		else
+			status = stream_dir_remove_all(incoming, n, err);
+	}
+	stream_buf_release(&names);
+	return status;
+}
+
+static int
+make_run(const struct stream_store *store, char *id, struct stream_error *err)
+{
+	int incoming, run;
+	int status =
+	    stream_layout_make(store, STREAM_INCOMING_DIR, &incoming, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = find_run(incoming, id, err);
+	if (status == STREAM_OK && id[0] == '\0')
+		status = new_id(id, err);
+	if (status == STREAM_OK)
+		status = stream_dir_open_or_make(incoming, id, &run, err);
+	if (status == STREAM_OK)
+		close(run);
+	close(incoming);
+	return status;
+}
+
+/* Which store it is, wherever it is moved to. */
+static int
+load_store_id(int replicate, char *id, struct stream_error *err)
+{
+	struct stream_buf text;
+	int status;
+
+	stream_buf_init(&text);
+	status = stream_io_load(replicate, STORE_ID, 64, &text, NULL);
+	if (status == STREAM_OK)
+		status = stream_buf_add(&text, "", 1, err);
+	if (status == STREAM_OK && text.size > 1 &&
+	    text.data[text.size - 2] == '\n')
+		text.data[text.size - 2] = '\0';
+	if (status == STREAM_OK &&
+	    stream_replica_id_is((const char *)text.data)) {
+		strcpy(id, (const char *)text.data);
+		stream_buf_release(&text);
+		return STREAM_OK;
+	}
+	stream_buf_release(&text);
+	status = new_id(id, err);
+	if (status == STREAM_OK) {
+		char line[STREAM_REPLICA_ID + 2];
+		int size = snprintf(line, sizeof(line), "%s\n", id);
+
+		status = stream_io_replace(replicate, STORE_ID,
+		    (struct stream_bytes){(uint8_t *)line, (size_t)size}, err);
+	}
+	return status;
+}
+
+/* ---- the store ---------------------------------------------------------- */
+
+static int
+find_role(const struct stream_store *store, enum stream_manifest_role *found,
+    struct stream_error *err)
+{
+	struct stream_role *role = malloc(sizeof(*role));
+	int status = role == NULL ? stream_fail_memory(err)
+				  : stream_role_load(store, role, err);
+
+	if (status == STREAM_OK)
+		*found = role->is_replica  ? STREAM_IS_REPLICA
+			 : role->is_fenced ? STREAM_IS_FENCED
+					   : STREAM_IS_LEADER;
+	free(role);
+	return status;
+}
+
+static unsigned
+flags_of(const struct stream_replica_options *options, unsigned flags)
+{
+	return flags | (options->network ? STREAM_STORE_NETWORK : 0);
+}
+
+static int
+look_and_print(struct stream_replica_look *look,
+    struct stream_manifest *manifest, bool save, char **text,
+    struct stream_error *err)
+{
+	int status = stream_replica_look_begin(look, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = stream_replica_look_all(look, manifest, err);
+	stream_replica_look_end(look, save && status == STREAM_OK);
+	return status == STREAM_OK ? stream_manifest_print(manifest, text, err)
+				   : status;
+}
+
+/* ---- have --------------------------------------------------------------- */
+
+int
+stream_replica_have(const char *path, bool begin,
+    const struct stream_replica_options *options, char **text,
+    struct stream_error *err)
+{
+	struct stream_manifest *manifest = calloc(1, sizeof(*manifest));
+	struct stream_replica_look look = {.options = options, .hold = -1};
+	struct stream_store *store = NULL;
+	int status = manifest == NULL ? stream_fail_memory(err) : STREAM_OK;
+
+	if (status == STREAM_OK)
+		status = stream_store_open(path,
+		    begin ? flags_of(options,
+				STREAM_STORE_WRITE | STREAM_STORE_CREATE |
+				    STREAM_STORE_REPLICA | STREAM_STORE_FENCED)
+			  : 0,
+		    options->lock_timeout_ms, &store, err);
+	if (status == STREAM_ENOENT && !begin) {
+		status = stream_manifest_print(manifest, text, err);
+		stream_manifest_free(manifest);
+		return status;
+	}
+	if (status == STREAM_OK)
+		status = find_role(store, &manifest->role, err);
+	if (status == STREAM_OK && begin)
+		status = make_run(store, manifest->id, err);
+	if (status == STREAM_OK) {
+		look.store = store;
+		manifest->time_ms = options->now_ms;
+		status = look_and_print(&look, manifest, begin, text, err);
+	}
+	stream_store_close(store);
+	stream_manifest_free(manifest);
+	return status;
+}
+
+/* ---- prepare ------------------------------------------------------------ */
+
+/* The directory of the run, empty but for what a run that died left. */
+static int
+open_hold(const struct stream_store *store, struct stream_manifest *manifest,
+    const struct stream_replica_options *options, int *hold,
+    struct stream_error *err)
+{
+	struct timespec times[2] = {
+	    {.tv_sec = options->now_ms / 1000},
+	    {.tv_sec = options->now_ms / 1000},
+	};
+	int replicate;
+	int status =
+	    stream_layout_make(store, STREAM_REPLICATE_DIR, &replicate, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = load_store_id(replicate, manifest->store, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_dir_open_or_make(replicate, manifest->id, hold, err);
+	if (status == STREAM_OK)
+		futimens(*hold, times);
+	close(replicate);
+	return status;
+}
+
+static int
+prepare(struct stream_store *store, const struct stream_manifest *have,
+    const struct stream_replica_options *options, char **text,
+    struct stream_error *err)
+{
+	struct stream_manifest *manifest = calloc(1, sizeof(*manifest));
+	struct stream_replica_look look = {
+	    .store = store,
+	    .options = options,
+	    .is_source = true,
+	    .have = have,
+	    .hold = -1,
+	};
+	int status = manifest == NULL ? stream_fail_memory(err)
+				      : find_role(store, &manifest->role, err);
+
+	if (status == STREAM_OK) {
+		strcpy(manifest->id, have->id);
+		manifest->time_ms = options->now_ms;
+		look.may_write =
+		    !options->dry_run && manifest->role == STREAM_IS_LEADER;
+	}
+	if (status == STREAM_OK && !options->dry_run)
+		status = open_hold(store, manifest, options, &look.hold, err);
+	if (status == STREAM_OK)
+		status = stream_replica_look_begin(&look, err);
+	if (status == STREAM_OK) {
+		status = stream_replica_look_all(&look, manifest, err);
+		if (status == STREAM_OK)
+			status = stream_replica_check_leader(
+			    manifest, have, options->truncate, err);
+		stream_replica_look_end(&look, !options->dry_run);
+	}
+	if (status == STREAM_OK)
+		status = stream_manifest_print(manifest, text, err);
+	if (look.hold >= 0)
+		close(look.hold);
+	stream_manifest_free(manifest);
+	return status;
+}
+
+int
+stream_replica_prepare(const char *path, const char *have,
+    const struct stream_replica_options *options, char **manifest,
+    struct stream_error *err)
+{
+	struct stream_manifest *there;
+	struct stream_store *store = NULL;
+	unsigned flags =
+	    options->dry_run
+		? 0
+		: flags_of(options, STREAM_STORE_WRITE | STREAM_STORE_REPLICA |
+					STREAM_STORE_FENCED);
+	int status = stream_manifest_parse(have, &there, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (!options->dry_run && there->id[0] == '\0')
+		status = stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "what the replica says names no run");
+	if (status == STREAM_OK)
+		status = stream_store_open(
+		    path, flags, options->lock_timeout_ms, &store, err);
+	if (status == STREAM_OK)
+		status = prepare(store, there, options, manifest, err);
+	stream_store_close(store);
+	stream_manifest_free(there);
+	return status;
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+enum { LOOK_EVERY_MS = 50 };
+
+struct waiting {
+	const struct stream_store *store;
+	const struct stream_manifest *manifest;
+	struct timespec *changed; /* owned; of the partitions' directories */
+};
+
+static bool
+is_ahead(struct waiting *w, size_t i, bool first)
+{
+	const struct stream_manifest_part *part = &w->manifest->parts[i];
+	char name[STREAM_PARTITION_NAME_SIZE];
+	char path[STREAM_PARTITION_NAME_SIZE + STREAM_NAME_SIZE + 1];
+	char log[STREAM_NAME_SIZE];
+	const struct stream_manifest_segment *last;
+	struct stat st;
+
+	if (part->failed != STREAM_OK || part->segment_count == 0 ||
+	    stream_partition_name_put(
+		part->topic, part->partition, name, NULL) != STREAM_OK ||
+	    fstatat(w->store->dirfd, name, &st, 0) != 0)
+		return false;
+	if (first)
+		w->changed[i] = st.st_mtim;
+	if (w->changed[i].tv_sec != st.st_mtim.tv_sec ||
+	    w->changed[i].tv_nsec != st.st_mtim.tv_nsec)
+		return true;
+	last = &part->segments[part->segment_count - 1];
+	stream_name_put_plain(last->base_offset, STREAM_NAME_LOG, log);
+	snprintf(path, sizeof(path), "%s/%s", name, log);
+	return fstatat(w->store->dirfd, path, &st, 0) == 0 &&
+	       (uint64_t)st.st_size != last->measure.bytes;
+}
+
+static int
+wait_for_more(struct waiting *w, int64_t timeout_ms,
+    const struct stream_replica_options *options, struct stream_error *err)
+{
+	struct timespec pause = {.tv_nsec = (long)LOOK_EVERY_MS * 1000000};
+	int64_t end_ms = stream_clock_steady_ms() + timeout_ms;
+
+	for (bool first = true; first || stream_clock_steady_ms() < end_ms;
+	     first = false) {
+		for (size_t i = 0; i < w->manifest->part_count; i++)
+			if (is_ahead(w, i, first))
+				return STREAM_OK;
+		if (options->go_on != NULL &&
+		    !options->go_on(options->context, 0))
+			return stream_fail(err, STREAM_EINTR, STREAM_POS_NONE,
+			    "stopped on request");
+		nanosleep(&pause, NULL);
+	}
+	return STREAM_OK;
+}
+
+int
+stream_replica_wait(const char *path, const char *manifest, int64_t timeout_ms,
+    const struct stream_replica_options *options, struct stream_error *err)
+{
+	struct stream_manifest *parsed;
+	struct stream_store *store = NULL;
+	struct waiting w = {.changed = NULL};
+	int status = stream_manifest_parse(manifest, &parsed, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status =
+	    stream_store_open(path, 0, options->lock_timeout_ms, &store, err);
+	w.store = store;
+	w.manifest = parsed;
+	w.changed = calloc(parsed->part_count + 1, sizeof(*w.changed));
+	if (status == STREAM_OK && w.changed == NULL)
+		status = stream_fail_memory(err);
+	if (status == STREAM_OK)
+		status = wait_for_more(&w, timeout_ms, options, err);
+	free(w.changed);
+	stream_store_close(store);
+	stream_manifest_free(parsed);
+	return status;
+}
+
+/* ---- release ------------------------------------------------------------ */
+
+static bool
+is_old(int dirfd, const char *name, int64_t now_ms)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now_ms / 1000 - st.st_mtim.tv_sec > A_DAY_S;
+}
+
+static int
+sweep(int dirfd, const char *id, int64_t now_ms, struct stream_error *err)
+{
+	struct stream_buf names;
+	int status;
+
+	stream_buf_init(&names);
+	status = stream_dir_list(dirfd, &names, err);
+	for (const char *n = stream_dir_next(&names, NULL);
+	     n != NULL && status == STREAM_OK; n = stream_dir_next(&names, n))
+		if (stream_replica_id_is(n) &&
+		    (strcmp(n, id) == 0 || is_old(dirfd, n, now_ms)))
+			status = stream_dir_remove_all(dirfd, n, err);
+	stream_buf_release(&names);
+	return status;
+}
+
+int
+stream_replica_release(
+    const char *path, const char *id, int64_t now_ms, struct stream_error *err)
+{
+	struct stream_store *store;
+	int fd;
+	int status;
+
+	if (!stream_replica_id_is(id))
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "\"%s\" is no id of a run", id);
+	status =
+	    stream_store_open(path, 0, STREAM_LOCK_TIMEOUT_MS, &store, err);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_layout_open(store, STREAM_REPLICATE_DIR, &fd, err);
+	if (status == STREAM_OK) {
+		status = sweep(fd, id, now_ms, err);
+		close(fd);
+	} else if (status == STREAM_ENOENT) {
+		status = STREAM_OK;
+	}
+	stream_store_close(store);
+	return status;
+}

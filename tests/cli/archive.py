@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""Make archives that no honest program makes, from a partition directory.
+
+    archive.py DIRECTORY OUT     one file for each case in OUT; prints
+                                 "NAME TEXT" lines: what the refusal must say
+    archive.py manifest FILE OUT archives of ours whose index lies
+
+DIRECTORY is a partition, TOPIC-P.
+"""
+import gzip
+import io
+import os
+import re
+import sys
+import tarfile
+
+import zstandard
+
+
+class Case:
+    """A tar that is written member by member."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.name = os.path.basename(directory)
+        self.bytes = io.BytesIO()
+        self.tar = tarfile.open(fileobj=self.bytes, mode="w",
+                                format=tarfile.PAX_FORMAT)
+
+    def add(self, path, content=b"", size=None, kind=tarfile.REGTYPE, link=""):
+        info = tarfile.TarInfo(path)
+        info.size = len(content) if size is None else size
+        info.type = kind
+        info.linkname = link
+        if size is None:
+            self.tar.addfile(info, io.BytesIO(content))
+        else:
+            # The header claims more than follows.
+            self.tar.fileobj.write(info.tobuf(tarfile.PAX_FORMAT))
+            self.tar.offset += 512
+            self.tar.fileobj.write(content)
+        return self
+
+    def good(self, only=None):
+        for name in sorted(os.listdir(self.directory)):
+            if name.startswith(".") or (only and not name.endswith(only)):
+                continue
+            with open(os.path.join(self.directory, name), "rb") as file:
+                self.add(f"{self.name}/{name}", file.read())
+        return self
+
+    def end(self):
+        self.tar.close()
+        return self.bytes.getvalue()
+
+
+def cases(directory):
+    name = os.path.basename(directory)
+    log = next(n for n in sorted(os.listdir(directory)) if n.endswith(".log"))
+    with open(os.path.join(directory, log), "rb") as file:
+        batches = file.read()
+
+    def case():
+        return Case(directory)
+
+    special = {"symlink": (tarfile.SYMTYPE, "is a link"),
+               "hardlink": (tarfile.LNKTYPE, "is a link"),
+               "fifo": (tarfile.FIFOTYPE, "is a FIFO"),
+               "character": (tarfile.CHRTYPE, "is a device"),
+               "block": (tarfile.BLKTYPE, "is a device")}
+    for what, (kind, text) in special.items():
+        yield what, text, case().good().add(
+            f"{name}/00000000000000009999.log", kind=kind,
+            link="/etc/passwd").end()
+    paths = {"absolute": f"/tmp/{name}/{log}", "parent": f"../{name}/{log}",
+             "parent-inside": f"{name}/../../{log}",
+             "empty-component": f"{name}//{log}", "only-dots": ".."}
+    for what, path in paths.items():
+        yield what, "is absolute, leads up", case().good().add(
+            path, batches).end()
+    yield "twice", "is there twice", case().good().good(".log").end()
+    yield "twice-dot", "is there twice", case().good().add(
+        f"./{name}/{log}", batches).end()
+    yield "two-stores", "not in the directory of the other", case().good().add(
+        f"b/{name}/00000000000000009999.log", batches).end()
+    yield "huge-log", "more than such a file has", case().add(
+        f"{name}/{log}", batches, size=1 << 40).end()
+    yield "huge-epochs", "more than such a file has", case().add(
+        f"{name}/leader-epoch-checkpoint", b"0\n", size=1 << 30).end()
+    yield "lying-size", "runcated", case().add(
+        f"{name}/{log}", batches, size=len(batches) + 100000).bytes.getvalue()
+    yield "cut-short", "runcated", case().good().end()[:1000]
+    yield "no-partition", "no partition", case().add("a/b", b"c").end()
+    yield "bad-crc", "bad CRC", case().add(
+        f"{name}/{log}", batches[:100] + bytes([batches[100] ^ 1]) +
+        batches[101:]).add(f"{name}/00000000000000009999.log").end()
+    yield "bad-settings", "settings", case().good().add(
+        f".strm/topics/{name.rsplit('-', 1)[0]}.json", b"{}").end()
+    yield "many-partitions", "partitions", case().add(
+        f"{name.rsplit('-', 1)[0]}-2000000000/{log}", batches).end()
+    yield "not-a-tar", "", b"nothing of the kind\n" * 1000
+    yield "gzip-of-nothing", "", gzip.compress(b"\0" * 5)
+    good = case().good().end()
+    packed = zstandard.compress(good)
+    yield "zstd-cut", "runcated", packed[:len(packed) // 2]
+    damaged = bytearray(packed)
+    damaged[len(packed) // 2] ^= 0xff
+    yield "zstd-damaged", "", bytes(damaged)
+    # 4 GiB of zeros in some hundred kilobytes.
+    info = tarfile.TarInfo("zeros")
+    info.size = 4 << 30
+    compressor = zstandard.ZstdCompressor(level=3).compressobj()
+    bomb = compressor.compress(info.tobuf(tarfile.GNU_FORMAT))
+    zeros = bytes(1 << 24)
+    bomb += b"".join(compressor.compress(zeros) for _ in range(256))
+    yield "bomb", "times its size", bomb + compressor.flush()
+    sparse = tarfile.TarInfo(f"{name}/{log}")
+    sparse.size = 0
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
+                          "GNU.sparse.name": f"{name}/{log}",
+                          "GNU.sparse.realsize": str(1 << 62)}
+    yield "sparse", "", sparse.tobuf(tarfile.PAX_FORMAT) + bytes(2048)
+
+
+def manifest_cases(tar):
+    """Archives of ours, plain, with another text as their index."""
+    header = tar.rindex(b"strm-manifest.txt\0")
+    size = int(tar[header + 124:header + 135], 8)
+    text = tar[header + 512:header + 512 + size].decode()
+
+    def change(pattern, to):
+        made, count = re.subn(pattern, to, text, count=1, flags=re.M)
+        assert count == 1 and made != text, pattern
+        body = re.sub(r"^size .*\n\Z", "", made, flags=re.M)
+        return (body + f"size {len(body) + 26:020}\n").encode()
+
+    changes = {
+        "position": (r"^(file \S+\.log) \d+", r"\1 9999999999"),
+        "bytes": (r"^(file \S+\.log \d+) \d+", r"\1 77"),
+        "digest": (r"^(file \S+\.log \d+ \d+) ..", r"\1 00"),
+        "block": (r"^block \d+", r"block 1"),
+        "block-huge": (r"^block \d+", r"block 99999999999"),
+        "offsets": (r"^(block \d+) \d+ \d+", r"\1 5 4"),
+        "path": (r"^file orders-0/0", r"file ../orders-0/0"),
+        "partition": (r"^partition orders 0", r"partition orders 3"),
+        "topic": (r"^topic orders", r"topic or/ders"),
+        "word": (r"^created", r"invented"),
+        "version": (r"^strm-archive 1", r"strm-archive 2"),
+        "next": (r"^(partition orders 0 \d+) \d+", r"\1 1"),
+    }
+    for what, (pattern, to) in changes.items():
+        new = change(pattern, to)
+        info = tarfile.TarInfo("strm-manifest.txt")
+        info.size = len(new)
+        yield what, (tar[:header] + info.tobuf(tarfile.USTAR_FORMAT) + new +
+                     bytes(-len(new) % 512) + bytes(1024))
+
+
+def main():
+    if sys.argv[1] == "manifest":
+        with open(sys.argv[2], "rb") as file:
+            tar = file.read()
+        for what, content in manifest_cases(tar):
+            with open(os.path.join(sys.argv[3], what), "wb") as file:
+                file.write(content)
+            print(what)
+        return
+    directory, out = sys.argv[1:]
+    for what, text, content in cases(directory.rstrip("/")):
+        with open(os.path.join(out, what), "wb") as file:
+            file.write(content)
+        print(what, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+#!/usr/bin/env bats
+# Archives that are read in place: consume, tail, table, get, inspect, verify
+# and diff on ./FILE.tar.zst.
+# shellcheck disable=SC2154  # run sets stderr and stderr_lines
+
+load helper
+load records
+
+setup() {
+    strm_setup
+    local built
+    built=$(dirname "$STRM")
+    [ -x "$built/strm-archive" ]
+    export TMPDIR=$BATS_TEST_TMPDIR/tmp
+    mkdir "$TMPDIR"
+}
+
+teardown() {
+    # Nothing is ever left behind.
+    [ -z "$(ls -A "$TMPDIR")" ] || [ -n "$MAY_LEAVE" ]
+}
+
+# hours TOPIC: twelve hours of records, a batch of ten a minute.
+hours() {
+    strm topic create "$1" --set segment.bytes=20000
+    "${PYTHON:-/usr/bin/python3}" -c '
+import json
+for n in range(7200):
+    print(json.dumps({"key": "k%d" % (n % 50), "value": "value %05d" % n,
+        "ts": 1772323200000 + n * 6000}))' |
+        strm produce -q -J --batch-bytes 300 "$1"
+    strm roll -q "$1"
+}
+
+archive() {
+    hours t
+    strm archive -q t -o "F.tar${1:-.zst}" ${2:+-z "$2"}
+}
+
+# same RANGE: the archive F.tar.zst gives what the topic gives.
+same() {
+    strm consume -J "t$1" >wanted
+    strm consume -J "./F.tar.zst$1" >given
+    cmp wanted given
+}
+
+@test "ranges by offset, count and time give what the topic gives" {
+    archive
+    for range in '' @0 @start @end @7199 @7200 @3333..3334 @..5 @5..5 @-1 \
+        @-3000 @-20..-10 @100..+250 @2026-03-01T05:00:00Z..2026-03-01T06:00:00Z \
+        @2026-03-01T11:59:54Z @..2026-03-01T00:00:06Z @1999-01-01 \
+        @2040-01-01 @2026-03-01T03:00:00Z..+7 @6000..2026-03-01T11:00:00Z \
+        @start..-7000; do
+        same "$range"
+    done
+}
+
+@test "random ranges too, where records are hidden or missing" {
+    ranges() {
+        strm roll -q t
+        rm -f F.tar.zst
+        strm archive -q t -o F.tar.zst
+        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/inplace.py" \
+            t ./F.tar.zst "$@"
+    }
+    lines() {
+        "${PYTHON:-/usr/bin/python3}" -c '
+import json, sys
+for n in range(int(sys.argv[1])):
+    print(json.dumps({"key": "k%d" % (n * 7919 % int(sys.argv[2])),
+        "value": "value %05d" % n + "x" * 400,
+        "ts": 1772323200000 + n * 6000}))' "$@"
+    }
+    strm topic create t --set segment.bytes=3MB
+    lines 20000 50 | strm produce -q -J --batch-bytes 3000 t
+    ranges 20000 25 1
+    strm trim -q t@9000
+    ranges 20000 25 2
+    strm topic rm -q -y t
+    strm topic create t --set segment.bytes=3MB --set cleanup.policy=compact
+    lines 20000 6000 | strm produce -q -J --batch-bytes 1000 t
+    strm roll -q t
+    strm compact -q --force t
+    # Times go back here.
+    lines 3000 2000 | strm produce -q -J --batch-bytes 1000 t
+    ranges 23000 25 3
+}
+
+@test "an hour reads a small part of the archive" {
+    hours t
+    # Bytes that no codec makes small.
+    "${PYTHON:-/usr/bin/python3}" -c '
+import base64, json, random
+random.seed(1)
+for n in range(600):
+    print(json.dumps({"value": base64.b64encode(random.randbytes(49152))
+        .decode(), "ts": 1772323200000 + n * 600000}))' |
+        strm produce -q -J --create big
+    strm roll -q big
+    strm archive -q big -o F.tar.zst
+    size=$(stat -c %s F.tar.zst)
+    strace -f -qq -e trace=read,pread64 -o trace strm consume -q -f '%o\n' \
+        ./F.tar.zst@2026-03-02T00:00:00Z..2026-03-02T01:00:00Z >given
+    [ "$(wc -l <given)" -eq 6 ]
+    bytes=$(sed -n 's/.* = \([0-9]*\)$/\1/p' trace | paste -sd+ | bc)
+    [ "$bytes" -lt $((size / 5)) ]
+}
+
+@test "all commands that read records take an archive" {
+    archive
+    run -0 --separate-stderr strm tail -n 2 ./F.tar.zst
+    [ "$output" = $'value 07198\nvalue 07199' ]
+    run -0 strm consume -p 0 -o 5..7 ./F.tar.zst
+    [ "$output" = $'value 00005\nvalue 00006' ]
+    run -0 strm consume -n 1 ./F.tar.zst
+    [ "$output" = 'value 00000' ]
+    strm table -J ./F.tar.zst@..100 >given
+    strm table -J t@..100 >wanted
+    cmp wanted given
+    run -0 strm get -k k7 ./F.tar.zst
+    [ "$output" = 'value 07157' ]
+    run -0 strm verify ./F.tar.zst
+    [[ $output == *": sound" ]]
+    run -0 strm inspect ./F.tar.zst
+    [[ ${lines[0]} == "partition t-0 in ./F.tar.zst/t-0" ]]
+    run -0 strm inspect -J ./F.tar.zst@3333..3334
+    [[ $output == *'"offset":3333'* ]] || [[ $output == *3333* ]]
+    run -0 strm diff -q ./F.tar.zst "$STRM_DIR"
+    run -0 strm diff -q ./F.tar.zst@100..200 t@100..200
+    echo '{"key":"k1","value":"other"}' | strm produce -J t
+    run -1 strm diff ./F.tar.zst t
+}
+
+@test "two ranges, two archives of one name, links, odd names, other directories" {
+    archive
+    mkdir -p a/b 'c d' e
+    cp F.tar.zst a/b/F.tar.zst
+    cp F.tar.zst "c d/x 'y'"
+    ln -s ../F.tar.zst e/link
+    run -0 strm consume ./F.tar.zst@1..2 ./F.tar.zst@4..5 a/b/F.tar.zst@6..7 \
+        "$PWD/a/b/F.tar.zst@8..9" "c d/x 'y'@9..10" e/link@10..11
+    [ "$output" = "$(seq -f 'value %05.0f' 1 1; for n in 4 6 8 9 10; do
+        printf 'value %05d\n' "$n"; done)" ]
+    cd e
+    run -0 strm consume ../F.tar.zst@3..4 "../c d/x 'y'@5..6"
+    [ "$output" = $'value 00003\nvalue 00005' ]
+    run -0 strm diff -q ../F.tar.zst "../c d/x 'y'"
+    # A store that is named in any way is found from where the command was.
+    run -0 strm -C ../store diff -q ../F.tar.zst t
+    unset STRM_DIR
+    cd "$BATS_TEST_TMPDIR"
+    run -0 strm diff -q -C store ./F.tar.zst t
+    run -0 strm diff -q -Cstore ./F.tar.zst t
+    run -0 strm diff -q --store store ./F.tar.zst t
+    run -0 strm diff -q --store=store ./F.tar.zst t
+    STRM_DIR=store run -0 strm diff -q ./F.tar.zst t
+    run -0 strm diff -q ./F.tar.zst ./store/t-0
+    # A word alone is a topic.
+    STRM_DIR=store refuses 4 "F.tar.zst" strm consume F.tar.zst
+}
+
+@test "gzip and plain archives are read in place too" {
+    archive .gz gzip
+    strm archive -q t -o F.tar -z none
+    strm consume t@5000..5010 >wanted
+    strm consume ./F.tar.gz@5000..5010 >given
+    cmp wanted given
+    strm consume ./F.tar@5000..5010 >given
+    cmp wanted given
+    run -0 strm verify -q ./F.tar.gz ./F.tar
+}
+
+@test "tars that another program made are read" {
+    hours t
+    strm consume -J t@5000..5100 >wanted
+    for how in --no-auto-compress --gzip --zstd; do
+        tar -C "$STRM_DIR" "$how" -cf other.tar t-0
+        strm consume -J ./other.tar@5000..5100 >given
+        cmp wanted given
+    done
+    strm consume -J ./other.tar@2026-03-01T05:00:00Z..2026-03-01T06:00:00Z >given
+    [ "$(wc -l <given)" -eq 600 ]
+    run -0 strm tail -n 1 ./other.tar
+    [ "$output" = 'value 07199' ]
+    run -0 strm verify -q ./other.tar
+    tar -cf whole.tar -C "$STRM_DIR/.." store
+    run -0 strm tail -n 1 ./whole.tar:0
+    [[ $output == *'value 07199'* ]]
+}
+
+@test "compacted topics: no record is missed where offsets are" {
+    strm topic create t --set cleanup.policy=compact \
+        --set segment.bytes=3000 --set min.cleanable.dirty.ratio=0
+    for n in $(seq 1 40); do
+        seq 1 20 | sed "s/.*/k&\tround $n &/" | strm produce -q t -K '\t' \
+            --timestamp "@$((1772323200000 + n * 1000))"
+        seq 1 2 | sed "s/.*/only $n &\tx/" | strm produce -q t -K '\t' \
+            --timestamp "@$((1772323200000 + n * 1000))"
+    done
+    strm roll -q t
+    strm compact -q --force t
+    strm archive -q t -o F.tar.zst
+    for range in '' @-1 @-5 @-60 @-60..-30 @100 @100..400 @..300 @200..+10 \
+        @2026-03-01T00:00:20Z..2026-03-01T00:00:30Z; do
+        same "$range"
+    done
+    run -0 strm verify -q ./F.tar.zst
+}
+
+@test "what is wrong is told with the archive's name and the right exit" {
+    archive
+    refuses 2 "-F has no use" strm consume -F ./F.tar.zst
+    refuses 2 "-F has no use" strm tail -F ./F.tar.zst@5
+    refuses 4 "the log holds 0 to 7199" strm consume ./F.tar.zst@7201
+    run -0 strm consume --clamp ./F.tar.zst@7201
+    refuses 4 "./F.tar.zst: no such partition" strm consume ./F.tar.zst:7
+    refuses 2 "without @" strm verify ./F.tar.zst@5
+    refuses 2 "F.tar.zst@nonsense" strm consume ./F.tar.zst@nonsense
+    head -c 20000 F.tar.zst >short.tar.zst
+    refuses 3 "./short.tar.zst: " strm consume ./short.tar.zst
+    refuses 3 "./short.tar.zst: " strm verify ./short.tar.zst
+    gzip <"$STRM" | head -c 100000 >noise.gz
+    run strm consume ./noise.gz
+    [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
+    [[ $output == *"./noise.gz: "* ]]
+    run -6 bash -c 'TMPDIR=/nothing strm consume ./F.tar.zst'
+    [[ $output == *"/nothing"* ]]
+    # shellcheck disable=SC2016
+    run -6 bash -c 'strm consume ./F.tar.zst >/dev/full'
+    run -0 bash -c 'strm consume ./F.tar.zst | head -n 1'
+    # A command that does not read archives.
+    refuses 2 "not a log file" strm roll ./F.tar.zst
+}
+
+@test "hostile tars leave nothing behind" {
+    hours t
+    "${PYTHON:-/usr/bin/python3}" -c '
+import io, sys, tarfile
+log = open(sys.argv[1], "rb").read()
+def make(name, *members):
+    with tarfile.open(name, "w") as tar:
+        for path, kind, link, data in members:
+            info = tarfile.TarInfo(path)
+            info.type, info.linkname, info.size = kind, link, len(data)
+            tar.addfile(info, io.BytesIO(data))
+good = ("t-0/00000000000000000000.log", tarfile.REGTYPE, "", log)
+make("up.tar", good, ("../oops", tarfile.REGTYPE, "", b"x"))
+make("root.tar", good, ("/tmp/strm-oops", tarfile.REGTYPE, "", b"x"))
+make("link.tar", good, ("t-1", tarfile.SYMTYPE, "/etc", b""))
+make("hard.tar", good, ("t-1/00000000000000000000.log", tarfile.LNKTYPE,
+    "t-0/00000000000000000000.log", b""))
+make("device.tar", good, ("t-0/fifo", tarfile.FIFOTYPE, "", b""))
+make("twice.tar", good, good)' "$STRM_DIR"/t-0/00000000000000000000.log
+    for bad in up root link hard device twice; do
+        refuses 3 "./$bad.tar: " strm consume "./$bad.tar"
+        refuses 3 "./$bad.tar: " strm verify "./$bad.tar"
+        [ -z "$(ls -A "$TMPDIR")" ]
+    done
+    [ ! -e oops ] && [ ! -e ../oops ] && [ ! -e /tmp/strm-oops ]
+}
+
+@test "the directory is private, and goes on signals and closed pipes" {
+    archive
+    mkfifo pipe
+    for signal in INT TERM HUP; do
+        bash -c 'trap - INT; exec env --default-signal strm consume -J ./F.tar.zst ./F.tar.zst ./F.tar.zst >pipe' &
+        pid=$!
+        exec 7<pipe
+        for ((i = 0; i < 200; i++)); do
+            directory=$(find "$TMPDIR" -mindepth 1 -maxdepth 1)
+            [ -n "$directory" ] && break
+            sleep 0.02
+        done
+        [ "$(stat -c %a "$directory")" = 700 ]
+        sleep 0.2
+        kill "-$signal" "$pid"
+        code=0
+        wait "$pid" || code=$?
+        exec 7<&-
+        [ "$code" -eq $((128 + $(kill -l "$signal"))) ]
+        [ -z "$(ls -A "$TMPDIR")" ]
+    done
+    # The far end of the output goes away.
+    # shellcheck disable=SC2016  # for the inner shell
+    run -141 bash -c 'strm consume ./F.tar.zst ./F.tar.zst | :; exit "${PIPESTATUS[0]}"'
+}
+
+@test "what a process that was killed left is removed by the next" {
+    archive
+    mkfifo pipe
+    strm consume -J ./F.tar.zst ./F.tar.zst ./F.tar.zst >pipe &
+    pid=$!
+    exec 7<pipe
+    for ((i = 0; i < 200; i++)); do
+        [ -n "$(ls -A "$TMPDIR")" ] && break
+        sleep 0.02
+    done
+    kill -KILL "$pid"
+    wait "$pid" || true
+    exec 7<&-
+    sleep 0.3
+    [ -n "$(ls -A "$TMPDIR")" ]
+    strm consume -n 1 ./F.tar.zst
+    [ -n "$(ls -A "$TMPDIR")" ] # it is too young: its parent may live
+    command -v faketime >/dev/null || { MAY_LEAVE=1; skip 'no faketime'; }
+    NO_FAKE_STAT=1 faketime -f +10m strm consume -n 1 ./F.tar.zst
+    [ -z "$(ls -A "$TMPDIR")" ]
+}

@@ -1,0 +1,270 @@
+#!/usr/bin/env bats
+# strm restore: topics from an archive, all of it or nothing.
+# shellcheck disable=SC2154  # run sets stderr and stderr_lines
+
+load helper
+load records
+load upkeep
+
+make() {
+    strm topic create orders --partitions 2 --set segment.bytes=64KiB
+    seq 20000 | strm produce -q --batch-bytes 8KiB orders:0
+    seq 9000 | strm produce -q --batch-bytes 8KiB orders:1
+    strm roll -q orders
+}
+
+# Digests of all files of the topics, without what is of this machine.
+files() {
+    (cd "${1:-$STRM_DIR}" && find . -path './*-[0-9]*/*' ! -name .strm-state \
+        -type f -exec sha256sum {} + | sort -k 2)
+}
+
+@test "help names every option and exits 0" {
+    run -0 strm restore --help
+    for option in --as --json --max-bytes --max-batch-bytes --lock-timeout \
+        --allow-network-fs; do
+        [[ $output == *"$option"* ]]
+    done
+    run -0 strm help restore
+    [[ $output == *"--as"* ]]
+}
+
+@test "a wrong line is exit 2" {
+    make
+    strm archive -q orders -o a
+    refuses 2 "too few arguments" strm restore
+    refuses 2 "--nonsense" strm restore --nonsense a
+    refuses 2 "not a path" strm restore a ./orders-0
+    refuses 2 "orders@x" strm restore a orders@x
+    refuses 2 "Kafka's own" strm restore a --as __orders
+    refuses 2 "or/ders" strm restore a --as or/ders
+    strm topic create other
+    seq 5 | strm produce -q other
+    strm roll -q other
+    strm archive -q orders other -o b
+    refuses 2 "--as x: for one topic" strm restore b --as x
+    refuses 2 "is a directory" strm restore .
+}
+
+@test "what is not there is exit 4, and what is there already exit 1" {
+    refuses 4 "nothing" strm restore nothing
+    make
+    strm archive -q orders -o a
+    before=$(sums)
+    refuses 1 "exists already" strm restore a
+    refuses 4 "clicks: no such topic" strm restore a clicks
+    refuses 4 "orders: no such partition" strm restore a orders:2
+    refuses 4 "no record in that range" strm restore a orders@20000 --as x
+    [ "$(sums)" = "$before" ]
+    [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
+}
+
+@test "archive, delete, restore: every file is as it was" {
+    make
+    strm topic describe orders >before
+    files >files-before
+    for codec in zstd gzip none; do
+        strm archive -q orders -z $codec -o a-$codec
+        strm topic rm -y orders >/dev/null
+        run -0 strm restore a-$codec
+        [ "${lines[0]}" = "orders-0: 20000 records, offsets 0 to below 20000" ]
+        files | diff files-before -
+        strm topic describe orders | diff before -
+        run -0 strm verify -q orders
+    done
+    # Offsets go on.
+    echo new | strm produce -q orders:1
+    [ "$(strm consume -f '%o %v' orders:1@9000)" = "9000 new" ]
+}
+
+@test "from a pipe it is the same" {
+    make
+    files >before
+    strm archive -q orders -o a
+    strm topic rm -y orders >/dev/null
+    run -0 bash -o pipefail -c 'cat a | strm restore -J -'
+    [[ ${lines[0]} == '{"type":"partition","topic":"orders","partition":0,"in_archive":true,"segments":'*',"records":20000,'*'"log_end_offset":20000}' ]]
+    files | diff before -
+}
+
+@test "--as gives another name, and another id" {
+    make
+    strm archive -q orders -o a
+    run -0 strm restore a --as copy
+    [ "${lines[1]}" = "copy-1: 9000 records, offsets 0 to below 9000" ]
+    run -0 strm diff orders copy
+    run -0 strm verify -q copy
+    [ "$(strm topic describe -J orders | grep -o '"topic_id":"[^"]*"')" != \
+        "$(strm topic describe -J copy | grep -o '"topic_id":"[^"]*"')" ]
+    # Settings came with it.
+    strm topic describe copy | grep -q '^segment.bytes  *65536  *topic'
+}
+
+@test "one partition: the others are made, empty" {
+    make
+    strm archive -q orders -o a
+    run -0 strm restore a orders:1 --as one
+    [ "$output" = "one-1: 9000 records, offsets 0 to below 9000" ]
+    [ "$(strm consume one:0 | wc -l)" -eq 0 ]
+    run -0 strm diff orders:1 one:1
+    run -0 strm verify -q one
+}
+
+@test "a range, by offset and by time, to the batch" {
+    strm topic create t --set segment.bytes=64KiB
+    for hour in 01 02 03 04; do
+        seq 1000 | strm produce -q --batch-bytes 1KiB t \
+            --timestamp 2025-11-02T$hour:00:00Z
+        strm roll -q t
+    done
+    strm archive -q t -o a
+    run -0 strm restore a t@2025-11-02T02:00:00Z..2025-11-02T04:00:00Z --as u
+    [ "$output" = "u-0: 2000 records, offsets 1000 to below 3000" ]
+    run -0 strm diff t@1000..3000 u
+    run -0 strm verify -q u
+    run -0 strm restore a t@1500..1501 --as v
+    first=$(strm consume -f '%o\n' v | head -n 1)
+    [ "$first" -le 1500 ] && [ "$first" -gt 1300 ]
+    [ -e "$STRM_DIR/v-0/$(printf %020d "$first").log" ]
+    run -0 strm verify -q v
+    run -0 strm restore a t@3999.. --as w
+    # The end is known, so offsets go on behind it.
+    echo | strm produce -q w
+    [ "$(strm consume -f '%o\n' w | tail -n 1)" = 4000 ]
+    run -0 strm restore a t@..1 --as x
+    run -0 strm verify -q w x
+}
+
+@test "the log start is restored: what was hidden stays hidden" {
+    make
+    strm trim -q orders:0@5000 >/dev/null
+    strm archive -q orders -o a
+    strm restore -q a --as copy
+    [ "$(strm consume -f '%o\n' copy:0 | head -n 1)" = 5000 ]
+    run -0 strm diff orders copy
+    run -0 strm verify -q copy
+    # A topic of that name that is made later does not begin there.
+    strm topic rm -y copy >/dev/null
+    strm topic create copy --partitions 2
+    echo | strm produce -q copy:0
+    [ "$(strm consume -f '%o' copy:0)" = 0 ]
+}
+
+@test "after --retire the archive and the log together are all there was" {
+    make
+    strm consume orders:0 >before
+    strm archive -q orders --retire -o a
+    seq 5 | strm produce -q orders:0
+    strm restore -q a --as old
+    { strm consume old:0 && strm consume orders:0; } |
+        diff - <(cat before <(seq 5))
+}
+
+@test "a compacted topic with gaps comes back as it was" {
+    strm topic create t --set cleanup.policy=compact \
+        --set segment.bytes=64KiB
+    for round in 1 2 3; do
+        seq 3000 | sed "s/.*/key-&=$round/" | strm produce -q -K = t
+        strm roll -q t
+    done
+    strm compact -q t >/dev/null
+    files >before
+    strm archive -q t -o a
+    strm topic rm -y t >/dev/null
+    strm restore -q a
+    files | diff before -
+    run -0 strm verify -q t
+    [ "$(strm consume t | wc -l)" -eq 3000 ]
+}
+
+@test "a broker's disk, packed with tar, becomes a topic" {
+    for name in plain lz4 zstd edge big no-timestamp transactions compacted \
+        delete-horizon crash-swap torn-tail unclean corrupt-index \
+        missing-index multi-batch-append; do
+        tar cf f.tar -C "$STRM_GOLDEN/$name" .
+        mkdir store-$name
+        run -0 strm -C store-$name restore f.tar
+        [[ $output == "topic-0: "* ]]
+        run -0 strm -C store-$name verify -q topic
+        # Aborted transactions stay hidden.
+        cmp <(strm -C store-$name consume topic -f '%o %k %v %h\n') \
+            <(strm consume -q "$STRM_GOLDEN/$name/topic-0" -f '%o %k %v %h\n')
+        # Nothing is known of its settings, so nothing is deleted by a guess.
+        strm -C store-$name topic describe topic |
+            grep -q '^retention.ms  *-1 '
+        rm -r f.tar
+    done
+}
+
+@test "damaged logs of a tar are refused, and nothing appears" {
+    tar cf f.tar -C "$STRM_GOLDEN/bad-crc" topic-0
+    refuses 3 "bad CRC" strm restore f.tar
+    [ -z "$(find "$STRM_DIR" -name 'topic*')" ]
+    [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
+}
+
+@test "indexes of a tar that lie are made anew" {
+    make
+    strm topic describe orders >/dev/null
+    files >before
+    cp -r "$STRM_DIR" packed
+    for file in packed/orders-0/*.index packed/orders-0/*.timeindex; do
+        [ ! -s "$file" ] ||
+            printf '\377' | dd of="$file" bs=1 seek=2 conv=notrunc 2>/dev/null
+    done
+    printf '0\n1\n7 3\n' >packed/orders-1/leader-epoch-checkpoint
+    tar cf f.tar -C packed .
+    mkdir new
+    run -0 strm -C new restore f.tar
+    run -0 strm -C new verify -q orders
+    files new | diff before -
+}
+
+@test "a whole store of ours, packed with tar, comes back, settings and all" {
+    make
+    seq 5 | strm produce -q --create other
+    tar czf f.tar.gz -C "$STRM_DIR" .
+    mkdir new
+    run -0 strm -C new restore f.tar.gz
+    run -0 strm diff "$STRM_DIR/orders-0" new/orders-0
+    run -0 strm diff "$STRM_DIR/other-0" new/other-0
+    strm -C new topic describe orders | grep -q '^segment.bytes  *65536  *topic'
+    # Its active segment is one again.
+    echo | strm -C new produce -q other
+    [ "$(strm -C new consume -f '%o\n' other | tail -n 1)" = 5 ]
+}
+
+@test "where a broker holds the store it is exit 5" {
+    make
+    strm archive -q orders -o a
+    broker_lock
+    refuses 5 "broker" strm restore a --as copy
+}
+
+@test "what a killed restore left is removed by the next one" {
+    make
+    strm archive -q orders -o a
+    mkfifo in
+    start strm restore in --as x
+    id=$!
+    exec 4>in
+    head -c 10000 a >&4
+    # shellcheck disable=SC2016  # for the inner shell
+    eventually bash -c 'test -n "$(find "$STRM_DIR/.strm" -name .lock)"'
+    kill -9 "$id"
+    ends 137 "$id"
+    exec 4>&-
+    [ -n "$(ls "$STRM_DIR/.strm/restore")" ]
+    strm restore -q a --as y
+    [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
+}
+
+@test "a full disk is exit 6, and nothing appears" {
+    make
+    strm archive -q orders -o a
+    run -6 --separate-stderr bash -c 'ulimit -f 20; strm restore a --as x'
+    [ -z "$(find "$STRM_DIR" -name 'x-*')" ]
+    run -6 --separate-stderr bash -c 'strm restore a --as y >/dev/full'
+    # It is there all the same: only the message was lost.
+    run -0 strm diff orders y
+}
