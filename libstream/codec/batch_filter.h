@@ -27,7 +27,7 @@ struct stream_batch_filter_rules {
 	    size_t count, bool *keep);
 	void *context;
 	/* The delete horizon for a batch that has none and needs one: it keeps
-	 * a record without a value, or marks is set. */
+	 * a record without a value, or marks is set.  Below 0: none. */
 	int64_t horizon_ms;
 	bool marks;
 	bool keep_empty; /* if no record stays, its place is to stay */

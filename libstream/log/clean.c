@@ -391,6 +391,11 @@ stream_clean_group(int dirfd, const int64_t *sources, size_t count,
 	stream_cleaned_file_init(
 	    &clean.file, dirfd, sources[0], rules->index_interval_bytes);
 	status = clean_all(&clean, err);
+	if (status == STREAM_OK && clean.differs && !clean.too_large &&
+	    !rules->dry_run && rules->made != NULL) {
+		*rules->made = clean.file.log;
+		clean.file.log = -1;
+	}
 	stream_cleaned_file_release(&clean.file);
 	if (status == STREAM_OK && clean.too_large)
 		status = stream_clean_txn_undo_group(rules->txn, err);

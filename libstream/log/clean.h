@@ -26,6 +26,9 @@ struct stream_clean_rules {
 	bool dry_run;     /* decide and count, write nothing */
 	unsigned workers; /* threads that judge; 0: none but the caller's */
 	bool always;      /* write even if nothing goes or changes */
+	bool no_horizons; /* set none: tombstones without one stay */
+	int *made; /* NULL, or: given the descriptor of the log if one was
+		      written */
 	/* Is this the batch that keeps the state of its producer?  The last
 	 * one with data of a producer that is still known; if that has none,
 	 * a control batch of its epoch.  NULL: never. */

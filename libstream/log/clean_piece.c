@@ -168,6 +168,8 @@ horizon(const struct stream_clean_rules *rules)
 {
 	int64_t sum;
 
+	if (rules->no_horizons)
+		return -1;
 	if (__builtin_add_overflow(
 		rules->now_ms, rules->delete_retention_ms, &sum))
 		return INT64_MAX;

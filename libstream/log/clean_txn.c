@@ -22,6 +22,8 @@ struct stream_clean_txn {
 	int64_t stable;
 	struct stream_producers *producers; /* as of the batch last shown */
 	struct stream_buf saved; /* a snapshot of when the group began */
+	bool (*go_on)(void *context, uint64_t bytes); /* NULL: always */
+	void *go_on_context;
 };
 
 int
@@ -50,6 +52,14 @@ stream_clean_txn_free(struct stream_clean_txn *txn)
 	stream_producers_free(txn->producers);
 	stream_buf_release(&txn->saved);
 	free(txn);
+}
+
+void
+stream_clean_txn_watch(struct stream_clean_txn *txn,
+    bool (*go_on)(void *context, uint64_t bytes), void *context)
+{
+	txn->go_on = go_on;
+	txn->go_on_context = context;
 }
 
 /* ---- learning ----------------------------------------------------------- */
@@ -84,6 +94,16 @@ add_abort(struct stream_clean_txn *txn, const struct stream_aborted *entry,
 	return STREAM_OK;
 }
 
+/* About every megabyte. */
+static bool
+is_stopped(
+    const struct stream_clean_txn *txn, const struct stream_batch_info *info)
+{
+	return txn->go_on != NULL &&
+	       info->position >> 20 != (info->position + info->size) >> 20 &&
+	       !txn->go_on(txn->go_on_context, 0);
+}
+
 static int
 learn_batch(struct lesson *lesson, const struct stream_batch_info *info,
     const uint8_t *bytes, struct stream_error *err)
@@ -91,6 +111,9 @@ learn_batch(struct lesson *lesson, const struct stream_batch_info *info,
 	struct stream_producers_abort abort;
 	int status;
 
+	if (is_stopped(lesson->txn, info))
+		return stream_fail(
+		    err, STREAM_EINTR, STREAM_POS_NONE, "interrupted");
 	if (lesson->depth == STREAM_SCAN_HEADERS) {
 		lesson->has_transactions =
 		    stream_batch_is_transactional(info) ||

@@ -25,6 +25,11 @@ int stream_clean_txn_new(
 /* NULL is allowed. */
 void stream_clean_txn_free(struct stream_clean_txn *txn);
 
+/* Ask go_on about every megabyte that is learnt from whether to go on, with 0
+ * bytes; if not, learning fails with STREAM_EINTR.  context is kept. */
+void stream_clean_txn_watch(struct stream_clean_txn *txn,
+    bool (*go_on)(void *context, uint64_t bytes), void *context);
+
 /*
  * Forget all and learn from the logs of the partition dirfd: segments
  * (borrowed) are the base offsets of all count of them, rising, the active one

@@ -90,8 +90,8 @@ start(struct stream_compacting *c, const struct stream_compact_source *source,
 	status =
 	    source->clean_point(source->store, &c->limits.clean_point, err);
 	if (status == STREAM_OK)
-		status = stream_compact_look_load(source->dirfd,
-		    source->options->now_ms, c->cap, &c->look, err);
+		status = stream_compact_look_load(
+		    source->dirfd, source->options, c->cap, &c->look, err);
 	if (status != STREAM_OK)
 		return status;
 	stream_compact_decide(c->look.segments, c->look.count,

@@ -10,9 +10,12 @@
 #include <stream/compact.h>
 
 #include "log/log_config.h"
+#include "log/partition.h"
 
 struct stream_compact_source {
 	int dirfd; /* of the partition; borrowed */
+	/* Its handle with the structure lock; NULL for what writes nothing. */
+	const struct stream_partition *partition;
 	struct stream_log_config config;
 	double min_ratio;
 	int64_t min_lag_ms;

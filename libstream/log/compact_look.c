@@ -18,6 +18,7 @@ struct looking {
 	int dirfd;
 	size_t cap;
 	struct stream_compact_look *look;
+	const struct stream_compact_options *options;
 	int64_t known; /* producers are known as of this offset */
 	struct stream_scan scan;
 	struct stream_scan whole; /* for markers, whose record counts */
@@ -264,6 +265,9 @@ load(struct looking *l, struct stream_error *err)
 	if (status == STREAM_OK)
 		status = stream_clean_txn_new(&look->txn, err);
 	if (status == STREAM_OK)
+		stream_clean_txn_watch(
+		    look->txn, l->options->go_on, l->options->context);
+	if (status == STREAM_OK)
 		status = stream_clean_txn_learn(
 		    look->txn, l->dirfd, look->bases, look->count, l->cap, err);
 	if (status == STREAM_OK)
@@ -272,13 +276,15 @@ load(struct looking *l, struct stream_error *err)
 }
 
 int
-stream_compact_look_load(int dirfd, int64_t now_ms, size_t cap,
+stream_compact_look_load(int dirfd,
+    const struct stream_compact_options *options, size_t cap,
     struct stream_compact_look *look, struct stream_error *err)
 {
-	struct looking l = {.dirfd = dirfd, .cap = cap, .look = look};
+	struct looking l = {
+	    .dirfd = dirfd, .cap = cap, .look = look, .options = options};
 
 	*look = (struct stream_compact_look){
-	    .expired_ms = now_ms - PRODUCER_EXPIRES_MS};
+	    .expired_ms = options->now_ms - PRODUCER_EXPIRES_MS};
 	return load(&l, err);
 }
 

@@ -7,6 +7,8 @@
 #ifndef STREAM_LOG_COMPACT_LOOK_H
 #define STREAM_LOG_COMPACT_LOOK_H
 
+#include <stream/compact.h>
+
 #include "log/clean_txn.h"
 #include "log/compact_plan.h"
 #include "log/producers.h"
@@ -24,15 +26,18 @@ struct stream_compact_look {
 };
 
 /*
- * Look at the partition dirfd (borrowed).  Whatever it returns, *look must be
- * released: after a failure its view says of which files that is.
+ * Look at the partition dirfd, by the clock of options (both borrowed).
+ * Whatever it returns, *look must be released: after a failure its view says of
+ * which files that is.
  *
  * STREAM_EBUSY    the directory does not come to rest
  * STREAM_ENOENT   there is no segment, or one went meanwhile
  * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_ETORN  a closed segment is damaged
+ * STREAM_EINTR    options->go_on said so
  * STREAM_EIO, STREAM_ENOMEM
  */
-int stream_compact_look_load(int dirfd, int64_t now_ms, size_t cap,
+int stream_compact_look_load(int dirfd,
+    const struct stream_compact_options *options, size_t cap,
     struct stream_compact_look *look, struct stream_error *err);
 
 /* Look at the segments again, after some were replaced: what is known of

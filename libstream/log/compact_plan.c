@@ -14,14 +14,24 @@ find(const struct stream_compact_facts *segments, size_t count, int64_t offset)
 	return i;
 }
 
-/* What was written down, unless it cannot be: then all is dirty. */
+/*
+ * What was written down, unless it is of another log, one that a backup took
+ * the place of: then all is dirty.  A run ends where a segment begins.  Within
+ * one stands only what a run that was stopped between two rounds wrote down:
+ * not told apart from that, it costs a look at the whole log.
+ */
 static int64_t
-first_dirty(
+first_dirty(const struct stream_compact_facts *segments, size_t count,
     const struct stream_compact_limits *limits, int64_t start, int64_t end)
 {
-	if (limits->clean_point < start || limits->clean_point > end)
+	int64_t clean = limits->clean_point;
+
+	if (clean < start || clean > end)
 		return start;
-	return limits->clean_point;
+	if (clean < end &&
+	    segments[find(segments, count, clean)].base_offset != clean)
+		return start;
+	return clean;
 }
 
 /* The first closed segment from the one at dirty on that holds something too
@@ -64,7 +74,7 @@ set_bound(const struct stream_compact_facts *segments, size_t count,
 
 /* ---- is it worth it ----------------------------------------------------- */
 
-/* A segment that the clean point divides counts on both sides. */
+/* A segment that the log start divides counts on both sides. */
 static void
 add_bytes(const struct stream_compact_facts *segments, size_t count,
     struct stream_compacted *sum)
@@ -132,9 +142,11 @@ stream_compact_decide(const struct stream_compact_facts *segments, size_t count,
 	    active->end_offset > start ? active->end_offset : start;
 	sum->min_ratio = limits->min_ratio;
 	sum->active_is_used = active->bytes > 0;
-	sum->from_offset = first_dirty(limits, start, sum->log_end_offset);
+	sum->from_offset =
+	    first_dirty(segments, count, limits, start, sum->log_end_offset);
 	sum->clean_offset = sum->from_offset;
-	/* What is open below the log start holds up nobody. */
+	/* What is open from below the log start counts as open from there on,
+	 * as in Kafka. */
 	set_bound(segments, count,
 	    stable_offset > start ? stable_offset : start, limits, sum);
 	add_bytes(segments, count, sum);

@@ -12,11 +12,15 @@
  * Neighbours of which nothing is left would stay for that reason: at the end of
  * a run they become one.
  */
+#include <unistd.h>
+
 #include "base/fail.h"
 #include "log/clean.h"
 #include "log/compact_map.h"
 #include "log/compact_private.h"
 #include "log/compact_result.h"
+#include "log/segment_names.h"
+#include "log/structure.h"
 #include "log/swap.h"
 
 /* ---- the map ------------------------------------------------------------ */
@@ -28,6 +32,8 @@ struct round {
 	bool writes;
 	bool *declared; /* gaps were, in an earlier round or group */
 	int64_t dirty;  /* the clean point as it was */
+	bool synced;    /* the segments whose keys were mapped */
+	int made;       /* descriptor of the group's new log */
 	struct stream_clean_stats stats; /* of all groups */
 	struct stream_compact_result result;
 };
@@ -111,6 +117,7 @@ set_rules(struct round *r)
 	    .index_interval_bytes = c->source->config.index_interval_bytes,
 	    .cap = c->cap,
 	    .dry_run = !r->writes,
+	    .made = &r->made,
 	    .workers = options->workers,
 	    .is_last = stream_compact_look_is_last,
 	    .is_last_context = &c->look,
@@ -122,6 +129,23 @@ set_rules(struct round *r)
 
 /* ---- its groups --------------------------------------------------------- */
 
+/* What goes, goes for newer records.  Those of segments that strm closed are
+ * durable; a broker's may not be. */
+static int
+sync_mapped(struct round *r, struct stream_error *err)
+{
+	const struct stream_compacting *c = r->c;
+	size_t end = stream_compacting_reach(c, r->rules.mapped_end);
+	int status = STREAM_OK;
+
+	for (size_t i = first_dirty(c, r->dirty);
+	     i < end && !r->synced && status == STREAM_OK; i++)
+		status = stream_segment_sync_log(
+		    c->source->dirfd, c->look.bases[i], err);
+	r->synced = status == STREAM_OK;
+	return status;
+}
+
 /* Before the first swap, so that a reader who sees it knows of gaps. */
 static int
 swap(struct round *r, size_t first, size_t count, struct stream_error *err)
@@ -131,13 +155,19 @@ swap(struct round *r, size_t first, size_t count, struct stream_error *err)
 
 	if (!*r->declared)
 		status = source->declare_gaps(source->store, err);
+	if (status == STREAM_OK)
+		status = sync_mapped(r, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_partition_check_structure(source->partition, err);
 	if (status != STREAM_OK) {
-		stream_swap_discard(source->dirfd, r->c->look.bases[first]);
+		stream_swap_discard(
+		    source->dirfd, r->c->look.bases[first], r->made);
 		return status;
 	}
 	*r->declared = true;
 	return stream_swap_commit(
-	    source->dirfd, r->c->look.bases + first, count, err);
+	    source->dirfd, r->c->look.bases + first, count, r->made, err);
 }
 
 /* Is it worth one file in place of several, though nothing goes?  Only where
@@ -151,7 +181,11 @@ is_due(const struct round *r, size_t first, size_t count)
 	return count > 1 && after->base_offset > r->dirty;
 }
 
-/* Sources that do not fit into one segment are fewer the next time. */
+/*
+ * Sources that do not fit into one segment are fewer the next time.  One alone
+ * can grow by horizons, which make deltas of times long; without them it does
+ * not, and its tombstones stay.
+ */
 static int
 filter(struct round *r, size_t first, size_t *count,
     enum stream_clean_outcome *outcome, struct stream_clean_stats *stats,
@@ -160,7 +194,7 @@ filter(struct round *r, size_t first, size_t *count,
 	const int64_t *bases = r->c->look.bases + first;
 	int status;
 
-	do {
+	for (r->rules.no_horizons = false;;) {
 		*stats = (struct stream_clean_stats){0};
 		r->rules.next_base = bases[*count];
 		r->rules.always = is_due(r, first, *count);
@@ -168,8 +202,11 @@ filter(struct round *r, size_t first, size_t *count,
 		    &r->rules, outcome, stats, err);
 		if (status != STREAM_OK || *outcome != STREAM_CLEAN_TOO_LARGE)
 			return status;
-		*count = *count / 2;
-	} while (*count > 0);
+		if (*count == 1 && r->rules.no_horizons)
+			break;
+		r->rules.no_horizons = *count == 1;
+		*count = (*count + 1) / 2;
+	}
 	return stream_fail(err, STREAM_ETOOBIG, STREAM_POS_NONE,
 	    "the segment at offset %lld is too large to be written anew",
 	    (long long)bases[0]);
@@ -188,8 +225,11 @@ clean_group(
 	stream_clean_stats_add(&r->stats, &stats);
 	stream_compact_result_add(&r->result, first, *count,
 	    outcome == STREAM_CLEAN_WRITTEN, stats.out.bytes);
-	return outcome == STREAM_CLEAN_WRITTEN ? swap(r, first, *count, err)
-					       : STREAM_OK;
+	if (outcome != STREAM_CLEAN_WRITTEN)
+		return STREAM_OK;
+	status = swap(r, first, *count, err);
+	close(r->made);
+	return status;
 }
 
 /* ---- a group of a plan -------------------------------------------------- */
@@ -328,7 +368,9 @@ merge(struct round *r, size_t first, size_t count, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	stream_compact_result_join(&r->result, first, count);
-	return swap(r, first, count, err);
+	status = swap(r, first, count, err);
+	close(r->made);
+	return status;
 }
 
 /* Neighbours that are empty become one. */

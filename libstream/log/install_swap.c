@@ -48,10 +48,21 @@ each_kind(int dirfd, int64_t base, one_file *change, struct stream_error *err)
 }
 
 static int
+rename_if_there(int dirfd, int64_t base, enum stream_name_kind kind,
+    enum stream_name_state from, enum stream_name_state to,
+    struct stream_error *err)
+{
+	int status =
+	    stream_segment_rename_file(dirfd, base, kind, from, to, err);
+
+	return status == STREAM_ENOENT ? STREAM_OK : status;
+}
+
+static int
 to_swap(int dirfd, int64_t base, enum stream_name_kind kind,
     struct stream_error *err)
 {
-	return stream_segment_rename_file(
+	return rename_if_there(
 	    dirfd, base, kind, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
 }
 
@@ -95,7 +106,7 @@ to_plain(int dirfd, int64_t base, enum stream_name_kind kind,
 	    fstatat(dirfd, plain, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    a.st_ino == b.st_ino && a.st_dev == b.st_dev)
 		return stream_dir_remove_file(dirfd, swap, err);
-	return stream_segment_rename_file(
+	return rename_if_there(
 	    dirfd, base, kind, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 }
 

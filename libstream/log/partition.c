@@ -109,6 +109,7 @@ stream_partition_lock_byte(struct stream_partition *partition,
 		bool there;
 		int status = take(partition, byte, timeout_ms, err);
 
+		partition->refused = status == STREAM_EBUSY;
 		if (status != STREAM_OK)
 			return status;
 		status = is_still_there(partition, &there, err);

@@ -42,6 +42,7 @@ struct stream_partition {
 	uint64_t dirty_end;       /* where they end in it */
 	uint64_t dirty_takebacks; /* state.takebacks when they were written */
 	bool holds_sync;          /* between lock_sync and unlock_sync */
+	bool refused;             /* another holds what was to be locked */
 	bool holds_structure;     /* until it is closed (structure.h) */
 	/* A cut that failed: nothing more is appended by this handle. */
 	bool poisoned;

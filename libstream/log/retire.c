@@ -16,9 +16,11 @@
 #include "log/epochs_rebuild.h"
 #include "log/partition_private.h"
 #include "log/segment_names.h"
+#include "log/structure.h"
 #include "log/view.h"
 
 struct retiring {
+	const struct stream_partition *partition;
 	int dirfd;
 	struct stream_view view;
 	size_t last;    /* as many of the view's segments go */
@@ -101,7 +103,7 @@ remove_snapshots(const struct retiring *r, struct stream_error *err)
 static int
 put_away(struct retiring *r, size_t i, struct stream_error *err)
 {
-	int status = STREAM_OK;
+	int status = stream_partition_check_structure(r->partition, err);
 
 	for (size_t k = 0; k < STREAM_SEGMENT_KINDS && status == STREAM_OK;
 	     k++) {
@@ -151,7 +153,10 @@ static int
 retire(
     struct retiring *r, int64_t below, bool careful, struct stream_error *err)
 {
-	int status = stream_view_load(r->dirfd, &r->view, err);
+	int status = stream_partition_check_structure(r->partition, err);
+
+	if (status == STREAM_OK)
+		status = stream_view_load(r->dirfd, &r->view, err);
 
 	if (status != STREAM_OK || r->view.count == 0)
 		return status;
@@ -189,7 +194,7 @@ int
 stream_partition_retire(struct stream_partition *partition, int64_t below,
     bool careful, size_t *segments, uint64_t *bytes, struct stream_error *err)
 {
-	struct retiring r = {.dirfd = partition->dirfd};
+	struct retiring r = {.partition = partition, .dirfd = partition->dirfd};
 	int status = retire(&r, below, careful, err);
 
 	if (status == STREAM_OK)

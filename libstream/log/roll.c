@@ -94,8 +94,8 @@ stream_partition_roll(
 }
 
 int
-stream_partition_roll_used(
-    struct stream_partition *partition, bool *rolled, struct stream_error *err)
+stream_partition_roll_used(struct stream_partition *partition, int64_t expected,
+    bool *rolled, struct stream_error *err)
 {
 	bool used = false;
 	int status = stream_partition_lock_sync(partition, err);
@@ -104,7 +104,9 @@ stream_partition_roll_used(
 		return status;
 	status = stream_partition_lock(partition, err);
 	if (status == STREAM_OK) {
-		used = partition->state.end > 0;
+		used =
+		    partition->state.end > 0 &&
+		    (expected < 0 || expected == partition->state.active_base);
 		status = stream_partition_check_takeback(partition, err);
 		if (status == STREAM_OK && used)
 			status = stream_partition_roll(partition, err);

@@ -181,6 +181,7 @@ look(const struct stream_roll_source *source, struct stream_roll_due *due,
 	}
 	if (status == STREAM_OK && view.count > 0)
 		status = judge(source, &active, due, err);
+	due->rolled.base_offset = active.base_offset;
 	if (active.fd >= 0)
 		close(active.fd);
 	stream_view_release(&view);

@@ -30,8 +30,9 @@ struct stream_roll_source {
 };
 
 /*
- * Look at the newest segment.  due->rolled is not set, the rest is.
- *  Takes no lock.  STREAM_EINTR, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
+ * Look at the newest segment.  due->rolled is not set but for its base_offset,
+ * that of the segment that was looked at; the rest is.
+ * Takes no lock.  STREAM_EINTR, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM.
  */
 int stream_log_roll_due(const struct stream_roll_source *source,
     struct stream_roll_due *due, struct stream_error *err);

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "file/dir.h"
+#include "file/io.h"
 
 const enum stream_name_kind stream_segment_kinds[STREAM_SEGMENT_KINDS] = {
     STREAM_NAME_LOG,
@@ -33,9 +35,27 @@ stream_segment_rename_file(int dirfd, int64_t base_offset,
 
 	put(base_offset, kind, from, old);
 	put(base_offset, kind, to, new);
-	if (renameat(dirfd, old, dirfd, new) == 0 || errno == ENOENT)
+	if (renameat(dirfd, old, dirfd, new) == 0)
 		return STREAM_OK;
 	return stream_fail_sys(err, "%s: cannot rename to %s", old, new);
+}
+
+int
+stream_segment_sync_log(
+    int dirfd, int64_t base_offset, struct stream_error *err)
+{
+	char text[STREAM_NAME_SIZE];
+	int fd;
+	int status;
+
+	put(base_offset, STREAM_NAME_LOG, STREAM_NAME_PLAIN, text);
+	status = stream_io_open(dirfd, text, O_RDONLY, &fd, err);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_io_sync(fd, err);
+	close(fd);
+	return status == STREAM_OK ? status
+				   : stream_fail_in(err, status, "%s", text);
 }
 
 int
@@ -67,6 +87,8 @@ stream_segment_put_away(int dirfd, int64_t base_offset,
 	    STREAM_NAME_PLAIN, STREAM_NAME_DELETED, &why);
 	if (status != STREAM_OK && (why.sys == ENOSPC || why.sys == EDQUOT))
 		status = stream_dir_remove_file(dirfd, text, &why);
+	if (status == STREAM_ENOENT)
+		return STREAM_OK;
 	if (status != STREAM_OK) {
 		if (err != NULL)
 			*err = why;

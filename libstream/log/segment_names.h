@@ -19,8 +19,8 @@ enum { STREAM_SEGMENT_KINDS = 4 };
 extern const enum stream_name_kind stream_segment_kinds[STREAM_SEGMENT_KINDS];
 
 /*
- * Rename one file from one state to another, over what may be there.  One that
- * is not there is left out.  STREAM_EIO.
+ * Rename one file from one state to another, over what may be there.
+ * STREAM_ENOENT when there is none; STREAM_EIO.
  */
 int stream_segment_rename_file(int dirfd, int64_t base_offset,
     enum stream_name_kind kind, enum stream_name_state from,
@@ -33,6 +33,11 @@ int stream_segment_rename_file(int dirfd, int64_t base_offset,
  */
 int stream_segment_put_away(int dirfd, int64_t base_offset,
     enum stream_name_kind kind, uint64_t *bytes, struct stream_error *err);
+
+/* Make a closed segment's log durable: of one that another program closed it is
+ * not known.  STREAM_ENOENT, STREAM_EIO. */
+int stream_segment_sync_log(
+    int dirfd, int64_t base_offset, struct stream_error *err);
 
 /* Remove one file in this state.  STREAM_EIO. */
 int stream_segment_remove_file(int dirfd, int64_t base_offset,

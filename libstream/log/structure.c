@@ -1,7 +1,9 @@
 #include "log/structure.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fail.h"
 #include "file/name.h"
@@ -95,6 +97,11 @@ stream_partition_open_structure(int dirfd,
 	if (status != STREAM_OK)
 		return status;
 	status = stream_partition_lock_structure(new, err);
+	if (status != STREAM_OK && new->refused && config->structure_at_once) {
+		stream_partition_close(new);
+		*partition = NULL;
+		return STREAM_OK;
+	}
 	if (status == STREAM_OK)
 		status = settle_newest(new, err);
 	if (status == STREAM_OK)
@@ -108,6 +115,21 @@ stream_partition_open_structure(int dirfd,
 	else
 		stream_partition_close(new);
 	return status;
+}
+
+int
+stream_partition_check_structure(
+    const struct stream_partition *partition, struct stream_error *err)
+{
+	struct stat ours, named;
+
+	if (fstat(partition->statefd, &ours) == 0 &&
+	    fstatat(partition->dirfd, STREAM_STATE_NAME, &named,
+		AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%s was replaced while its lock was held", STREAM_STATE_NAME);
 }
 
 int64_t

@@ -25,7 +25,9 @@
  * retention left is finished or undone as Kafka's loader does: files that
  * do not count are removed, swap files that count take their plain names.
  * config is borrowed and copied.  Gives *partition; free it with
- * stream_partition_close.  All calls of partition.h may be made on it.
+ * stream_partition_close.  It is NULL when another holds the structure lock and
+ * structure_at_once was set: then nothing was done, and that is no error.  All
+ * calls of partition.h may be made on it.
  *
  * STREAM_EBUSY     another holds the structure lock
  * STREAM_ECORRUPT  damage that a writer must not touch, or a damaged swap file
@@ -37,12 +39,21 @@ int stream_partition_open_structure(int dirfd,
     struct stream_error *err);
 
 /*
- * Begin a new segment if the active one holds a batch; *rolled tells.  The log
- * up to here is durable then.  Needs no structure lock: any open handle will
+ * Is the structure lock still what others would take?  It went with the state
+ * file if someone replaced that: nothing more may be changed then.
+ * STREAM_EBUSY.
+ */
+int stream_partition_check_structure(
+    const struct stream_partition *partition, struct stream_error *err);
+
+/*
+ * Begin a new segment if the active one holds a batch and has the base offset
+ * expected, if that is not -1; *rolled tells.  The log up to here is durable
+ * then.  Needs no structure lock: any open handle will
  * do.  Errors as stream_partition_sync and stream_partition_open.
  */
-int stream_partition_roll_used(
-    struct stream_partition *partition, bool *rolled, struct stream_error *err);
+int stream_partition_roll_used(struct stream_partition *partition,
+    int64_t expected, bool *rolled, struct stream_error *err);
 
 /*
  * Base offset of the active segment, as of the last call on this handle that

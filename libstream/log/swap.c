@@ -19,6 +19,7 @@
 #include "log/swap.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -39,14 +40,54 @@ has_log(int dirfd, int64_t base, enum stream_name_state state, bool *has,
 }
 
 static int
-rename_all(int dirfd, int64_t base, enum stream_name_state from,
+fail_not_alone(int64_t base, struct stream_error *err)
+{
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%020lld.log: another is at work on its files: "
+	    "was " STREAM_STATE_NAME " replaced?",
+	    (long long)base);
+}
+
+/* Is the log of that state the one that was made? */
+static bool
+is_made(int dirfd, int64_t base, enum stream_name_state state, int made)
+{
+	struct stream_name name = {base, STREAM_NAME_LOG, state};
+	char text[STREAM_NAME_SIZE];
+	struct stat ours, named;
+
+	stream_name_put(&name, text);
+	return fstat(made, &ours) == 0 &&
+	       fstatat(dirfd, text, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* The log and its two indexes must be there: were one missing, the old one
+ * would count instead, or none. */
+static int
+rename_made(int dirfd, int64_t base, enum stream_name_kind kind,
+    enum stream_name_state from, enum stream_name_state to,
+    struct stream_error *err)
+{
+	int status =
+	    stream_segment_rename_file(dirfd, base, kind, from, to, err);
+
+	if (status != STREAM_ENOENT)
+		return status;
+	return kind == STREAM_NAME_TXNINDEX ? STREAM_OK
+					    : fail_not_alone(base, err);
+}
+
+static int
+rename_indexes(int dirfd, int64_t base, enum stream_name_state from,
     enum stream_name_state to, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
-		status = stream_segment_rename_file(
-		    dirfd, base, stream_segment_kinds[i], from, to, err);
+		if (stream_segment_kinds[i] != STREAM_NAME_LOG)
+			status = rename_made(dirfd, base,
+			    stream_segment_kinds[i], from, to, err);
 	return status;
 }
 
@@ -63,10 +104,13 @@ remove_all(int dirfd, int64_t base, enum stream_name_state state,
 }
 
 /* As long as a ".cleaned" file is there, the ".swap" files do not count: they
- * go first. */
+ * go first.  Unless they are another's. */
 static void
-undo(int dirfd, int64_t base)
+undo(int dirfd, int64_t base, int made)
 {
+	if (!is_made(dirfd, base, STREAM_NAME_SWAP, made) &&
+	    !is_made(dirfd, base, STREAM_NAME_CLEANED, made))
+		return;
 	if (remove_all(dirfd, base, STREAM_NAME_SWAP, NULL) == STREAM_OK &&
 	    stream_io_sync_dir(dirfd, NULL) == STREAM_OK)
 		remove_all(dirfd, base, STREAM_NAME_CLEANED, NULL);
@@ -94,18 +138,29 @@ sync_state(int dirfd, struct stream_error *err)
 /* Up to the commit.  What fails before the last file has its name is undone;
  * a sync that fails leaves it to whoever comes next to see what is there. */
 static int
-commit(int dirfd, int64_t base, struct stream_error *err)
+commit(int dirfd, int64_t base, int made, struct stream_error *err)
 {
 	int status = sync_state(dirfd, err);
 
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK &&
+	    !is_made(dirfd, base, STREAM_NAME_CLEANED, made))
+		status = fail_not_alone(base, err);
 	if (status == STREAM_OK)
-		status = rename_all(
+		status = rename_made(dirfd, base, STREAM_NAME_LOG,
+		    STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
+	if (status == STREAM_OK)
+		status = rename_indexes(
 		    dirfd, base, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
-	if (status == STREAM_OK)
-		return stream_io_sync_dir(dirfd, err);
-	undo(dirfd, base);
+	if (status != STREAM_OK) {
+		undo(dirfd, base, made);
+		return status;
+	}
+	status = stream_io_sync_dir(dirfd, err);
+	if (status == STREAM_OK &&
+	    !is_made(dirfd, base, STREAM_NAME_SWAP, made))
+		status = fail_not_alone(base, err);
 	return status;
 }
 
@@ -145,13 +200,13 @@ put_away(
 static int
 take_plain_names(int dirfd, int64_t base, struct stream_error *err)
 {
-	int status = stream_segment_rename_file(dirfd, base, STREAM_NAME_LOG,
-	    STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
+	int status = rename_made(dirfd, base, STREAM_NAME_LOG, STREAM_NAME_SWAP,
+	    STREAM_NAME_PLAIN, err);
 
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(dirfd, err);
 	if (status == STREAM_OK)
-		status = rename_all(
+		status = rename_indexes(
 		    dirfd, base, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
@@ -173,19 +228,12 @@ remove_deleted(
 }
 
 int
-stream_swap_commit(
-    int dirfd, const int64_t *sources, size_t count, struct stream_error *err)
+stream_swap_commit(int dirfd, const int64_t *sources, size_t count, int made,
+    struct stream_error *err)
 {
 	int64_t base = sources[0];
-	bool has;
-	int status = has_log(dirfd, base, STREAM_NAME_CLEANED, &has, err);
+	int status = commit(dirfd, base, made, err);
 
-	if (status != STREAM_OK)
-		return status;
-	if (!has)
-		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-		    "%020lld.log.cleaned: is not there", (long long)base);
-	status = commit(dirfd, base, err);
 	if (status == STREAM_OK)
 		status = put_away(dirfd, sources, count, err);
 	if (status == STREAM_OK)
@@ -197,12 +245,12 @@ stream_swap_commit(
 
 /* Were there ".swap" files too, this would be their commit: not here. */
 void
-stream_swap_discard(int dirfd, int64_t base_offset)
+stream_swap_discard(int dirfd, int64_t base_offset, int made)
 {
 	bool has;
 
 	if (has_log(dirfd, base_offset, STREAM_NAME_SWAP, &has, NULL) ==
 		STREAM_OK &&
-	    !has)
+	    !has && is_made(dirfd, base_offset, STREAM_NAME_CLEANED, made))
 		remove_all(dirfd, base_offset, STREAM_NAME_CLEANED, NULL);
 }

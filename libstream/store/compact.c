@@ -110,6 +110,7 @@ make_source(
 {
 	return (struct stream_compact_source){
 	    .dirfd = upkeep->dirfd,
+	    .partition = upkeep->partition,
 	    .config = upkeep->log,
 	    .min_ratio = upkeep->topic.min_cleanable_dirty_ratio,
 	    .min_lag_ms = upkeep->topic.min_compaction_lag_ms,
@@ -231,18 +232,24 @@ note_time(const struct stream_upkeep *upkeep,
 		options->note(options->context, err.text);
 }
 
+/* The policy that holds is that under the lock. */
 static int
 run(struct stream_upkeep *upkeep, const struct stream_compact_options *options,
     struct stream_compact **compact, struct stream_error *err)
 {
+	enum stream_compact_verdict verdict;
 	int status;
 
 	upkeep->log.structure_at_once = options->if_unlocked;
 	upkeep->log.note = options->note;
 	upkeep->log.note_context = options->context;
 	status = stream_upkeep_lock(upkeep, err);
-	if (status == STREAM_EBUSY && options->if_unlocked)
+	if (status == STREAM_OK && upkeep->partition == NULL)
 		return stream_compact_new(STREAM_COMPACT_LOCKED, compact, err);
+	if (status == STREAM_OK)
+		status = check_policy(upkeep, options, &verdict, err);
+	if (status == STREAM_OK && !stream_compact_verdict_cleans(verdict))
+		return stream_compact_new(verdict, compact, err);
 	if (status == STREAM_OK)
 		status = compact_in(upkeep, options, true, compact, err);
 	if (status == STREAM_OK)

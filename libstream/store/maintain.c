@@ -73,9 +73,12 @@ stream_roll_if_due(const struct stream_place *place,
 	if (status == STREAM_OK)
 		status = look(&upkeep, options, &found, err);
 	stream_upkeep_close(&upkeep);
+	/* Another may roll it first: the next one's time has not come. */
 	if (status == STREAM_OK && found.reason != STREAM_ROLL_STAYS)
-		status =
-		    stream_roll(place, options, plan_only, &found.rolled, err);
+		status = stream_roll_expected(place, options,
+		    found.rolled.base_offset, plan_only, &found.rolled, err);
+	if (status == STREAM_OK && !found.rolled.rolled)
+		found.reason = STREAM_ROLL_STAYS;
 	if (status == STREAM_OK)
 		*due = found;
 	return status;

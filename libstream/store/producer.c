@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "file/checkpoint.h"
 #include "codec/murmur2.h"
 #include "log/compress_pool.h"
 #include "log/lane.h"
@@ -191,6 +192,32 @@ stream_producer_close(struct stream_producer *producer)
 	free(producer);
 }
 
+/*
+ * A partition that was restored from a backup, or cut, may end below what the
+ * store's files say of the log that was there before.  Records that get these
+ * offsets again would count as compacted, or be seen by no reader.  What was
+ * read before the partition was opened cannot be past a log that is whole.
+ */
+static int
+settle_end(const struct stream_producer *producer,
+    const struct stream_lane *lane, int64_t log_start, int64_t clean_point,
+    struct stream_error *err)
+{
+	int64_t end = stream_partition_next_offset(lane->partition);
+
+	if (log_start > end)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "the log starts at offset %lld, past its end at %lld: no "
+		    "reader would see a new record (a backup? "
+		    "restore " STREAM_LOG_START_FILE
+		    " with it, or remove its entry)",
+		    (long long)log_start, (long long)end);
+	if (clean_point <= end)
+		return STREAM_OK;
+	return stream_store_set_clean_point(
+	    producer->store, producer->topic, lane->number, end, err);
+}
+
 static int
 open_lane(struct stream_producer *producer, struct stream_lane *lane,
     struct stream_error *err)
@@ -211,6 +238,7 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 	    .note = producer->options.note,
 	    .note_context = producer->options.context,
 	};
+	int64_t clean_point;
 	int status = stream_store_open_partition(
 	    producer->store, producer->topic, lane->number, &lane->dirfd, err);
 
@@ -221,12 +249,18 @@ open_lane(struct stream_producer *producer, struct stream_lane *lane,
 	status = stream_store_log_start(producer->store, producer->topic,
 	    lane->number, &config.log_start_offset, err);
 	if (status == STREAM_OK)
+		status = stream_store_clean_point(producer->store,
+		    producer->topic, lane->number, &clean_point, err);
+	if (status == STREAM_OK)
 		status = stream_partition_open(
 		    lane->dirfd, &config, &lane->partition, err);
 	/* Its topic may have been deleted since the directory was opened. */
 	if (status == STREAM_OK)
 		status = stream_store_check_partition(producer->store,
 		    producer->topic, lane->number, lane->dirfd, err);
+	if (status == STREAM_OK)
+		status = settle_end(
+		    producer, lane, config.log_start_offset, clean_point, err);
 	if (status == STREAM_OK)
 		return STREAM_OK;
 	stream_lane_release(lane);

@@ -213,6 +213,7 @@ lower_clean_point(const struct stream_place *place,
 	return status;
 }
 
+/* Before it happens: this process may not live to say that it did. */
 static int
 tell_of_cuts(const struct stream_place *place,
     const struct stream_repair_options *options,
@@ -243,11 +244,10 @@ stream_repair_run(const struct stream_place *place,
 
 	if (status != STREAM_OK)
 		return status;
-	if (stream_repair_has_work(new))
+	status = tell_of_cuts(place, options, new, err);
+	if (status == STREAM_OK && stream_repair_has_work(new))
 		status = work_on(
 		    place, options, WRITES, stream_log_repair_run, new, err);
-	if (status == STREAM_OK)
-		status = tell_of_cuts(place, options, new, err);
 	if (status == STREAM_OK)
 		*repair = new;
 	else

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "codec/batch.h"
+#include "file/io.h"
 #include "log/retain.h"
 #include "log/retire.h"
 #include "store/upkeep.h"
@@ -147,8 +148,11 @@ raise_log_start(const struct stream_upkeep *upkeep,
 	*careful = !upkeep->is_named;
 	if (*careful || offset <= upkeep->log.log_start_offset)
 		return STREAM_OK;
-	status = stream_store_set_log_start(
-	    upkeep->store, place->topic, place->partition, offset, &why);
+	/* The segment that begins there, which a broker may have made. */
+	status = stream_io_sync_dir(upkeep->dirfd, &why);
+	if (status == STREAM_OK)
+		status = stream_store_set_log_start(upkeep->store, place->topic,
+		    place->partition, offset, &why);
 	*careful = is_full(status, &why) || status == STREAM_ECORRUPT;
 	if (*careful)
 		note_careful(options, &why);
@@ -241,10 +245,10 @@ stream_retain_run(const struct stream_place *place,
 		upkeep.log.note = options->note;
 		upkeep.log.note_context = options->context;
 		status = stream_upkeep_lock(&upkeep, err);
-		if (status == STREAM_OK)
-			status = run(&upkeep, options, retain, err);
-		else if (status == STREAM_EBUSY && options->if_unlocked)
+		if (status == STREAM_OK && upkeep.partition == NULL)
 			status = tell_locked(&upkeep, retain, err);
+		else if (status == STREAM_OK)
+			status = run(&upkeep, options, retain, err);
 		if (status != STREAM_OK)
 			stream_upkeep_fail(place, status, err);
 	}

@@ -262,19 +262,36 @@ stream_store_check_partition(const struct stream_store *store,
 	    err, STREAM_ENOENT, STREAM_POS_NONE, "the partition was deleted");
 }
 
-int
-stream_store_log_start(const struct stream_store *store, const char *topic,
-    int32_t partition, int64_t *offset, struct stream_error *err)
+static int
+get_offset(const struct stream_store *store, const char *file,
+    const char *topic, int32_t partition, int64_t none, int64_t *offset,
+    struct stream_error *err)
 {
-	int64_t found = 0;
+	int64_t found = none;
 	int status = stream_checkpoint_find(
-	    store->dirfd, STREAM_LOG_START_FILE, topic, partition, &found, err);
+	    store->dirfd, file, topic, partition, &found, err);
 
 	if (status != STREAM_OK && status != STREAM_ENOENT &&
 	    status != STREAM_ECORRUPT)
 		return status;
-	*offset = status == STREAM_OK ? found : 0;
+	*offset = status == STREAM_OK ? found : none;
 	return STREAM_OK;
+}
+
+int
+stream_store_log_start(const struct stream_store *store, const char *topic,
+    int32_t partition, int64_t *offset, struct stream_error *err)
+{
+	return get_offset(
+	    store, STREAM_LOG_START_FILE, topic, partition, 0, offset, err);
+}
+
+int
+stream_store_clean_point(const struct stream_store *store, const char *topic,
+    int32_t partition, int64_t *offset, struct stream_error *err)
+{
+	return get_offset(
+	    store, STREAM_CLEANER_FILE, topic, partition, -1, offset, err);
 }
 
 static int

@@ -68,7 +68,12 @@ int stream_store_log_start(const struct stream_store *store, const char *topic,
 int stream_store_set_log_start(struct stream_store *store, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err);
 
-/* The same of the clean point, up to which the partition was compacted. */
+/* Up to where the partition was compacted; -1 as above for 0. */
+int stream_store_clean_point(const struct stream_store *store,
+    const char *topic, int32_t partition, int64_t *offset,
+    struct stream_error *err);
+
+/* Write it, as stream_store_set_log_start. */
 int stream_store_set_clean_point(struct stream_store *store, const char *topic,
     int32_t partition, int64_t offset, struct stream_error *err);
 

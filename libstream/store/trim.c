@@ -13,9 +13,11 @@
 
 #include "base/fail.h"
 #include "codec/batch.h"
+#include "file/io.h"
 #include "file/name.h"
 #include "log/retain.h"
 #include "log/retire.h"
+#include "log/segment_names.h"
 #include "log/summary.h"
 #include "log/view.h"
 #include "store/upkeep.h"
@@ -124,12 +126,36 @@ look(const struct stream_upkeep *upkeep, struct stream_trimmed *trimmed,
 
 /* ---- trimming ----------------------------------------------------------- */
 
+/* The segment that offset stands in, or ends: a broker may have closed it. */
+static int
+sync_up_to(const struct stream_upkeep *upkeep, int64_t offset,
+    struct stream_error *err)
+{
+	struct stream_view view;
+	size_t i;
+	int status = stream_view_load(upkeep->dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (i = view.count;
+	     i > 0 && view.segments[i - 1].base_offset >= offset; i--)
+		;
+	if (i > 0)
+		status = stream_segment_sync_log(
+		    upkeep->dirfd, view.segments[i - 1].base_offset, err);
+	stream_view_release(&view);
+	return status == STREAM_OK ? stream_io_sync_dir(upkeep->dirfd, err)
+				   : status;
+}
+
 static int
 raise(struct stream_upkeep *upkeep, int64_t offset, struct stream_error *err)
 {
 	const struct stream_place *place = upkeep->place;
 	int status = stream_partition_sync(upkeep->partition, err);
 
+	if (status == STREAM_OK)
+		status = sync_up_to(upkeep, offset, err);
 	if (status == STREAM_OK)
 		status = stream_store_set_log_start(
 		    upkeep->store, place->topic, place->partition, offset, err);
@@ -155,12 +181,12 @@ trim(struct stream_upkeep *upkeep, int64_t offset,
     const struct stream_retain_options *options, bool plan_only,
     struct stream_trimmed *trimmed, struct stream_error *err)
 {
-	int status = check_policy(upkeep, options, err);
+	int status = check_name(upkeep, err);
 
-	if (status == STREAM_OK)
-		status = check_name(upkeep, err);
 	if (status == STREAM_OK && !plan_only)
 		status = stream_upkeep_lock(upkeep, err);
+	if (status == STREAM_OK)
+		status = check_policy(upkeep, options, err);
 	if (status == STREAM_OK)
 		status = look(upkeep, trimmed, err);
 	if (status != STREAM_OK)
@@ -273,8 +299,8 @@ plan_roll(const struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 }
 
 static int
-roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
-    struct stream_error *err)
+roll(struct stream_upkeep *upkeep, int64_t expected,
+    struct stream_rolled *rolled, struct stream_error *err)
 {
 	int status = stream_upkeep_write(upkeep, err);
 	int64_t base;
@@ -282,8 +308,8 @@ roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 	if (status != STREAM_OK)
 		return status;
 	base = stream_partition_active_base(upkeep->partition);
-	status =
-	    stream_partition_roll_used(upkeep->partition, &rolled->rolled, err);
+	status = stream_partition_roll_used(
+	    upkeep->partition, expected, &rolled->rolled, err);
 	if (status != STREAM_OK)
 		return status;
 	rolled->base_offset = base;
@@ -292,9 +318,9 @@ roll(struct stream_upkeep *upkeep, struct stream_rolled *rolled,
 }
 
 int
-stream_roll(const struct stream_place *place,
-    const struct stream_retain_options *options, bool plan_only,
-    struct stream_rolled *rolled, struct stream_error *err)
+stream_roll_expected(const struct stream_place *place,
+    const struct stream_retain_options *options, int64_t expected,
+    bool plan_only, struct stream_rolled *rolled, struct stream_error *err)
 {
 	struct stream_rolled made = {.rolled = false};
 	struct stream_upkeep upkeep;
@@ -305,7 +331,7 @@ stream_roll(const struct stream_place *place,
 
 	if (status == STREAM_OK) {
 		status = plan_only ? plan_roll(&upkeep, &made, err)
-				   : roll(&upkeep, &made, err);
+				   : roll(&upkeep, expected, &made, err);
 		if (status != STREAM_OK)
 			stream_upkeep_fail(place, status, err);
 	}
@@ -313,4 +339,12 @@ stream_roll(const struct stream_place *place,
 		*rolled = made;
 	stream_upkeep_close(&upkeep);
 	return status;
+}
+
+int
+stream_roll(const struct stream_place *place,
+    const struct stream_retain_options *options, bool plan_only,
+    struct stream_rolled *rolled, struct stream_error *err)
+{
+	return stream_roll_expected(place, options, -1, plan_only, rolled, err);
 }

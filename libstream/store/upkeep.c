@@ -10,25 +10,6 @@
 #include "log/view.h"
 #include "store/topic.h"
 
-static int
-load_settings(struct stream_upkeep *upkeep, struct stream_error *err)
-{
-	const struct stream_place *place = upkeep->place;
-	struct stream_topic_settings settings;
-	int status;
-
-	stream_topic_config_init(&upkeep->topic);
-	if (!place->is_ours)
-		return STREAM_OK;
-	status = stream_topic_load_settings(
-	    upkeep->store, place->topic, &settings, err);
-	if (status != STREAM_OK)
-		return status;
-	upkeep->topic = settings.config;
-	upkeep->log.dense = !settings.has_gaps;
-	return STREAM_OK;
-}
-
 /* The settings that a log obeys. */
 static void
 set_log_config(struct stream_upkeep *upkeep)
@@ -61,6 +42,28 @@ deletes(const struct stream_upkeep *upkeep)
 }
 
 static int
+load_settings(struct stream_upkeep *upkeep, struct stream_error *err)
+{
+	const struct stream_place *place = upkeep->place;
+	struct stream_topic_settings settings;
+	int status = STREAM_OK;
+
+	stream_topic_config_init(&upkeep->topic);
+	if (place->is_ours)
+		status = stream_topic_load_settings(
+		    upkeep->store, place->topic, &settings, err);
+	if (status != STREAM_OK)
+		return status;
+	if (place->is_ours) {
+		upkeep->topic = settings.config;
+		upkeep->log.dense = !settings.has_gaps;
+	}
+	set_log_config(upkeep);
+	upkeep->deletes = deletes(upkeep);
+	return STREAM_OK;
+}
+
+static int
 load_log_start(struct stream_upkeep *upkeep, struct stream_error *err)
 {
 	if (!upkeep->is_named)
@@ -80,8 +83,6 @@ load(struct stream_upkeep *upkeep, struct stream_error *err)
 		    AT_FDCWD, place->path, &upkeep->dirfd, err);
 	if (status != STREAM_OK)
 		return status;
-	set_log_config(upkeep);
-	upkeep->deletes = deletes(upkeep);
 	status = stream_store_check_partition(upkeep->store, place->topic,
 	    place->partition, upkeep->dirfd, place->is_ours ? err : NULL);
 	upkeep->is_named = status == STREAM_OK;
@@ -138,22 +139,24 @@ open_partition(
 {
 	int status = open(upkeep->dirfd, &upkeep->log, &upkeep->partition, err);
 
-	if (status != STREAM_OK || !upkeep->place->is_ours)
+	if (status != STREAM_OK || upkeep->partition == NULL ||
+	    !upkeep->place->is_ours)
 		return status;
 	return stream_store_check_partition(upkeep->store, upkeep->place->topic,
 	    upkeep->place->partition, upkeep->dirfd, err);
 }
 
-/* The log start is asked for again: it is raised under this lock. */
+/* What is decided by is asked for again: while the lock was waited for, another
+ * may have compacted, trimmed or altered the topic. */
 int
 stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err)
 {
 	int status =
 	    open_partition(upkeep, stream_partition_open_structure, err);
 
-	if (status != STREAM_OK)
-		return status;
-	return load_log_start(upkeep, err);
+	if (status == STREAM_OK)
+		status = load_settings(upkeep, err);
+	return status == STREAM_OK ? load_log_start(upkeep, err) : status;
 }
 
 int

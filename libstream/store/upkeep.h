@@ -52,13 +52,21 @@ bool stream_upkeep_is_empty(const struct stream_place *place,
     void (*note)(void *context, const char *text), void *context);
 
 /*
- * Open the partition: with its structure lock, or as any writer does.
- * STREAM_EBUSY when another holds it; otherwise as stream_partition_open.
+ * Open the partition: with its structure lock, or as any writer does.  What was
+ * loaded is loaded again under that lock: only then does it hold.
+ * STREAM_EBUSY when another holds it; with log.structure_at_once partition is
+ * NULL then, and that is no error.  Otherwise as stream_partition_open.
  */
 int stream_upkeep_lock(struct stream_upkeep *upkeep, struct stream_error *err);
 int stream_upkeep_write(struct stream_upkeep *upkeep, struct stream_error *err);
 
 void stream_upkeep_close(struct stream_upkeep *upkeep);
+
+/* As stream_roll, if the active segment has the base offset expected, or that
+ * is -1. */
+int stream_roll_expected(const struct stream_place *place,
+    const struct stream_retain_options *options, int64_t expected,
+    bool plan_only, struct stream_rolled *rolled, struct stream_error *err);
 
 /*
  * Take away the segments below sum->log_start_offset, raising the log start

@@ -282,6 +282,15 @@ log_sums() {
     [ "$(what t)" = "0 a=1,1 a=2" ]
 }
 
+@test "only another run is left out by --if-unlocked, not a writer in the way" {
+    topic t
+    put t a=1 a=2
+    strm roll -q t
+    append_lock t 0
+    run -5 --separate-stderr strm compact --if-unlocked --lock-timeout 50ms t
+    [[ $stderr == "strm: t-0: "* && $stderr != *"left out"* ]]
+}
+
 @test "another run at work is waited for, or left out" {
     topic t
     put t a=1 a=2
@@ -629,6 +638,39 @@ EOS
     truncate -s -1 "$(log t 0)"
     strm repair -q -y t >/dev/null
     [ "$(clean_point t)" -eq 2 ]
+}
+
+@test "a clean point of before a backup hides nothing" {
+    topic t delete.retention.ms=0
+    put t a=1 b=1
+    cp -r "$STRM_DIR/t-0" was
+    put t c=1 d=1 e=1 f=1
+    strm roll -q t
+    strm compact -q t
+    [ "$(clean_point t)" -eq 6 ]
+    rm -r "$STRM_DIR/t-0"
+    cp -r was "$STRM_DIR/t-0"
+    put t k=dead
+    [ "$(clean_point t)" -eq 2 ]
+    put t k=
+    put t g=1 h=1 i=1
+    strm roll -q t
+    run -1 strm get t -k k
+    strm compact -q t
+    strm compact -q --force t
+    run -1 strm get t -k k
+    strm verify -q t
+}
+
+@test "a clean point that stands in a segment is not believed" {
+    topic t
+    put t a=1 b=1 k=dead
+    put t k=
+    put t c=1
+    strm roll -q t
+    printf '0\n1\nt 0 4\n' >"$STRM_DIR/cleaner-offset-checkpoint"
+    strm compact -q --force t
+    [ "$(what t)" = "0 a=1,1 b=1,3 k=,4 c=1" ]
 }
 
 @test "a stop ends it by its signal, with the log as it was" {

@@ -701,6 +701,23 @@ fcntl.lockf(open(sys.argv[1], "a+"), fcntl.LOCK_EX | fcntl.LOCK_NB)'
     exec 5>&-
 }
 
+@test "a log that ends below its start is exit 3, not acknowledged" {
+    strm topic create t
+    seq 2 | strm produce -q t
+    cp -r "$STRM_DIR/t-0" was
+    seq 3 5 | strm produce -q t
+    strm trim -q t@4
+    rm -r "$STRM_DIR/t-0"
+    cp -r was "$STRM_DIR/t-0"
+    echo 6 >one
+    run -3 --separate-stderr strm produce --ack t one
+    [ -z "$output" ]
+    [[ $stderr == *"starts at offset 4, past its end at 2"* ]]
+    rm "$STRM_DIR/log-start-offset-checkpoint"
+    strm produce -q t one
+    [ "$(strm consume t | paste -s -d ' ')" = "1 2 6" ]
+}
+
 @test "two producers at once lose and double nothing" {
     strm topic create t
     seq 1 2 19999 >odd

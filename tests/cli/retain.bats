@@ -340,6 +340,13 @@ for name, time in (("0" * 20, 1 << 50), ("0" * 18 + "30", 1000)):
     [ "$(segments t)" = "30 40" ]
 }
 
+@test "only another run is left out by --if-unlocked, not a writer in the way" {
+    december t
+    append_lock t 0
+    run -5 --separate-stderr strm retain --keep-records 0 --if-unlocked --lock-timeout 50ms t
+    [[ $stderr == "strm: t-0: "* && $stderr != *"left out"* ]]
+}
+
 @test "another run's lock is exit 5, and 0 with --if-unlocked" {
     december t
     december u
@@ -353,6 +360,27 @@ for name, time in (("0" * 20, 1 << 50), ("0" * 18 + "30", 1000)):
     [ "$(segments t) $(segments u)" = "0 10 20 30 40 40" ]
     run -0 strm retain --keep-records 0 --if-unlocked -q -J t
     [[ $output == *'"locked":true'* ]]
+}
+
+@test "the settings that hold are those under the lock" {
+    december t
+    december u
+    hold_structure t 0
+    first=$holder
+    hold_structure u 0
+    start strm retain --keep-records 0 --lock-timeout 20s t 2>refused
+    waiting=$!
+    start strm trim --lock-timeout 20s u@30 2>kept
+    trimming=$!
+    sleep 0.3
+    strm topic alter t --set cleanup.policy=compact
+    strm topic alter u --set cleanup.policy=compact
+    kill "$first" "$holder"
+    ends 2 "$waiting"
+    ends 2 "$trimming"
+    [[ $(<refused) == *'cleanup.policy has no "delete"'* ]]
+    [[ $(<kept) == *'cleanup.policy has no "delete"'* ]]
+    [ "$(segments t) $(segments u)" = "0 10 20 30 40 0 10 20 30 40" ]
 }
 
 @test "a broker's lock is exit 5, also with --if-unlocked" {

@@ -463,6 +463,33 @@ each_record_meets_its_fate(void **state)
 		end(&round);
 	}
 }
+/* Of a segment that horizons would make too large, the rest goes as ever. */
+static void
+without_horizons_tombstones_stay(void **state)
+{
+	static const int64_t bases[] = {0, 10};
+	static const char log[] = "0 a=1 b~|2 a=2|3 c=1|4 p7 A|5 c~";
+	struct temp_dir *dir = *state;
+
+	for (int none = 0; none < 2; none++) {
+		struct round round;
+
+		lt_put_log(dir, 0, log);
+		lt_put_log(dir, 10, "");
+		start(&round, dir, bases, COUNT(bases), T0);
+		round.rules.no_horizons = none == 1;
+		assert_int_equal(
+		    clean_group(&round, 0, 1), STREAM_CLEAN_WRITTEN);
+		lt_expect_log(dir, 0, STREAM_NAME_CLEANED,
+		    none == 1 ? "0 _ b~|2 a=2|4 p7 A|5 c~"
+			      : "0 H _ b~|2 a=2|4 p7 H A|5 H c~",
+		    __func__);
+		assert_int_equal(round.stats.horizons, none == 1 ? 0 : 3);
+		put_in_place(&round, 0, 1);
+		end(&round);
+	}
+}
+
 /* ---- several segments ---- */
 
 static void
@@ -521,6 +548,39 @@ a_transaction_is_known_in_the_next_segment(void **state)
 	assert_int_equal(clean_group(&round, 1, 1), STREAM_CLEAN_SAME);
 	assert_int_equal(clean_group(&round, 2, 1), STREAM_CLEAN_SAME);
 	end(&round);
+}
+
+static bool
+stop(void *context, uint64_t bytes)
+{
+	assert_int_equal(bytes, 0);
+	++*(int *)context;
+	return false;
+}
+
+/* All of a log is read when it has transactions: not to be waited for. */
+static void
+learning_can_be_stopped(void **state)
+{
+	static const int64_t bases[] = {0};
+	static char log[400000];
+	struct temp_dir *dir = *state;
+	struct stream_error err = {.text = ""};
+	struct stream_clean_txn *txn;
+	size_t n = 0;
+	int asked = 0;
+
+	for (int i = 0; i < 16000; i++)
+		n += (size_t)snprintf(
+		    log + n, sizeof(log) - n, "%d p7 T a=1|", i);
+	snprintf(log + n, sizeof(log) - n, "16000 p7 C");
+	lt_put_log(dir, 0, log);
+	expect(stream_clean_txn_new(&txn, &err), STREAM_OK, err);
+	stream_clean_txn_watch(txn, stop, &asked);
+	expect(stream_clean_txn_learn(txn, dir->fd, bases, 1, CAP, &err),
+	    STREAM_EINTR, err);
+	assert_int_equal(asked, 1);
+	stream_clean_txn_free(txn);
 }
 
 static void
@@ -1079,8 +1139,10 @@ main(void)
 	    in_dir(markers_go_in_three_passes),
 	    in_dir(what_kafka_compacted_stays),
 	    in_dir(each_record_meets_its_fate),
+	    in_dir(without_horizons_tombstones_stay),
 	    in_dir(several_segments_become_one),
 	    in_dir(a_transaction_is_known_in_the_next_segment),
+	    in_dir(learning_can_be_stopped),
 	    in_dir(an_open_transaction_bounds_what_is_stable),
 	    in_dir(what_does_not_fit_is_given_back),
 	    in_dir(threads_make_the_same),

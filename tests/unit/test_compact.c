@@ -1,11 +1,14 @@
 /* Compaction of a partition: what stays and goes, in one round or in many, and
  * what the store is told. */
+#include <errno.h>
+
 #include "fixture.h"
 #include "log_text.h"
 #include "base/fail.h"
 #include "file/dir.h"
 #include "log/compact.h"
 #include "log/keymap.h"
+#include "log/structure.h"
 #include "log/view.h"
 
 enum { DAY_MS = 86400000 };
@@ -168,9 +171,15 @@ run(struct store *store, const struct how *how, bool writes,
 {
 	struct stream_compact_options options;
 	struct stream_compact_source source = make_source(store, how, &options);
+	struct stream_partition *partition = NULL;
 	struct stream_compact *compact;
 	int status;
 
+	if (writes)
+		expect(stream_partition_open_structure(
+			   source.dirfd, &source.config, &partition, err),
+		    STREAM_OK, *err);
+	source.partition = partition;
 	expect(stream_compact_new(STREAM_COMPACT_CLEAN, &compact, err),
 	    STREAM_OK, *err);
 	status = writes ? stream_log_compact_run(&source, compact, err)
@@ -178,6 +187,7 @@ run(struct store *store, const struct how *how, bool writes,
 	if (status == STREAM_OK)
 		*sum = *stream_compact_sum(compact);
 	stream_compact_free(compact);
+	stream_partition_close(partition);
 	return status;
 }
 
@@ -231,7 +241,7 @@ expect_tidy(const struct store *store, const char *name)
 	     n = stream_dir_next(&names, n)) {
 		struct stream_name parsed;
 
-		if (!stream_name_parse(n, &parsed) ||
+		if (stream_name_parse(n, &parsed) &&
 		    parsed.state != STREAM_NAME_PLAIN)
 			fail_msg("%s: %s is left", name, n);
 	}
@@ -562,6 +572,70 @@ without_the_word_of_gaps_nothing_is_replaced(void **state)
 	expect_tidy(&store, "gaps");
 }
 
+/* ---- what newer records are on the disk ---- */
+
+static struct {
+	ino_t inodes[64];
+	size_t count;
+	ino_t fails; /* a sync of this one */
+} syncs;
+
+/* No test loses power. */
+int
+fdatasync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || st.st_ino == syncs.fails) {
+		errno = EIO;
+		return -1;
+	}
+	if (syncs.count < COUNT(syncs.inodes))
+		syncs.inodes[syncs.count++] = st.st_ino;
+	return 0;
+}
+
+static ino_t
+inode_of(const struct store *store, int64_t base)
+{
+	char name[STREAM_NAME_SIZE];
+	struct stat st;
+
+	stream_name_put_plain(base, STREAM_NAME_LOG, name);
+	assert_int_equal(fstatat(store->dir->fd, name, &st, 0), 0);
+	return st.st_ino;
+}
+
+/* A broker closed them, perhaps without a sync. */
+static void
+what_supersedes_is_durable_before_anything_goes(void **state)
+{
+	static const struct segment segments[] = {
+	    {0, "0 a=1|1 b=1"}, {2, "2 a=2"}, {3, "3 b=2"}, {4, ""}, {0, NULL}};
+	struct store store = begin(state, segments);
+	struct how how = {.segment_bytes = 100, .min_ratio = 0.1};
+	struct stream_compacted sum;
+	struct stream_error err = {.text = ""};
+	size_t found = 0;
+	ino_t inodes[2];
+
+	store.clean_point = 2;
+	inodes[0] = inode_of(&store, 2);
+	inodes[1] = inode_of(&store, 3);
+	syncs.fails = inodes[1];
+	expect(run(&store, &how, true, &sum, &err), STREAM_EIO, err);
+	assert_string_equal(
+	    all_logs(&store), "0: 0 a=1|1 b=1; 2: 2 a=2; 3: 3 b=2; 4: ");
+	expect_tidy(&store, "sync");
+	syncs.fails = 0;
+	syncs.count = 0;
+	compact(&store, &how, &sum);
+	for (size_t i = 0; i < syncs.count; i++)
+		found += syncs.inodes[i] == inodes[0] ||
+			 syncs.inodes[i] == inodes[1];
+	assert_int_equal(found, 2);
+}
+
 /* Damage in what would be cleaned: said with file and byte, nothing changed. */
 static void
 damage_stops_it_before_anything_changes(void **state)
@@ -800,6 +874,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		without_the_word_of_gaps_nothing_is_replaced, temp_dir_set_up,
 		temp_dir_tear_down),
+	    cmocka_unit_test_setup_teardown(
+		what_supersedes_is_durable_before_anything_goes,
+		temp_dir_set_up, temp_dir_tear_down),
 	    cmocka_unit_test_setup_teardown(
 		damage_stops_it_before_anything_changes, temp_dir_set_up,
 		temp_dir_tear_down),

@@ -482,8 +482,8 @@ make_segment(struct temp_dir *dir, int64_t first_ms)
 			       .value_size = 50},
 			   &err),
 		    STREAM_OK, err);
-	expect(stream_partition_roll_used(partition, &rolled, &err), STREAM_OK,
-	    err);
+	expect(stream_partition_roll_used(partition, -1, &rolled, &err),
+	    STREAM_OK, err);
 	assert_true(rolled);
 	stream_partition_close(partition);
 }

@@ -19,7 +19,7 @@ put_segments(const struct temp_dir *dir)
 		fx_append(partition, 5, 2, 20, 'a');
 		if (i < 4)
 			expect(stream_partition_roll_used(
-				   partition, &rolled, &err),
+				   partition, -1, &rolled, &err),
 			    STREAM_OK, err);
 	}
 	fx_sync(partition);

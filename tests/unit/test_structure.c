@@ -71,8 +71,14 @@ what_it_was_opened_with_must_stay(void **state)
 
 	/* Someone else's lock is on the file that takes its name. */
 	fx_remove(dir, STREAM_STATE_NAME);
-	expect(stream_partition_roll_used(holder, &rolled, &err), STREAM_EBUSY,
-	    err);
+	expect(stream_partition_roll_used(holder, -1, &rolled, &err),
+	    STREAM_EBUSY, err);
+	expect(
+	    stream_partition_check_structure(holder, &err), STREAM_EBUSY, err);
+	/* Moved away it keeps a name, and is not what others lock. */
+	fx_put(dir, STREAM_STATE_NAME, "", 0);
+	expect(
+	    stream_partition_check_structure(holder, &err), STREAM_EBUSY, err);
 	stream_partition_close(holder);
 }
 
@@ -398,23 +404,27 @@ only_a_used_segment_is_rolled(void **state)
 	struct stream_error err = {.text = ""};
 	bool rolled = true;
 
-	expect(stream_partition_roll_used(partition, &rolled, &err), STREAM_OK,
-	    err);
+	expect(stream_partition_roll_used(partition, -1, &rolled, &err),
+	    STREAM_OK, err);
 	assert_false(rolled);
 	fx_append(other, 4, 2, 30, 'a');
-	expect(stream_partition_roll_used(partition, &rolled, &err), STREAM_OK,
-	    err);
+	expect(stream_partition_roll_used(partition, -1, &rolled, &err),
+	    STREAM_OK, err);
 	assert_true(rolled);
 	assert_int_equal(stream_partition_active_base(partition), 8);
 	assert_int_equal(fx_size(dir, "00000000000000000008.log"), 0);
 	assert_int_equal(fx_size(dir, TIMEINDEX_0), 12);
-	expect(stream_partition_roll_used(partition, &rolled, &err), STREAM_OK,
-	    err);
+	expect(stream_partition_roll_used(partition, -1, &rolled, &err),
+	    STREAM_OK, err);
 	assert_false(rolled);
 	fx_append(other, 1, 2, 30, 'a');
 	fx_sync(other);
-	expect(
-	    stream_partition_roll_used(other, &rolled, &err), STREAM_OK, err);
+	/* Who looked at the one before has nothing to roll here. */
+	expect(stream_partition_roll_used(other, 0, &rolled, &err), STREAM_OK,
+	    err);
+	assert_false(rolled);
+	expect(stream_partition_roll_used(other, 8, &rolled, &err), STREAM_OK,
+	    err);
 	assert_true(rolled);
 	fx_expect_dense(dir, 10);
 	stream_partition_close(other);

@@ -65,6 +65,29 @@ put_sources(const struct temp_dir *dir, int batches)
 
 static const int64_t bases[] = {0, 10, 20};
 
+/* With the log that is there, as its maker would. */
+static int
+commit(const struct temp_dir *dir, const int64_t *sources, size_t count,
+    struct stream_error *err)
+{
+	int made = openat(dir->fd, LOG_0 ".cleaned", O_RDONLY);
+	int status = stream_swap_commit(dir->fd, sources, count, made, err);
+
+	if (made >= 0)
+		close(made);
+	return status;
+}
+
+static void
+discard(const struct temp_dir *dir)
+{
+	int made = openat(dir->fd, LOG_0 ".cleaned", O_RDONLY);
+
+	stream_swap_discard(dir->fd, 0, made);
+	if (made >= 0)
+		close(made);
+}
+
 static const struct {
 	const char *what;
 	size_t count; /* of sources */
@@ -126,8 +149,7 @@ the_result_is_there_and_nothing_else(void **state)
 
 		put_sources(dir, rows[i].batches);
 		fx_get(dir, LOG_0 ".cleaned", &want);
-		expect(stream_swap_commit(dir->fd, bases, rows[i].count, &err),
-		    STREAM_OK, err);
+		expect(commit(dir, bases, rows[i].count, &err), STREAM_OK, err);
 		names_list(dir, list);
 		assert_string_equal(list, lists[i]);
 		fx_get(dir, LOG_0, &got);
@@ -147,10 +169,10 @@ without_a_result_nothing_changes(void **state)
 	char before[4000], after[4000];
 
 	put_sources(dir, 5);
-	stream_swap_discard(dir->fd, 0);
+	discard(dir);
 	names_list(dir, before);
 	assert_null(strstr(before, "cleaned"));
-	expect(stream_swap_commit(dir->fd, bases, 3, &err), STREAM_EUSAGE, err);
+	expect(commit(dir, bases, 3, &err), STREAM_EBUSY, err);
 	names_list(dir, after);
 	assert_string_equal(before, after);
 }
@@ -165,7 +187,7 @@ half_a_swap_is_not_discarded(void **state)
 	put_sources(dir, 5);
 	before = sum_of(dir);
 	renameat(dir->fd, LOG_0 ".cleaned", dir->fd, LOG_0 ".swap");
-	stream_swap_discard(dir->fd, 0);
+	discard(dir);
 	assert_int_equal(sum_of(dir), before);
 }
 
@@ -302,8 +324,7 @@ record(const struct temp_dir *dir, size_t row, struct names_trace *trace,
 
 	contents->old = sum_of(dir);
 	names_record = trace;
-	expect(stream_swap_commit(copy->fd, bases, rows[row].count, &err),
-	    STREAM_OK, err);
+	expect(commit(copy, bases, rows[row].count, &err), STREAM_OK, err);
 	names_record = NULL;
 	contents->new = sum_of(copy);
 	assert_int_not_equal(contents->old, contents->new);
@@ -380,7 +401,7 @@ fails_at_each_change(int error)
 		names_fail_at = at;
 		names_fail_times = 1;
 		names_fail_error = error;
-		status = stream_swap_commit(dir->fd, bases, 3, &err);
+		status = commit(dir, bases, 3, &err);
 		if (names_fail_at >= 0) {
 			names_fail_at = -1;
 			assert_int_equal(status, STREAM_OK);
@@ -420,11 +441,59 @@ what_cannot_be_committed_is_undone(void **state)
 	names_fail_at = 2;
 	names_fail_times = 1;
 	names_fail_error = ENOSPC;
-	expect(stream_swap_commit(dir->fd, bases, 3, &err), STREAM_EIO, err);
+	expect(commit(dir, bases, 3, &err), STREAM_EIO, err);
 	assert_int_equal(err.sys, ENOSPC);
 	names_list(dir, list);
 	assert_null(strstr(list, ".cleaned"));
 	assert_null(strstr(list, ".swap"));
+}
+
+/* After the state file was replaced another run may have taken the directory:
+ * it removes what was cleaned, and may clean anew. */
+static void
+what_another_run_takes_is_missed(void **state)
+{
+	static const char *const files[] = {
+	    "00000000000000000000.index.cleaned",
+	    "00000000000000000000.timeindex.cleaned"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		struct temp_dir *dir = fx_dir();
+		struct stream_error err = {.text = ""};
+		char before[4000], after[4000];
+
+		put_sources(dir, 5);
+		discard(dir);
+		names_list(dir, before);
+		put_log(dir, 0, 5, 'n', ".cleaned");
+		fx_remove(dir, files[i]);
+		expect(commit(dir, bases, 3, &err), STREAM_EBUSY, err);
+		names_list(dir, after);
+		assert_string_equal(before, after);
+		fx_drop(dir);
+	}
+}
+
+static void
+what_another_run_made_is_left_alone(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_error err = {.text = ""};
+	char before[4000], after[4000];
+	int made;
+
+	put_sources(dir, 5);
+	made = openat(dir->fd, LOG_0 ".cleaned", O_RDONLY);
+	fx_remove(dir, LOG_0 ".cleaned");
+	put_log(dir, 0, 5, 'x', ".cleaned");
+	names_list(dir, before);
+	expect(stream_swap_commit(dir->fd, bases, 3, made, &err), STREAM_EBUSY,
+	    err);
+	stream_swap_discard(dir->fd, 0, made);
+	names_list(dir, after);
+	assert_string_equal(before, after);
+	close(made);
 }
 
 /* ---- beside writers and readers ------------------------------------------ */
@@ -453,7 +522,7 @@ write_and_roll(struct stream_partition *partition)
 	compactor.next = stream_partition_next_offset(partition);
 	if (status == STREAM_OK)
 		status = stream_partition_roll_used(
-		    partition, &rolled, &compactor.err);
+		    partition, -1, &rolled, &compactor.err);
 	return status;
 }
 
@@ -496,10 +565,11 @@ compact(int64_t active)
 	    O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	for (size_t i = 0; i < count && status == STREAM_OK; i++)
 		status = add_log(sources[i], fd);
-	close(fd);
+	put_index_files(compactor.dir, 0, ".cleaned", 'i');
 	if (status == STREAM_OK)
 		status = stream_swap_commit(
-		    compactor.dir->fd, sources, count, &compactor.err);
+		    compactor.dir->fd, sources, count, fd, &compactor.err);
+	close(fd);
 	return status;
 }
 
@@ -596,6 +666,8 @@ main(void)
 	    TEST(the_first_name_is_never_free),
 	    TEST(failures_are_settled_by_the_next_run),
 	    TEST(what_cannot_be_committed_is_undone),
+	    TEST(what_another_run_takes_is_missed),
+	    TEST(what_another_run_made_is_left_alone),
 	    TEST(readers_beside_it_miss_nothing),
 	};
 
