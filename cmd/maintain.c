@@ -60,7 +60,7 @@ const struct cli_command maintain_command = {
     .options = options,
     .groups = groups,
     .text = "For a crontab: strm maintain -q --all.  The same as strm roll "
-	    "where a segment's time\nhas come, strm retain and strm compact.\n",
+	    "where its time has\ncome, strm retain and strm compact.\n",
     .run = run_maintain,
 };
 
