@@ -124,12 +124,24 @@ read_in_place(const struct cli_context *context, int argc, char *argv[])
 	    strerrordesc_np(errno));
 }
 
+/* words are the program's and its own commands. */
+static enum cli_exit
+help_of_program(struct cli_context *context, int count, char *words[])
+{
+	char **argv = calloc((size_t)count + 2, sizeof(*argv));
+
+	if (argv == NULL)
+		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
+	memcpy(argv, words, (size_t)count * sizeof(*argv));
+	argv[count] = (char[]){"--help"};
+	return run_program(context, argv);
+}
+
 static enum cli_exit
 run_help(struct cli_context *context, int argc, char *argv[])
 {
 	const struct cli_command *command = &strm;
 	int at = cli_parse(context, &help_command, NULL, argc, argv);
-	char *program[] = {argv[at], (char[]){"--help"}, NULL};
 
 	for (; at < argc; at++) {
 		const struct cli_command *sub =
@@ -137,7 +149,7 @@ run_help(struct cli_context *context, int argc, char *argv[])
 					      : NULL;
 
 		if (command == &strm && (sub == NULL || sub->is_program))
-			return run_program(context, program);
+			return help_of_program(context, argc - at, argv + at);
 		if (sub == NULL && command->commands != NULL)
 			return cli_unknown(command, argv[at]);
 		if (sub == NULL)
