@@ -1,5 +1,5 @@
 /*
- * clean_piece.c - judge records by the map
+ * clean_piece.c - read batches and judge their records by the map
  *
  * Batches are judged in the order that Kafka's cleaner has: those of an aborted
  * transaction, and a marker whose horizon has passed, go unread; of all others
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/fail.h"
+#include "file/io.h"
 #include "log/keymap.h"
 
 /* Bytes of a piece: many times what handing it over costs, little enough for
@@ -35,7 +36,6 @@ stream_clean_piece_release(struct stream_clean_piece *piece)
 void
 stream_clean_piece_clear(struct stream_clean_piece *piece)
 {
-	piece->before.size = 0;
 	piece->after.size = 0;
 	piece->count = 0;
 	piece->stats = (struct stream_clean_stats){0};
@@ -44,7 +44,7 @@ stream_clean_piece_clear(struct stream_clean_piece *piece)
 bool
 stream_clean_piece_is_full(const struct stream_clean_piece *piece)
 {
-	return piece->before.size >= PIECE_BYTES ||
+	return piece->size >= PIECE_BYTES ||
 	       piece->count >= PIECE_BATCHES;
 }
 
@@ -65,25 +65,74 @@ reserve(struct stream_clean_piece *piece, struct stream_error *err)
 }
 
 int
-stream_clean_piece_add(struct stream_clean_piece *piece,
-    const struct stream_batch *batch, const uint8_t *bytes,
-    const struct stream_clean_txn_fate *fate, bool must_stay,
-    struct stream_error *err)
+stream_clean_piece_add(struct stream_clean_piece *piece, int fd,
+    const struct stream_batch *batch, const struct stream_clean_txn_fate *fate,
+    bool must_stay, struct stream_error *err)
 {
-	size_t at = piece->before.size;
 	int status = reserve(piece, err);
 
-	if (status == STREAM_OK)
-		status = stream_buf_add(
-		    &piece->before, bytes, batch->info.size, err);
 	if (status != STREAM_OK)
 		return status;
+	if (piece->count == 0) {
+		piece->fd = fd;
+		piece->from = batch->info.position;
+		piece->size = 0;
+	}
+	piece->size += batch->info.size;
 	piece->items[piece->count++] = (struct stream_clean_item){
 	    .batch = *batch,
 	    .fate = *fate,
 	    .must_stay = must_stay,
-	    .at = at,
 	};
+	return STREAM_OK;
+}
+
+/* ---- bytes -------------------------------------------------------------- */
+
+static int
+read_bytes(struct stream_clean_piece *piece, struct stream_error *err)
+{
+	size_t got;
+	int status;
+
+	piece->before.size = 0;
+	status = stream_buf_reserve(&piece->before, piece->size, err);
+	if (status == STREAM_OK)
+		status = stream_io_read_at(piece->fd, piece->before.data,
+		    piece->size, piece->from, &got, err);
+	if (status == STREAM_OK)
+		piece->before.size = got;
+	return status;
+}
+
+/* The batch is there, whole, good, and the one whose header was seen. */
+static int
+check(const struct stream_clean_piece *piece,
+    const struct stream_clean_item *item, struct stream_error *err)
+{
+	const struct stream_batch *seen = &item->batch;
+	uint64_t end = seen->info.position - piece->from + seen->info.size;
+	struct stream_batch batch;
+	int status;
+
+	if (end > piece->before.size)
+		return stream_fail(err, STREAM_ETORN,
+		    piece->from + piece->before.size,
+		    "the file ends within a batch, %zu bytes or more are "
+		    "missing",
+		    (size_t)end - piece->before.size);
+	status = stream_batch_check(stream_clean_piece_before(piece, item),
+	    seen->info.size, &batch, err);
+	if (status != STREAM_OK) {
+		if (err != NULL && err->pos != STREAM_POS_NONE)
+			err->pos += seen->info.position;
+		return status;
+	}
+	if (batch.crc != seen->crc ||
+	    batch.info.base_offset != seen->info.base_offset ||
+	    batch.info.last_offset != seen->info.last_offset)
+		return stream_fail(err, STREAM_ECORRUPT, seen->info.position,
+		    "the batch changed while it was read");
 	return STREAM_OK;
 }
 
@@ -181,7 +230,7 @@ judge_batch(struct judging *judging, struct stream_batch_filter *filter,
 {
 	const struct stream_clean_item *item = judging->item;
 	const struct stream_batch *batch = &item->batch;
-	const uint8_t *bytes = judging->piece->before.data + item->at;
+	const uint8_t *bytes = stream_clean_piece_before(judging->piece, item);
 	bool control = stream_batch_is_control(&batch->info);
 	struct stream_batch_filter_rules rules = {
 	    .choose = control ? NULL : choose,
@@ -214,6 +263,11 @@ judge_item(struct judging *judging, struct stream_batch_filter *filter,
 	int status;
 
 	judging->item = item;
+	piece->in_records = false;
+	status = check(piece, item, err);
+	if (status != STREAM_OK)
+		return status;
+	piece->in_records = true;
 	status = judge_batch(judging, filter, &result, err);
 	if (status != STREAM_OK)
 		return status;
@@ -234,12 +288,13 @@ stream_clean_piece_judge(struct stream_clean_piece *piece,
 {
 	struct judging judging = {.piece = piece, .rules = rules};
 
-	piece->status = STREAM_OK;
-	for (size_t i = 0; i < piece->count; i++) {
+	piece->in_records = false;
+	piece->failed = 0;
+	piece->status = read_bytes(piece, &piece->err);
+	for (size_t i = 0; i < piece->count && piece->status == STREAM_OK;
+	     i++) {
 		piece->failed = i;
 		piece->status =
 		    judge_item(&judging, filter, &piece->items[i], &piece->err);
-		if (piece->status != STREAM_OK)
-			return;
 	}
 }
