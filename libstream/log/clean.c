@@ -156,9 +156,8 @@ take_back(struct clean *clean, struct stream_error *err)
 	    &clean->pieces[stream_ring_wait(clean->ring)];
 	int status = piece->status;
 
-	if (status != STREAM_OK) {
+	if (status != STREAM_OK)
 		status = fail_in_piece(clean, piece, err);
-	}
 	for (size_t i = 0; i < piece->count && status == STREAM_OK; i++)
 		status = put_item(clean, piece, &piece->items[i], err);
 	stream_clean_stats_add(&clean->stats, &piece->stats);
@@ -196,7 +195,8 @@ hand_over(struct clean *clean, struct stream_error *err)
 						: STREAM_OK;
 }
 
-/* What transactions make of a batch.  Of a marker more than the header counts. */
+/* What transactions make of a batch.  Of a marker more than the header counts.
+ */
 static int
 find_fate(struct clean *clean, const struct stream_batch *batch,
     struct stream_clean_txn_fate *fate, struct stream_error *err)

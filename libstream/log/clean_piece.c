@@ -44,8 +44,7 @@ stream_clean_piece_clear(struct stream_clean_piece *piece)
 bool
 stream_clean_piece_is_full(const struct stream_clean_piece *piece)
 {
-	return piece->size >= PIECE_BYTES ||
-	       piece->count >= PIECE_BATCHES;
+	return piece->size >= PIECE_BYTES || piece->count >= PIECE_BATCHES;
 }
 
 static int
@@ -154,25 +153,19 @@ is_past_horizon(const struct judging *judging)
 }
 
 static inline bool
-is_superseded(
-    const struct stream_keymap *map, int64_t offset, struct stream_key key)
-{
-	if (stream_keymap_has_index(map, offset))
-		return !stream_keymap_is_newest(map, offset);
-	return offset < stream_keymap_find(map, key);
-}
-
-static inline bool
 judge(struct judging *judging, const struct stream_record *record,
-    struct stream_key key)
+    const struct stream_key *key)
 {
+	const struct stream_keymap *map = judging->rules->map;
+
 	if (record->offset >= judging->rules->mapped_end)
 		return true;
 	if (record->key.data == NULL) {
 		judging->piece->stats.no_key++;
 		return false;
 	}
-	if (is_superseded(judging->rules->map, record->offset, key)) {
+	if (key ? record->offset < stream_keymap_find(map, *key)
+		: !stream_keymap_is_newest(map, record->offset)) {
 		judging->piece->stats.superseded++;
 		return false;
 	}
@@ -186,25 +179,36 @@ judge(struct judging *judging, const struct stream_record *record,
 /* Each look into the map by key is a cache miss: all are begun before the first
  * is waited for. */
 static void
+hash(const struct stream_keymap *map, const struct stream_record *records,
+    size_t count, struct stream_key *keys)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (records[i].key.data == NULL)
+			continue;
+		keys[i] = stream_keymap_hash(map, records[i].key);
+		stream_keymap_prefetch(map, keys[i]);
+	}
+}
+
+static void
 choose(void *context, const struct stream_record *records, size_t count,
     bool *keep)
 {
 	struct judging *judging = context;
 	const struct stream_keymap *map = judging->rules->map;
 	struct stream_key keys[STREAM_BATCH_FILTER_MOST];
+	/* Offsets rise, and the index has no hole. */
+	bool by_offset =
+	    stream_keymap_has_index(map, records[0].offset) &&
+	    stream_keymap_has_index(map, records[count - 1].offset);
 
-	for (size_t i = 0; i < count; i++) {
-		keys[i] = (struct stream_key){0};
-		if (records[i].key.data == NULL ||
-		    stream_keymap_has_index(map, records[i].offset))
-			continue;
-		keys[i] = stream_keymap_hash(map, records[i].key);
-		stream_keymap_prefetch(map, keys[i]);
-	}
+	if (!by_offset)
+		hash(map, records, count, keys);
 	for (size_t i = 0; i < count; i++) {
 		bool tombstone = records[i].value.data == NULL;
 
-		keep[i] = judge(judging, &records[i], keys[i]);
+		keep[i] =
+		    judge(judging, &records[i], by_offset ? NULL : &keys[i]);
 		judging->piece->stats.in.tombstones += tombstone;
 		judging->piece->stats.out.tombstones += tombstone && keep[i];
 	}

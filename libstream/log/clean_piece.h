@@ -1,5 +1,6 @@
 /*
- * clean_piece.h - batches that are read and judged together, perhaps on a thread
+ * clean_piece.h - batches that are read and judged together, perhaps on a
+ * thread
  *
  * Layer log/.  SPEC section 3.5.  What depends on the order of the log, such as
  * transactions, is decided when a batch is added, by its header; what becomes
@@ -27,9 +28,9 @@ struct stream_clean_item {
 };
 
 struct stream_clean_piece {
-	int fd;           /* of the log (borrowed) in which the batches are */
-	uint64_t from;    /* of the first; the others follow */
-	uint64_t size;    /* of all */
+	int fd;        /* of the log (borrowed) in which the batches are */
+	uint64_t from; /* of the first; the others follow */
+	uint64_t size; /* of all */
 	struct stream_buf before;
 	struct stream_buf after;
 	struct stream_clean_item *items; /* owned */

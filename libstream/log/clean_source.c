@@ -84,9 +84,9 @@ stream_clean_source_read(struct stream_clean_source *source,
 
 	stream_scan_move(&source->one, source->scan.fd, position);
 	status = stream_scan_next(&source->one, &same, bytes, err);
-	return status == STREAM_OK ? status
-				   : stream_clean_source_fail_at(
-					 source, position, status, err);
+	return status == STREAM_OK
+		   ? status
+		   : stream_clean_source_fail_at(source, position, status, err);
 }
 
 int

@@ -19,7 +19,7 @@ struct looking {
 	int dirfd;
 	size_t cap;
 	struct stream_compact_look *look;
-	int64_t known; /* producers are known as of this offset */
+	int64_t known;         /* producers are known as of this offset */
 	bool has_transactions; /* or markers of some */
 };
 
@@ -95,8 +95,8 @@ feed_producers(struct looking *l, struct stream_clean_source *source,
 		status = stream_clean_source_read(source, batch, &bytes, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_producers_add(
-	    l->look->producers, info, bytes, &abort, err);
+	status =
+	    stream_producers_add(l->look->producers, info, bytes, &abort, err);
 	return status == STREAM_OK
 		   ? status
 		   : stream_clean_source_fail(source, batch, status, err);

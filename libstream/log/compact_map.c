@@ -204,11 +204,11 @@ start_ring(struct mapping *m, struct stream_error *err)
 	    .context_free = free_reader,
 	    .run = find,
 	};
-	unsigned workers = m->span->workers < WORKERS_MOST ? m->span->workers
-							   : WORKERS_MOST;
+	unsigned workers =
+	    m->span->workers < WORKERS_MOST ? m->span->workers : WORKERS_MOST;
 
-	return stream_ring_new(workers > 0 ? workers + 2 : 1, workers, 2, &work,
-	    m, &m->ring, err);
+	return stream_ring_new(
+	    workers > 0 ? workers + 2 : 1, workers, 2, &work, m, &m->ring, err);
 }
 
 int

@@ -3,9 +3,8 @@
  *
  * Layer log/.  compact_look.c learns what there is, compact_plan.c decides,
  * compact_map.c makes the first pass, compact_keys.c reads for it;
- * compact_round.c goes through
- * rounds and groups, compact.c puts it together, compact_tell.c says in words
- * what comes out, compact_why.c asks for one key.
+ * compact_round.c goes through rounds and groups, compact.c puts it together,
+ * compact_tell.c says in words what comes out, compact_why.c asks for one key.
  */
 #ifndef STREAM_LOG_COMPACT_PRIVATE_H
 #define STREAM_LOG_COMPACT_PRIVATE_H
