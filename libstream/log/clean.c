@@ -1,9 +1,9 @@
 /*
  * clean.c - the batches of the sources, in order, to the new segment
  *
- * This thread reads and checks the sources, follows the transactions and
- * writes.  Pieces of them are judged by threads meanwhile, and come back in
- * order.
+ * This thread goes from header to header of the sources, follows the
+ * transactions and writes.  Pieces of them are read, checked and judged by
+ * threads meanwhile, and come back in order.
  */
 #include "log/clean.h"
 
@@ -37,6 +37,7 @@ struct clean {
 	uint64_t untold; /* bytes read since go_on */
 	bool differs;    /* the result is not what the sources are */
 	bool too_large;  /* ended by that */
+	bool failed;     /* what was judged, or putting it */
 };
 
 /* ---- batches that were judged ------------------------------------------- */
@@ -131,6 +132,21 @@ put_item(struct clean *clean, const struct stream_clean_piece *piece,
 	return status;
 }
 
+static int
+fail_in_piece(const struct clean *clean, const struct stream_clean_piece *piece,
+    struct stream_error *err)
+{
+	const struct stream_batch *batch = &piece->items[piece->failed].batch;
+
+	if (err != NULL)
+		*err = piece->err;
+	return piece->in_records
+		   ? stream_clean_source_fail(
+			 &clean->source, batch, piece->status, err)
+		   : stream_clean_source_fail_at(&clean->source,
+			 batch->info.position, piece->status, err);
+}
+
 /* Write the oldest piece.  What was judged before a failure does not matter:
  * nothing stays of the whole. */
 static int
@@ -140,17 +156,14 @@ take_back(struct clean *clean, struct stream_error *err)
 	    &clean->pieces[stream_ring_wait(clean->ring)];
 	int status = piece->status;
 
-	if (status != STREAM_OK) {
-		if (err != NULL)
-			*err = piece->err;
-		status = stream_clean_source_fail(&clean->source,
-		    &piece->items[piece->failed].batch, status, err);
-	}
+	if (status != STREAM_OK)
+		status = fail_in_piece(clean, piece, err);
 	for (size_t i = 0; i < piece->count && status == STREAM_OK; i++)
 		status = put_item(clean, piece, &piece->items[i], err);
 	stream_clean_stats_add(&clean->stats, &piece->stats);
 	stream_clean_piece_clear(piece);
 	stream_ring_pop(clean->ring);
+	clean->failed |= status != STREAM_OK;
 	return status;
 }
 
@@ -182,21 +195,40 @@ hand_over(struct clean *clean, struct stream_error *err)
 						: STREAM_OK;
 }
 
+/* What transactions make of a batch.  Of a marker more than the header counts.
+ */
+static int
+find_fate(struct clean *clean, const struct stream_batch *batch,
+    struct stream_clean_txn_fate *fate, struct stream_error *err)
+{
+	const uint8_t *bytes = NULL;
+	int status = STREAM_OK;
+
+	if (stream_batch_is_control(&batch->info))
+		status = stream_clean_source_read(
+		    &clean->source, batch, &bytes, err);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_clean_txn_show(
+	    clean->rules->txn, &batch->info, bytes, fate, err);
+	return status == STREAM_OK ? status
+				   : stream_clean_source_fail(
+					 &clean->source, batch, status, err);
+}
+
 static int
 take_batch(struct clean *clean, const struct stream_batch *batch,
-    const uint8_t *bytes, struct stream_error *err)
+    struct stream_error *err)
 {
 	struct stream_clean_piece *piece = open_piece(clean);
 	struct stream_clean_txn_fate fate;
-	int status = stream_clean_txn_show(
-	    clean->rules->txn, &batch->info, bytes, &fate, err);
+	int status = find_fate(clean, batch, &fate, err);
 
 	if (status != STREAM_OK)
-		return stream_clean_source_fail(
-		    &clean->source, batch, status, err);
+		return status;
 	count_batch(&clean->stats.in, &batch->info);
-	status = stream_clean_piece_add(piece, batch, bytes, &fate,
-	    must_stay(clean->rules, &batch->info), err);
+	status = stream_clean_piece_add(piece, clean->source.scan.fd, batch,
+	    &fate, must_stay(clean->rules, &batch->info), err);
 	if (status == STREAM_OK && stream_clean_piece_is_full(piece))
 		status = hand_over(clean, err);
 	return status;
@@ -213,6 +245,16 @@ finish_pieces(struct clean *clean, struct stream_error *err)
 	while (status == STREAM_OK && stream_ring_count(clean->ring) > 0)
 		status = take_back(clean, err);
 	return status;
+}
+
+/* Nobody works on a piece any more: the source can be closed. */
+static void
+drop_pieces(struct clean *clean)
+{
+	while (stream_ring_count(clean->ring) > 0) {
+		stream_ring_wait(clean->ring);
+		stream_ring_pop(clean->ring);
+	}
 }
 
 /* ---- segments ----------------------------------------------------------- */
@@ -233,7 +275,7 @@ tell(struct clean *clean, uint64_t least, struct stream_error *err)
 }
 
 static int
-take_batches(struct clean *clean, struct stream_error *err)
+take_headers(struct clean *clean, struct stream_error *err)
 {
 	struct stream_batch batch;
 	const uint8_t *bytes;
@@ -242,15 +284,33 @@ take_batches(struct clean *clean, struct stream_error *err)
 	while ((status = stream_clean_source_next(
 		    &clean->source, &batch, &bytes, err)) == STREAM_OK) {
 		clean->untold += batch.info.size;
-		status = take_batch(clean, &batch, bytes, err);
+		status = take_batch(clean, &batch, err);
 		if (status == STREAM_OK)
 			status = tell(clean, TELL_BYTES, err);
 		if (status != STREAM_OK)
 			break;
 	}
-	if (status == STREAM_END && !clean->too_large)
-		status = finish_pieces(clean, err);
-	return status == STREAM_END ? STREAM_OK : status;
+	return status;
+}
+
+/* What is wrong in a piece is nearer the start than what a header met. */
+static int
+take_batches(struct clean *clean, struct stream_error *err)
+{
+	struct stream_error why = {.text = ""};
+	int status = take_headers(clean, &why);
+
+	if (!clean->failed && status != STREAM_EINTR) {
+		int before = finish_pieces(clean, err);
+
+		if (before != STREAM_OK)
+			return before == STREAM_END ? STREAM_OK : before;
+	}
+	if (status == STREAM_END)
+		return STREAM_OK;
+	if (err != NULL)
+		*err = why;
+	return status;
 }
 
 /* Finish the new segment.  The caller is asked before whether to go on, since
@@ -279,7 +339,7 @@ take_segments(struct clean *clean, struct stream_error *err)
 
 		status = stream_clean_source_open(&clean->source, clean->dirfd,
 		    base[0], last ? clean->rules->next_base : base[1],
-		    STREAM_SCAN_WHOLE, clean->rules->cap, err);
+		    STREAM_SCAN_HEADERS, clean->rules->cap, err);
 		if (status != STREAM_OK)
 			return status;
 		if (clean->at == 0 && clean->rules->always)
@@ -288,36 +348,10 @@ take_segments(struct clean *clean, struct stream_error *err)
 			status = take_batches(clean, err);
 		if (status == STREAM_OK && last && !clean->too_large)
 			status = finish(clean, err);
+		drop_pieces(clean);
 		stream_clean_source_close(&clean->source);
 	}
 	return status;
-}
-
-static void
-add_amount(struct stream_clean_amount *to, const struct stream_clean_amount *of)
-{
-	to->bytes += of->bytes;
-	to->batches += of->batches;
-	to->records += of->records;
-	to->tombstones += of->tombstones;
-	to->markers += of->markers;
-}
-
-void
-stream_clean_stats_add(
-    struct stream_clean_stats *to, const struct stream_clean_stats *of)
-{
-	add_amount(&to->in, &of->in);
-	add_amount(&to->out, &of->out);
-	to->aborted += of->aborted;
-	to->no_key += of->no_key;
-	to->superseded += of->superseded;
-	to->expired += of->expired;
-	to->copied += of->copied;
-	to->remade += of->remade;
-	to->emptied += of->emptied;
-	to->gone += of->gone;
-	to->horizons += of->horizons;
 }
 
 /* ---- threads ------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /*
- * clean_piece.c - judge records by the map
+ * clean_piece.c - read batches and judge their records by the map
  *
  * Batches are judged in the order that Kafka's cleaner has: those of an aborted
  * transaction, and a marker whose horizon has passed, go unread; of all others
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/fail.h"
+#include "file/io.h"
 #include "log/keymap.h"
 
 /* Bytes of a piece: many times what handing it over costs, little enough for
@@ -35,7 +36,6 @@ stream_clean_piece_release(struct stream_clean_piece *piece)
 void
 stream_clean_piece_clear(struct stream_clean_piece *piece)
 {
-	piece->before.size = 0;
 	piece->after.size = 0;
 	piece->count = 0;
 	piece->stats = (struct stream_clean_stats){0};
@@ -44,8 +44,7 @@ stream_clean_piece_clear(struct stream_clean_piece *piece)
 bool
 stream_clean_piece_is_full(const struct stream_clean_piece *piece)
 {
-	return piece->before.size >= PIECE_BYTES ||
-	       piece->count >= PIECE_BATCHES;
+	return piece->size >= PIECE_BYTES || piece->count >= PIECE_BATCHES;
 }
 
 static int
@@ -65,25 +64,74 @@ reserve(struct stream_clean_piece *piece, struct stream_error *err)
 }
 
 int
-stream_clean_piece_add(struct stream_clean_piece *piece,
-    const struct stream_batch *batch, const uint8_t *bytes,
-    const struct stream_clean_txn_fate *fate, bool must_stay,
-    struct stream_error *err)
+stream_clean_piece_add(struct stream_clean_piece *piece, int fd,
+    const struct stream_batch *batch, const struct stream_clean_txn_fate *fate,
+    bool must_stay, struct stream_error *err)
 {
-	size_t at = piece->before.size;
 	int status = reserve(piece, err);
 
-	if (status == STREAM_OK)
-		status = stream_buf_add(
-		    &piece->before, bytes, batch->info.size, err);
 	if (status != STREAM_OK)
 		return status;
+	if (piece->count == 0) {
+		piece->fd = fd;
+		piece->from = batch->info.position;
+		piece->size = 0;
+	}
+	piece->size += batch->info.size;
 	piece->items[piece->count++] = (struct stream_clean_item){
 	    .batch = *batch,
 	    .fate = *fate,
 	    .must_stay = must_stay,
-	    .at = at,
 	};
+	return STREAM_OK;
+}
+
+/* ---- bytes -------------------------------------------------------------- */
+
+static int
+read_bytes(struct stream_clean_piece *piece, struct stream_error *err)
+{
+	size_t got;
+	int status;
+
+	piece->before.size = 0;
+	status = stream_buf_reserve(&piece->before, piece->size, err);
+	if (status == STREAM_OK)
+		status = stream_io_read_at(piece->fd, piece->before.data,
+		    piece->size, piece->from, &got, err);
+	if (status == STREAM_OK)
+		piece->before.size = got;
+	return status;
+}
+
+/* The batch is there, whole, good, and the one whose header was seen. */
+static int
+check(const struct stream_clean_piece *piece,
+    const struct stream_clean_item *item, struct stream_error *err)
+{
+	const struct stream_batch *seen = &item->batch;
+	uint64_t end = seen->info.position - piece->from + seen->info.size;
+	struct stream_batch batch;
+	int status;
+
+	if (end > piece->before.size)
+		return stream_fail(err, STREAM_ETORN,
+		    piece->from + piece->before.size,
+		    "the file ends within a batch, %zu bytes or more are "
+		    "missing",
+		    (size_t)end - piece->before.size);
+	status = stream_batch_check(stream_clean_piece_before(piece, item),
+	    seen->info.size, &batch, err);
+	if (status != STREAM_OK) {
+		if (err != NULL && err->pos != STREAM_POS_NONE)
+			err->pos += seen->info.position;
+		return status;
+	}
+	if (batch.crc != seen->crc ||
+	    batch.info.base_offset != seen->info.base_offset ||
+	    batch.info.last_offset != seen->info.last_offset)
+		return stream_fail(err, STREAM_ECORRUPT, seen->info.position,
+		    "the batch changed while it was read");
 	return STREAM_OK;
 }
 
@@ -105,25 +153,19 @@ is_past_horizon(const struct judging *judging)
 }
 
 static inline bool
-is_superseded(
-    const struct stream_keymap *map, int64_t offset, struct stream_key key)
-{
-	if (stream_keymap_has_index(map, offset))
-		return !stream_keymap_is_newest(map, offset);
-	return offset < stream_keymap_find(map, key);
-}
-
-static inline bool
 judge(struct judging *judging, const struct stream_record *record,
-    struct stream_key key)
+    const struct stream_key *key)
 {
+	const struct stream_keymap *map = judging->rules->map;
+
 	if (record->offset >= judging->rules->mapped_end)
 		return true;
 	if (record->key.data == NULL) {
 		judging->piece->stats.no_key++;
 		return false;
 	}
-	if (is_superseded(judging->rules->map, record->offset, key)) {
+	if (key ? record->offset < stream_keymap_find(map, *key)
+		: !stream_keymap_is_newest(map, record->offset)) {
 		judging->piece->stats.superseded++;
 		return false;
 	}
@@ -137,25 +179,36 @@ judge(struct judging *judging, const struct stream_record *record,
 /* Each look into the map by key is a cache miss: all are begun before the first
  * is waited for. */
 static void
+hash(const struct stream_keymap *map, const struct stream_record *records,
+    size_t count, struct stream_key *keys)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (records[i].key.data == NULL)
+			continue;
+		keys[i] = stream_keymap_hash(map, records[i].key);
+		stream_keymap_prefetch(map, keys[i]);
+	}
+}
+
+static void
 choose(void *context, const struct stream_record *records, size_t count,
     bool *keep)
 {
 	struct judging *judging = context;
 	const struct stream_keymap *map = judging->rules->map;
 	struct stream_key keys[STREAM_BATCH_FILTER_MOST];
+	/* Offsets rise, and the index has no hole. */
+	bool by_offset =
+	    stream_keymap_has_index(map, records[0].offset) &&
+	    stream_keymap_has_index(map, records[count - 1].offset);
 
-	for (size_t i = 0; i < count; i++) {
-		keys[i] = (struct stream_key){0};
-		if (records[i].key.data == NULL ||
-		    stream_keymap_has_index(map, records[i].offset))
-			continue;
-		keys[i] = stream_keymap_hash(map, records[i].key);
-		stream_keymap_prefetch(map, keys[i]);
-	}
+	if (!by_offset)
+		hash(map, records, count, keys);
 	for (size_t i = 0; i < count; i++) {
 		bool tombstone = records[i].value.data == NULL;
 
-		keep[i] = judge(judging, &records[i], keys[i]);
+		keep[i] =
+		    judge(judging, &records[i], by_offset ? NULL : &keys[i]);
 		judging->piece->stats.in.tombstones += tombstone;
 		judging->piece->stats.out.tombstones += tombstone && keep[i];
 	}
@@ -183,7 +236,7 @@ judge_batch(struct judging *judging, struct stream_batch_filter *filter,
 {
 	const struct stream_clean_item *item = judging->item;
 	const struct stream_batch *batch = &item->batch;
-	const uint8_t *bytes = judging->piece->before.data + item->at;
+	const uint8_t *bytes = stream_clean_piece_before(judging->piece, item);
 	bool control = stream_batch_is_control(&batch->info);
 	struct stream_batch_filter_rules rules = {
 	    .choose = control ? NULL : choose,
@@ -216,6 +269,11 @@ judge_item(struct judging *judging, struct stream_batch_filter *filter,
 	int status;
 
 	judging->item = item;
+	piece->in_records = false;
+	status = check(piece, item, err);
+	if (status != STREAM_OK)
+		return status;
+	piece->in_records = true;
 	status = judge_batch(judging, filter, &result, err);
 	if (status != STREAM_OK)
 		return status;
@@ -236,12 +294,13 @@ stream_clean_piece_judge(struct stream_clean_piece *piece,
 {
 	struct judging judging = {.piece = piece, .rules = rules};
 
-	piece->status = STREAM_OK;
-	for (size_t i = 0; i < piece->count; i++) {
+	piece->in_records = false;
+	piece->failed = 0;
+	piece->status = read_bytes(piece, &piece->err);
+	for (size_t i = 0; i < piece->count && piece->status == STREAM_OK;
+	     i++) {
 		piece->failed = i;
 		piece->status =
 		    judge_item(&judging, filter, &piece->items[i], &piece->err);
-		if (piece->status != STREAM_OK)
-			return;
 	}
 }

@@ -1,9 +1,11 @@
 /*
- * clean_piece.h - batches that are judged together, perhaps on a thread
+ * clean_piece.h - batches that are read and judged together, perhaps on a
+ * thread
  *
  * Layer log/.  SPEC section 3.5.  What depends on the order of the log, such as
- * transactions, is decided when a batch is added; what becomes of its records
- * depends on the map alone, so several pieces can be judged at once.
+ * transactions, is decided when a batch is added, by its header; what becomes
+ * of its records depends on the map alone, so several pieces can be judged at
+ * once.
  */
 #ifndef STREAM_LOG_CLEAN_PIECE_H
 #define STREAM_LOG_CLEAN_PIECE_H
@@ -17,7 +19,6 @@ struct stream_clean_item {
 	struct stream_batch batch;
 	struct stream_clean_txn_fate fate;
 	bool must_stay; /* its place, if need be empty */
-	size_t at;      /* of its bytes, in before */
 	/* After: */
 	enum stream_batch_filtered what;
 	struct stream_batch made; /* header of what it became */
@@ -27,6 +28,9 @@ struct stream_clean_item {
 };
 
 struct stream_clean_piece {
+	int fd;        /* of the log (borrowed) in which the batches are */
+	uint64_t from; /* of the first; the others follow */
+	uint64_t size; /* of all */
 	struct stream_buf before;
 	struct stream_buf after;
 	struct stream_clean_item *items; /* owned */
@@ -35,6 +39,7 @@ struct stream_clean_piece {
 	struct stream_clean_stats stats; /* records that went, tombstones */
 	int status;                      /* of the judgement */
 	size_t failed;                   /* item of that failure */
+	bool in_records;                 /* it is in what the batch holds */
 	struct stream_error err;
 };
 
@@ -47,16 +52,23 @@ void stream_clean_piece_clear(struct stream_clean_piece *piece);
 /* Are there enough batches to be worth the while? */
 bool stream_clean_piece_is_full(const struct stream_clean_piece *piece);
 
-/* Add a batch (borrowed and copied).  STREAM_ENOMEM. */
-int stream_clean_piece_add(struct stream_clean_piece *piece,
-    const struct stream_batch *batch, const uint8_t *bytes,
-    const struct stream_clean_txn_fate *fate, bool must_stay,
-    struct stream_error *err);
+/* Add the next batch of the open log fd (borrowed until cleared), known by its
+ * header.  STREAM_ENOMEM. */
+int stream_clean_piece_add(struct stream_clean_piece *piece, int fd,
+    const struct stream_batch *batch, const struct stream_clean_txn_fate *fate,
+    bool must_stay, struct stream_error *err);
 
-/* Judge all, and set status; filter (borrowed) is one that no other thread
- * uses. */
+/* Read, check and judge all, and set status; filter (borrowed) is one that no
+ * other thread uses. */
 void stream_clean_piece_judge(struct stream_clean_piece *piece,
     const struct stream_clean_rules *rules, struct stream_batch_filter *filter);
+
+static inline const uint8_t *
+stream_clean_piece_before(const struct stream_clean_piece *piece,
+    const struct stream_clean_item *item)
+{
+	return piece->before.data + (item->batch.info.position - piece->from);
+}
 
 /* The bytes of what an item became. */
 static inline const uint8_t *
@@ -64,7 +76,7 @@ stream_clean_piece_bytes(const struct stream_clean_piece *piece,
     const struct stream_clean_item *item)
 {
 	return item->what == STREAM_BATCH_SAME
-		   ? piece->before.data + item->at
+		   ? stream_clean_piece_before(piece, item)
 		   : piece->after.data + item->made_at;
 }
 

@@ -21,6 +21,7 @@ stream_clean_source_open(struct stream_clean_source *source, int dirfd,
 	if (status != STREAM_OK)
 		return status;
 	stream_scan_init(&source->scan, fd, 0, depth, cap, block);
+	stream_scan_init(&source->one, fd, 0, STREAM_SCAN_WHOLE, cap, 0);
 	source->next_offset = base_offset;
 	source->bound = stream_segment_bound(base_offset, next_base);
 	return STREAM_OK;
@@ -31,6 +32,7 @@ stream_clean_source_close(struct stream_clean_source *source)
 {
 	close(source->scan.fd);
 	stream_scan_release(&source->scan);
+	stream_scan_release(&source->one);
 }
 
 static int
@@ -64,10 +66,34 @@ stream_clean_source_next(struct stream_clean_source *source,
 	if (status == STREAM_OK)
 		status = check_offsets(source, batch, err);
 	if (status != STREAM_OK)
-		return stream_fail_in(
-		    err, status, "%s: byte %" PRIu64, source->name, position);
+		return stream_clean_source_fail_at(
+		    source, position, status, err);
 	source->next_offset = batch->info.last_offset + 1;
 	return STREAM_OK;
+}
+
+int
+stream_clean_source_read(struct stream_clean_source *source,
+    const struct stream_batch *batch, const uint8_t **bytes,
+    struct stream_error *err)
+{
+	uint64_t position = batch->info.position;
+	struct stream_batch same;
+	int status;
+
+	stream_scan_move(&source->one, source->scan.fd, position);
+	status = stream_scan_next(&source->one, &same, bytes, err);
+	return status == STREAM_OK
+		   ? status
+		   : stream_clean_source_fail_at(source, position, status, err);
+}
+
+int
+stream_clean_source_fail_at(const struct stream_clean_source *source,
+    uint64_t position, int status, struct stream_error *err)
+{
+	return stream_fail_in(
+	    err, status, "%s: byte %" PRIu64, source->name, position);
 }
 
 int

@@ -12,6 +12,7 @@
 
 struct stream_clean_source {
 	struct stream_scan scan; /* its fd is owned */
+	struct stream_scan one;  /* batches that are read whole */
 	int64_t next_offset;     /* what comes next has at least this */
 	int64_t bound;           /* and less than this */
 	char name[STREAM_NAME_SIZE];
@@ -33,6 +34,16 @@ void stream_clean_source_close(struct stream_clean_source *source);
 int stream_clean_source_next(struct stream_clean_source *source,
     struct stream_batch *batch, const uint8_t **bytes,
     struct stream_error *err);
+
+/* Read a batch whole of which only the header was; its bytes are lent until the
+ * next call.  Fails as stream_clean_source_next. */
+int stream_clean_source_read(struct stream_clean_source *source,
+    const struct stream_batch *batch, const uint8_t **bytes,
+    struct stream_error *err);
+
+/* Put the file's name and the byte in front of a failure to read a batch. */
+int stream_clean_source_fail_at(const struct stream_clean_source *source,
+    uint64_t position, int status, struct stream_error *err);
 
 /* Put the file's name, and the batch's place, in front of a failure that its
  * records caused. */

@@ -71,9 +71,7 @@ struct lesson {
 	const int64_t *segments;
 	size_t count;
 	size_t cap;
-	enum stream_scan_depth depth;
-	int64_t end;           /* of the log, as far as it is good */
-	bool has_transactions; /* found by headers: look again */
+	int64_t end; /* of the log, as far as it is good */
 };
 
 static int
@@ -114,14 +112,9 @@ learn_batch(struct lesson *lesson, const struct stream_batch_info *info,
 	if (is_stopped(lesson->txn, info))
 		return stream_fail(
 		    err, STREAM_EINTR, STREAM_POS_NONE, "interrupted");
-	if (lesson->depth == STREAM_SCAN_HEADERS) {
-		lesson->has_transactions =
-		    stream_batch_is_transactional(info) ||
-		    stream_batch_is_control(info);
-		return STREAM_OK;
-	}
 	status = stream_producers_add(
 	    lesson->txn->producers, info, bytes, &abort, err);
+
 	if (status == STREAM_OK && abort.happened)
 		status = add_abort(lesson->txn, &abort.entry, err);
 	return status;
@@ -146,14 +139,12 @@ learn_segment(struct lesson *lesson, size_t i, struct stream_error *err)
 	const uint8_t *bytes;
 	int status = stream_clean_source_open(&source, lesson->dirfd,
 	    lesson->segments[i], active ? -1 : lesson->segments[i + 1],
-	    lesson->depth, lesson->cap, err);
+	    STREAM_SCAN_WHOLE, lesson->cap, err);
 
 	if (status != STREAM_OK)
 		return status;
-	while (!lesson->has_transactions) {
-		status = stream_clean_source_next(&source, &batch, &bytes, err);
-		if (status != STREAM_OK)
-			break;
+	while ((status = stream_clean_source_next(
+		    &source, &batch, &bytes, err)) == STREAM_OK) {
 		status = learn_batch(lesson, &batch.info, bytes, err);
 		if (status != STREAM_OK)
 			status = stream_clean_source_fail(
@@ -167,17 +158,11 @@ learn_segment(struct lesson *lesson, size_t i, struct stream_error *err)
 }
 
 static int
-learn_all(struct lesson *lesson, enum stream_scan_depth depth,
-    struct stream_error *err)
+learn_all(struct lesson *lesson, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
-	lesson->depth = depth;
-	lesson->has_transactions = false;
-	lesson->end = 0;
-	for (size_t i = 0; i < lesson->count && status == STREAM_OK &&
-			   !lesson->has_transactions;
-	     i++) {
+	for (size_t i = 0; i < lesson->count && status == STREAM_OK; i++) {
 		if (lesson->end < lesson->segments[i])
 			lesson->end = lesson->segments[i];
 		status = learn_segment(lesson, i, err);
@@ -214,9 +199,7 @@ stream_clean_txn_learn(struct stream_clean_txn *txn, int dirfd,
 
 	txn->count = 0;
 	if (status == STREAM_OK)
-		status = learn_all(&lesson, STREAM_SCAN_HEADERS, err);
-	if (status == STREAM_OK && lesson.has_transactions)
-		status = learn_all(&lesson, STREAM_SCAN_WHOLE, err);
+		status = learn_all(&lesson, err);
 	if (status != STREAM_OK)
 		return status;
 	if (txn->count > 0)
@@ -224,6 +207,13 @@ stream_clean_txn_learn(struct stream_clean_txn *txn, int dirfd,
 	open = stream_producers_first_open(txn->producers);
 	txn->stable = open >= 0 ? open : lesson.end;
 	return STREAM_OK;
+}
+
+void
+stream_clean_txn_learn_none(struct stream_clean_txn *txn, int64_t end)
+{
+	txn->count = 0;
+	txn->stable = end;
 }
 
 int64_t

@@ -33,9 +33,9 @@ void stream_clean_txn_watch(struct stream_clean_txn *txn,
 /*
  * Forget all and learn from the logs of the partition dirfd: segments
  * (borrowed) are the base offsets of all count of them, rising, the active one
- * last.  By headers alone as long as there is no transaction; as soon as there
- * is one, all again with every checksum.  In the active segment what is no good
- * batch is the end.
+ * last.  Every batch is read and checked; in the active segment what is no good
+ * batch is the end.  Without transactions there is nothing to learn:
+ * stream_clean_txn_learn_none.
  *
  * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_ETORN  a closed segment is damaged;
  *                                               err names file and byte
@@ -44,6 +44,9 @@ void stream_clean_txn_watch(struct stream_clean_txn *txn,
 int stream_clean_txn_learn(struct stream_clean_txn *txn, int dirfd,
     const int64_t *segments, size_t count, size_t cap,
     struct stream_error *err);
+
+/* Forget all; there is no transaction in the log, which ends at end. */
+void stream_clean_txn_learn_none(struct stream_clean_txn *txn, int64_t end);
 
 /* The last stable offset of what was learnt: below it each transaction has
  * ended.  Without transactions the end of the log. */

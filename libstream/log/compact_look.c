@@ -7,8 +7,9 @@
 
 #include "base/fail.h"
 #include "file/name.h"
-#include "file/scan.h"
 #include "file/snapshot.h"
+#include "log/clean_source.h"
+#include "log/view.h"
 
 /* producer.id.expiration.ms, a broker's setting, by its default. */
 static const int64_t PRODUCER_EXPIRES_MS = INT64_C(86400000);
@@ -19,9 +20,8 @@ struct looking {
 	size_t cap;
 	struct stream_compact_look *look;
 	const struct stream_compact_options *options;
-	int64_t known; /* producers are known as of this offset */
-	struct stream_scan scan;
-	struct stream_scan whole; /* for markers, whose record counts */
+	int64_t known;         /* producers are known as of this offset */
+	bool has_transactions; /* or markers of some */
 };
 
 /* ---- the segments ------------------------------------------------------- */
@@ -96,65 +96,92 @@ size_of(const struct looking *l, size_t i, enum stream_name_kind kind)
 
 /* The record of a marker says what it ends, so all of it is read then. */
 static int
-feed_producers(struct looking *l, const struct stream_batch_info *info,
-    struct stream_error *err)
+feed_producers(struct looking *l, struct stream_clean_source *source,
+    const struct stream_batch *batch, struct stream_error *err)
 {
+	const struct stream_batch_info *info = &batch->info;
 	struct stream_producers_abort abort;
 	const uint8_t *bytes = NULL;
-	struct stream_batch batch;
 	int status = STREAM_OK;
 
 	if (info->producer_id < 0 || info->last_offset < l->known)
 		return STREAM_OK;
-	if (stream_batch_is_control(info)) {
-		stream_scan_move(&l->whole, l->scan.fd, info->position);
-		status = stream_scan_next(&l->whole, &batch, &bytes, err);
-	}
-	if (status == STREAM_OK)
-		status = stream_producers_add(
-		    l->look->producers, info, bytes, &abort, err);
-	return status;
+	if (stream_batch_is_control(info))
+		status = stream_clean_source_read(source, batch, &bytes, err);
+	if (status != STREAM_OK)
+		return status;
+	status =
+	    stream_producers_add(l->look->producers, info, bytes, &abort, err);
+	return status == STREAM_OK
+		   ? status
+		   : stream_clean_source_fail(source, batch, status, err);
 }
 
 static int
-take_batch(struct looking *l, struct stream_compact_facts *facts,
-    const struct stream_batch_info *info, struct stream_error *err)
+take_batch(struct looking *l, struct stream_clean_source *source,
+    struct stream_compact_facts *facts, const struct stream_batch *batch,
+    struct stream_error *err)
 {
+	const struct stream_batch_info *info = &batch->info;
+
 	if (info->position == 0)
 		facts->first_ms = info->max_timestamp_ms;
 	if (info->max_timestamp_ms > facts->largest_ms)
 		facts->largest_ms = info->max_timestamp_ms;
-	if (!stream_batch_is_control(info))
+	if (stream_batch_is_control(info))
+		l->has_transactions = true;
+	else
 		facts->records += (uint64_t)info->record_count;
+	l->has_transactions |= stream_batch_is_transactional(info);
+	facts->bytes = info->position + info->size;
 	facts->end_offset = info->last_offset + 1;
-	return feed_producers(l, info, err);
+	return feed_producers(l, source, batch, err);
 }
 
 static int
-walk(struct looking *l, int fd, bool active, struct stream_compact_facts *facts,
-    struct stream_error *err)
+walk(struct looking *l, struct stream_clean_source *source, bool active,
+    struct stream_compact_facts *facts, struct stream_error *err)
 {
 	struct stream_error why = {.text = ""};
 	struct stream_batch batch;
 	const uint8_t *bytes;
 	int status;
 
-	stream_scan_move(&l->scan, fd, 0);
-	l->scan.limit = facts->bytes;
-	while ((status = stream_scan_next(&l->scan, &batch, &bytes, &why)) ==
-	       STREAM_OK) {
-		status = take_batch(l, facts, &batch.info, &why);
+	while ((status = stream_clean_source_next(
+		    source, &batch, &bytes, &why)) == STREAM_OK) {
+		status = take_batch(l, source, facts, &batch, &why);
 		if (status != STREAM_OK)
 			break;
 	}
 	/* Behind the active segment's last batch anything may stand. */
 	if (status == STREAM_END ||
-	    (active && status != STREAM_EIO && status != STREAM_ENOMEM)) {
-		facts->bytes = l->scan.next;
+	    (active && status != STREAM_EIO && status != STREAM_ENOMEM))
 		return STREAM_OK;
-	}
 	if (err != NULL)
 		*err = why;
+	return status;
+}
+
+/* What is appended to the active segment from now on does not count. */
+static int
+look_inside(struct looking *l, struct stream_clean_source *source, bool active,
+    struct stream_compact_facts *facts, struct stream_error *err)
+{
+	struct stat st;
+	int status;
+
+	if (fstat(source->scan.fd, &st) != 0)
+		return stream_fail_in(err,
+		    stream_fail_sys(err, "cannot look at it"), "%s",
+		    source->name);
+	source->scan.limit = (uint64_t)st.st_size;
+	facts->end_offset = facts->base_offset;
+	facts->first_ms = STREAM_NO_TIMESTAMP;
+	facts->largest_ms = STREAM_NO_TIMESTAMP;
+	status = walk(l, source, active, facts, err);
+	if (facts->largest_ms < 0)
+		facts->largest_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
+				    st.st_mtim.tv_nsec / 1000000;
 	return status;
 }
 
@@ -162,33 +189,19 @@ static int
 look_at(struct looking *l, size_t i, struct stream_error *err)
 {
 	struct stream_compact_facts *facts = &l->look->segments[i];
-	char name[STREAM_NAME_SIZE];
-	struct stat st;
-	int fd;
-	int status;
+	bool active = i + 1 == l->look->count;
+	struct stream_clean_source source;
+	int status = stream_clean_source_open(&source, l->dirfd,
+	    facts->base_offset, active ? -1 : facts[1].base_offset,
+	    STREAM_SCAN_HEADERS, l->cap, err);
 
-	stream_name_put_plain(facts->base_offset, STREAM_NAME_LOG, name);
-	status = stream_view_open(&l->look->view, i, l->dirfd, &fd, err);
 	if (status != STREAM_OK)
 		return status;
-	if (fstat(fd, &st) != 0) {
-		status = stream_fail_sys(err, "cannot look at it");
-	} else {
-		facts->bytes = (uint64_t)st.st_size;
-		facts->end_offset = facts->base_offset;
-		facts->first_ms = STREAM_NO_TIMESTAMP;
-		facts->largest_ms = STREAM_NO_TIMESTAMP;
-		status = walk(l, fd, i + 1 == l->look->count, facts, err);
-	}
-	close(fd);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", name);
-	if (facts->largest_ms < 0)
-		facts->largest_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
-				    st.st_mtim.tv_nsec / 1000000;
+	status = look_inside(l, &source, active, facts, err);
+	stream_clean_source_close(&source);
 	facts->index_bytes = size_of(l, i, STREAM_NAME_INDEX);
 	facts->timeindex_bytes = size_of(l, i, STREAM_NAME_TIMEINDEX);
-	return STREAM_OK;
+	return status;
 }
 
 static int
@@ -196,15 +209,30 @@ look_at_all(struct looking *l, struct stream_error *err)
 {
 	int status = STREAM_OK;
 
-	stream_scan_init(&l->scan, -1, 0, STREAM_SCAN_HEADERS, l->cap,
-	    STREAM_SCAN_SMALL_BLOCK);
-	stream_scan_init(&l->whole, -1, 0, STREAM_SCAN_WHOLE, l->cap,
-	    STREAM_SCAN_SMALL_BLOCK);
 	for (size_t i = 0; i < l->look->count && status == STREAM_OK; i++)
 		status = look_at(l, i, err);
-	stream_scan_release(&l->scan);
-	stream_scan_release(&l->whole);
 	return status;
+}
+
+/* ---- transactions ------------------------------------------------------- */
+
+/* What headers say is enough as long as there is none. */
+static int
+learn(struct looking *l, struct stream_error *err)
+{
+	struct stream_compact_look *look = l->look;
+	int status = stream_clean_txn_new(&look->txn, err);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_clean_txn_watch(
+	    look->txn, l->options->go_on, l->options->context);
+	if (l->has_transactions)
+		return stream_clean_txn_learn(
+		    look->txn, l->dirfd, look->bases, look->count, l->cap, err);
+	stream_clean_txn_learn_none(
+	    look->txn, look->segments[look->count - 1].end_offset);
+	return STREAM_OK;
 }
 
 /* ---- producers ---------------------------------------------------------- */
@@ -263,16 +291,10 @@ load(struct looking *l, struct stream_error *err)
 	int status = list(l->dirfd, look, err);
 
 	if (status == STREAM_OK)
-		status = stream_clean_txn_new(&look->txn, err);
-	if (status == STREAM_OK)
-		stream_clean_txn_watch(
-		    look->txn, l->options->go_on, l->options->context);
-	if (status == STREAM_OK)
-		status = stream_clean_txn_learn(
-		    look->txn, l->dirfd, look->bases, look->count, l->cap, err);
-	if (status == STREAM_OK)
 		status = start_producers(l, err);
-	return status == STREAM_OK ? look_at_all(l, err) : status;
+	if (status == STREAM_OK)
+		status = look_at_all(l, err);
+	return status == STREAM_OK ? learn(l, err) : status;
 }
 
 int

@@ -19,6 +19,7 @@ struct stream_compact_span {
 	int64_t to; /* the base of the segment after them */
 	size_t cap; /* largest batch, also when decompressed */
 	const struct stream_clean_txn *txn;
+	unsigned workers; /* threads that read; 0: none but the caller's */
 	/* Told about every megabyte how many more bytes were read; false ends
 	 * it with STREAM_EINTR.  May be NULL. */
 	bool (*go_on)(void *context, uint64_t bytes);

@@ -2,8 +2,9 @@
  * compact_private.h - what the files of compaction share
  *
  * Layer log/.  compact_look.c learns what there is, compact_plan.c decides,
- * compact_map.c makes the first pass; compact_round.c goes through
- * rounds and groups, compact_result.c counts them, compact.c puts it together,
+ * compact_map.c makes the first pass, compact_keys.c reads for it;
+ * compact_round.c goes through rounds and groups, compact_result.c counts them,
+ * compact.c puts it together,
  * compact_tell.c says in words what comes out, compact_why.c asks for one key.
  */
 #ifndef STREAM_LOG_COMPACT_PRIVATE_H

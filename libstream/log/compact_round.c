@@ -91,6 +91,7 @@ fill_map(struct round *r, struct stream_error *err)
 	    .to = to > r->dirty ? to : r->dirty,
 	    .cap = c->cap,
 	    .txn = c->look.txn,
+	    .workers = c->source->options->workers,
 	    .go_on = c->source->options->go_on,
 	    .go_on_context = c->source->options->context,
 	};

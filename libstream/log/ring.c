@@ -151,12 +151,11 @@ work(void *argument)
 	return NULL;
 }
 
-/* May the owner work on a slot itself?  The mutex is held. */
+/* May the owner work on slots itself? */
 static bool
-may_help(const struct stream_ring *ring, unsigned slot)
+may_help(const struct stream_ring *ring)
 {
-	return ring->states[slot] == SLOT_WAITING &&
-	       (!ring->work->one_at_a_time || ring->started == 0);
+	return !ring->work->one_at_a_time || ring->started == 0;
 }
 
 /* A thread that does not start is one less, and no failure. */
@@ -196,7 +195,7 @@ stream_ring_wait(struct stream_ring *ring)
 
 	pthread_mutex_lock(&ring->mutex);
 	while (ring->states[first] != SLOT_DONE)
-		if (!may_help(ring, first) || !run_one(ring, ring->context))
+		if (!may_help(ring) || !run_one(ring, ring->context))
 			pthread_cond_wait(&ring->done, &ring->mutex);
 	pthread_mutex_unlock(&ring->mutex);
 	return first;

@@ -3,8 +3,8 @@
  *
  * Layer log/.  A ring of slots: the owner fills the next free one, threads
  * work on the filled ones, the owner takes them back oldest first.  The owner
- * lends a hand when it would have to wait for work that nobody has begun,
- * unless the work must be done by one at a time.
+ * lends a hand when it would have to wait and there is work that nobody has
+ * begun, unless the work must be done by one at a time.
  * Threads are started when they are first of use and block all signals.
  * What a slot holds is the owner's business; it is the worker's from put to
  * wait, and nobody's else.
