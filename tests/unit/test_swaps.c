@@ -164,6 +164,9 @@ swap(struct storm *storm, const struct stream_view *view, size_t i, size_t n)
 		rename_all(
 		    storm, view->segments[k].base_offset, "", ".deleted");
 	rename_all(storm, made.base, ".swap", "");
+	/* A compaction syncs the directory by now.  Without a pause a listing
+	 * may never find it at rest. */
+	usleep(1000);
 	for (size_t k = i; k < i + n; k++)
 		remove_all(storm, view->segments[k].base_offset, ".deleted");
 }
