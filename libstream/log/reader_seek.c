@@ -423,6 +423,33 @@ refuse_offset(const struct stream_reader *reader, int64_t offset, int64_t end,
 	    (long long)end - 1);
 }
 
+/*
+ * As find_end, and not below least if the log reaches that far.  The segment
+ * that was the newest can have been closed since it was listed, and compacted
+ * since: then it ends before the log ended.
+ */
+static int
+find_end_from(struct stream_reader *reader, int64_t least, int64_t *end,
+    bool *damaged, struct stream_error *why, struct stream_error *err)
+{
+	int64_t newest;
+	int status;
+
+	do {
+		status = find_end(reader, end, damaged, why, err);
+		if (status != STREAM_OK || *end >= least || *damaged ||
+		    reader->only != NULL || reader->view.count == 0)
+			return status;
+		newest = reader->base;
+		status = stream_reader_list_again(reader, err);
+	} while (status == STREAM_OK &&
+		 (reader->view.segments[reader->view.count - 1].base_offset !=
+			 newest ||
+		     stream_view_is_replaced(
+			 &reader->view, newest, reader->dirfd, reader->fd)));
+	return status;
+}
+
 /* An offset that the log holds, or its end; one who follows may name a later
  * one as the end of the range. */
 static int
@@ -438,7 +465,7 @@ check_offset(struct stream_reader *reader, bool is_end, int64_t *offset,
 	if (is_end && (reader->options.flags & STREAM_READER_FOLLOW) != 0 &&
 	    *offset >= start)
 		return STREAM_OK;
-	status = find_end(reader, &end, &damaged, &why, err);
+	status = find_end_from(reader, *offset, &end, &damaged, &why, err);
 	if (status != STREAM_OK || (*offset >= start && *offset <= end))
 		return status;
 	/* Where the end of the log is damaged it may have held this. */

@@ -13,10 +13,10 @@
 #include "file/name.h"
 #include "file/scan.h"
 
-/* A compaction renames a handful of files; a directory that still changes
- * after this many listings, the later ones a millisecond apart, is being worked
- * on by something else. */
-enum { LISTINGS = 100, LISTINGS_AT_ONCE = 10 };
+/* A compaction of many small segments renames all the time, where a sync costs
+ * nothing without a pause: one moment at rest is enough.  The later listings
+ * are a millisecond apart, so this is as long as a lock is waited for, 10 s. */
+enum { LISTINGS = 10000, LISTINGS_AT_ONCE = 10 };
 
 void
 stream_view_release(struct stream_view *view)

@@ -164,9 +164,6 @@ swap(struct storm *storm, const struct stream_view *view, size_t i, size_t n)
 		rename_all(
 		    storm, view->segments[k].base_offset, "", ".deleted");
 	rename_all(storm, made.base, ".swap", "");
-	/* A compaction syncs the directory by now.  Without a pause a listing
-	 * may never find it at rest. */
-	usleep(10000);
 	for (size_t k = i; k < i + n; k++)
 		remove_all(storm, view->segments[k].base_offset, ".deleted");
 }
@@ -232,7 +229,7 @@ swaps_wanted(void)
 {
 	const char *text = getenv("STRM_SWAPS");
 
-	return text != NULL ? atoi(text) : 24;
+	return text != NULL ? atoi(text) : 120;
 }
 
 static void
