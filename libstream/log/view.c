@@ -15,8 +15,9 @@
 
 /* A compaction of many small segments renames all the time, where a sync costs
  * nothing without a pause: one moment at rest is enough.  The later listings
- * are a millisecond apart, so this is as long as a lock is waited for, 10 s. */
-enum { LISTINGS = 10000, LISTINGS_AT_ONCE = 10 };
+ * are a fifth of a millisecond apart, so this is as long as a lock is waited
+ * for, 10 s. */
+enum { LISTINGS = 50000, LISTINGS_AT_ONCE = 10, PAUSE_NS = 200000 };
 
 void
 stream_view_release(struct stream_view *view)
@@ -201,7 +202,7 @@ is_same_time(struct timespec a, struct timespec b)
 static void
 pause_after(int listings)
 {
-	struct timespec pause = {.tv_nsec = 1000000};
+	struct timespec pause = {.tv_nsec = PAUSE_NS};
 
 	if (listings >= LISTINGS_AT_ONCE)
 		nanosleep(&pause, NULL);
