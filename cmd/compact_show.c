@@ -119,15 +119,6 @@ add_count(struct columns *columns, bool is_known, uint64_t count)
 		columns_add(columns, "-");
 }
 
-/* Markers can grow by their horizon, and a batch in its codec. */
-static uint64_t
-freed(const struct stream_compact_counts *counts)
-{
-	return counts->bytes_in > counts->bytes_out
-		   ? counts->bytes_in - counts->bytes_out
-		   : 0;
-}
-
 /* The segment that it becomes a part of: the first of its group. */
 static void
 add_target(struct columns *columns, const struct stream_compact *compact,
@@ -159,7 +150,7 @@ add_row(struct columns *columns, const char *name,
 	add_count(columns, judged, counts->records_in);
 	columns_add(columns, "%llu", (unsigned long long)segment->bytes);
 	add_count(columns, judged, counts->records_in - counts->records_out);
-	add_count(columns, judged, freed(counts));
+	add_count(columns, judged, upkeep_freed(counts));
 	add_target(columns, compact, segment);
 	columns_add(columns, "%s", segment->why);
 }
@@ -288,7 +279,7 @@ print_gone(struct upkeep *upkeep, const struct stream_compact_counts *counts)
 	    upkeep->opts->dry_run ? "would go" : "went");
 	print_reasons(upkeep, counts);
 	cli_out_format(&upkeep->out, ", %llu of %llu bytes",
-	    (unsigned long long)freed(counts),
+	    (unsigned long long)upkeep_freed(counts),
 	    (unsigned long long)counts->bytes_in);
 }
 

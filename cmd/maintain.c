@@ -190,8 +190,7 @@ compact(struct run *run, struct done *done)
 	run->sum.compacted++;
 	run->sum.records_in += sum->counts.records_in;
 	run->sum.records_out += sum->counts.records_out;
-	run->sum.compacted_bytes +=
-	    sum->counts.bytes_in - sum->counts.bytes_out;
+	run->sum.compacted_bytes += upkeep_freed(&sum->counts);
 }
 
 static void

@@ -405,3 +405,11 @@ upkeep_retain_options(
 	    .context = upkeep,
 	};
 }
+
+uint64_t
+upkeep_freed(const struct stream_compact_counts *counts)
+{
+	return counts->bytes_in > counts->bytes_out
+		   ? counts->bytes_in - counts->bytes_out
+		   : 0;
+}

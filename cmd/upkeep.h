@@ -8,6 +8,7 @@
 #ifndef UPKEEP_H
 #define UPKEEP_H
 
+#include <stream/compact.h>
 #include <stream/retain.h>
 
 #include "columns.h"
@@ -96,5 +97,9 @@ void upkeep_complain_clock(
  * for before the work begins. */
 struct stream_retain_options upkeep_retain_options(
     struct upkeep *upkeep, const struct topic_write_opts *write);
+
+/* Bytes that a compaction took from logs.  Never below 0: tombstones and
+ * markers can grow by their horizon, and a batch in its codec. */
+uint64_t upkeep_freed(const struct stream_compact_counts *counts);
 
 #endif

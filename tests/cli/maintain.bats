@@ -167,6 +167,19 @@ old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than s
     [[ ${lines[2]} == '{"type":"summary","dry_run":false,"partitions":2,"errors":0,"locked":0,"rolled_segments":0,"deleted_segments":0,"deleted_records":0,"deleted_bytes":0,"compacted_partitions":1,"compacted_records_in":10,"compacted_records_out":5,"compacted_bytes":'*',"elapsed_ms":'*'}' ]]
 }
 
+@test "tombstones that grow by their horizon free nothing" {
+    strm topic create t --set cleanup.policy=compact \
+        --set min.cleanable.dirty.ratio=0
+    for i in {1..50}; do
+        echo "{\"key\":\"k$i\",\"value\":null}"
+    done | strm produce -J t
+    strm roll -q t
+    run -0 strm maintain -J t --textfile m.prom
+    [[ ${lines[0]} == *'"compacted":true,'* ]]
+    [[ ${lines[1]} == *'"compacted_bytes":0,'* ]]
+    [ "$(metric strm_maintain_compacted_bytes '')" = 0 ]
+}
+
 @test "what an interrupted compaction left is finished or undone" {
     strm topic create t --set retention.ms=-1 --set segment.ms=1000d
     fill t 2026-11-01 2026-11-02
