@@ -97,7 +97,7 @@ visit_all(struct tables *tables, enum diff_side side, visit_fn visit,
 		if (status != STREAM_OK || record == NULL)
 			break;
 		if (record->key.data != NULL)
-			key = keymap_hash(record->key);
+			key = keymap_hash(tables->map, record->key);
 		if (record->key.data == NULL ||
 		    keymap_has_round(tables->map, key))
 			status = visit(tables, side, record, key, err);

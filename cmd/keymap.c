@@ -4,6 +4,7 @@
 #include "keymap.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/message.h"
 
@@ -22,6 +23,9 @@ struct keymap {
 	uint64_t from;  /* the round: high of its keys, included; */
 	uint64_t to;    /* included too */
 	bool begun;
+	/* New in each map: whoever writes the keys could make many that meet
+	 * in one place, and a search of all of them each time. */
+	uint64_t seed;
 };
 
 static bool
@@ -38,9 +42,10 @@ clear(struct keymap_entry *entry)
 }
 
 struct keymap_key
-keymap_hash(struct stream_bytes key)
+keymap_hash(const struct keymap *map, struct stream_bytes key)
 {
-	XXH128_hash_t hash = XXH3_128bits(key.data, key.size);
+	XXH128_hash_t hash =
+	    XXH3_128bits_withSeed(key.data, key.size, map->seed);
 
 	return (struct keymap_key){hash.high64, hash.low64};
 }
@@ -60,6 +65,10 @@ keymap_new(size_t bytes, struct keymap **map, struct stream_error *err)
 	if (new == NULL || new->entries == NULL) {
 		free(new);
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	}
+	if (getentropy(&new->seed, sizeof(new->seed)) != 0) {
+		keymap_free(new);
+		return cli_fail(err, STREAM_EIO, "no random numbers");
 	}
 	new->mask = size - 1;
 	new->most = size - size / 4;

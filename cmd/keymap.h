@@ -34,11 +34,8 @@ struct keymap_entry {
 
 struct keymap;
 
-/* What stands for a key (borrowed, not null). */
-struct keymap_key keymap_hash(struct stream_bytes key);
-
 /* For at most so many bytes of memory.  Gives *map; keymap_free.
- * STREAM_ENOMEM. */
+ * STREAM_ENOMEM, STREAM_EIO (no random numbers). */
 int keymap_new(size_t bytes, struct keymap **map, struct stream_error *err);
 void keymap_free(struct keymap *map); /* NULL is allowed */
 
@@ -63,6 +60,10 @@ void keymap_put(struct keymap *map, struct keymap_key key, int side,
 /* NULL when the key is not there. */
 const struct keymap_entry *keymap_find(
     const struct keymap *map, struct keymap_key key);
+
+/* What stands for a key (borrowed, not null) in this map. */
+struct keymap_key keymap_hash(
+    const struct keymap *map, struct stream_bytes key);
 
 /* Entries one after another: NULL begins, NULL ends. */
 const struct keymap_entry *keymap_each(

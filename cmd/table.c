@@ -124,7 +124,7 @@ visit_some(struct table *table, const struct stream_record *records,
 
 	for (size_t i = 0; i < count; i++)
 		if (records[i].key.data != NULL) {
-			keys[i] = keymap_hash(records[i].key);
+			keys[i] = keymap_hash(table->map, records[i].key);
 			keymap_prefetch(table->map, keys[i]);
 		}
 	for (size_t i = 0; i < count && status == STREAM_OK; i++)
