@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,6 +120,27 @@ stream_dir_remove_file(int dirfd, const char *name, struct stream_error *err)
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return STREAM_OK;
 	return stream_fail_sys(err, "%s: cannot remove", name);
+}
+
+static bool
+is_one_file(int dirfd, const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return fstatat(dirfd, one, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(dirfd, other, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+int
+stream_dir_rename_file(
+    int dirfd, const char *from, const char *to, struct stream_error *err)
+{
+	if (is_one_file(dirfd, from, to))
+		return stream_dir_remove_file(dirfd, from, err);
+	if (renameat(dirfd, from, dirfd, to) == 0)
+		return STREAM_OK;
+	return stream_fail_sys(err, "%s: cannot rename to %s", from, to);
 }
 
 static int remove_any(

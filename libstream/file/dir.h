@@ -52,4 +52,9 @@ int stream_dir_remove_all(
 int stream_dir_remove_file(
     int dirfd, const char *name, struct stream_error *err);
 
+/* Rename a file, over what may be there.  Where both names are of one file the
+ * old one goes too: rename(2) alone leaves both.  STREAM_ENOENT, STREAM_EIO. */
+int stream_dir_rename_file(
+    int dirfd, const char *from, const char *to, struct stream_error *err);
+
 #endif

@@ -90,22 +90,10 @@ drop_deleted(int dirfd, int64_t base, enum stream_name_kind kind,
 	    dirfd, base, kind, STREAM_NAME_DELETED, err);
 }
 
-/* A second link to a file that stays is the same file: its name for the step
- * goes, and the plain one is there all the time. */
 static int
 to_plain(int dirfd, int64_t base, enum stream_name_kind kind,
     struct stream_error *err)
 {
-	struct stream_name name = {base, kind, STREAM_NAME_SWAP};
-	char swap[STREAM_NAME_SIZE], plain[STREAM_NAME_SIZE];
-	struct stat a, b;
-
-	stream_name_put(&name, swap);
-	stream_name_put_plain(base, kind, plain);
-	if (fstatat(dirfd, swap, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstatat(dirfd, plain, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    a.st_ino == b.st_ino && a.st_dev == b.st_dev)
-		return stream_dir_remove_file(dirfd, swap, err);
 	return rename_if_there(
 	    dirfd, base, kind, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
 }

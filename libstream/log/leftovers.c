@@ -20,22 +20,23 @@
 #include "log/view.h"
 
 /*
- * The order in which they are done.  While a ".cleaned" file is there, swap
- * files at or above it do not count: these go first.  A swap's files count
- * with or without those that they replace: these go next, with their indexes,
- * so that a log never has another's.  An index that still ends in ".swap" can
- * be told to belong to a log that does not; the other way round it could not.
+ * The order in which they are done.  An index of a log that is put away goes
+ * before that log: left alone, it would look as if the log were lost.  While a
+ * ".cleaned" file is there, swap files at or above it do not count: these go
+ * next.  A swap's files count with or without those that they replace: these
+ * follow, with their indexes, so that a log never has another's.  An index that
+ * still ends in ".swap" can be told to belong to a log that does not; the other
+ * way round it could not.
  */
 enum stage {
+	ORPHAN,
 	UNDONE_SWAP,
 	CLEANED,
 	DELETED,
 	TEMPORARY,
 	REPLACED,
 	FINISH_LOG,
-	FINISH_INDEX,
-	ORPHAN,
-	STAGES
+	FINISH_INDEX
 };
 
 /* As often as a view is listed: who rolls so fast is no writer of ours. */
@@ -261,11 +262,9 @@ finish(
 	stream_name_put_plain(left->name.base_offset, left->name.kind, plain);
 	if (s->how == STREAM_LEFTOVERS_KEEP)
 		status = stream_set_aside_file(s->dirfd, plain, err);
-	if (status != STREAM_OK)
-		return status;
-	if (renameat(s->dirfd, left->text, s->dirfd, plain) != 0)
-		return stream_fail_sys(err, "%s: cannot rename", left->text);
-	return STREAM_OK;
+	return status == STREAM_OK
+		   ? stream_dir_rename_file(s->dirfd, left->text, plain, err)
+		   : status;
 }
 
 /* A log that a swap of its own name replaces has its name until the swap is

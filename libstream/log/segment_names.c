@@ -35,9 +35,7 @@ stream_segment_rename_file(int dirfd, int64_t base_offset,
 
 	put(base_offset, kind, from, old);
 	put(base_offset, kind, to, new);
-	if (renameat(dirfd, old, dirfd, new) == 0)
-		return STREAM_OK;
-	return stream_fail_sys(err, "%s: cannot rename to %s", old, new);
+	return stream_dir_rename_file(dirfd, old, new, err);
 }
 
 int

@@ -522,6 +522,20 @@ EOS
     [[ $output == *": sound" ]]
 }
 
+@test "a swap that is a second link to its own file is finished too" {
+    # What a replica's swap leaves of segments in between that did not change.
+    topic t
+    put t a=1 b=2
+    strm roll -q t
+    for kind in log index timeindex; do
+        ln "$STRM_DIR/t-0/00000000000000000000.$kind"{,.swap}
+    done
+    run -0 strm retain -q t
+    [ -z "$(find "$STRM_DIR" -name '*.swap')" ]
+    run -0 strm verify t
+    [[ $output == *": sound" ]]
+}
+
 @test "a plan is of what the log is, settled or not, and needs no permission to write" {
     topic t
     put t a=1 a=2

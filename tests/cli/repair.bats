@@ -361,6 +361,16 @@ EOS
     [ -f ".strm-old-${logs[2]}.swap" ] && [ -f "${logs[2]}" ]
 }
 
+@test "indexes of a log that was being removed go before it" {
+    # Were the log to go first, they would look as if it had been lost.
+    fill
+    mv "${logs[0]}" "${logs[0]}.deleted"
+    run -0 strm repair t
+    [[ ${lines[1]} == *"set-aside  ${logs[0]%.log}.index "* ]]
+    [[ ${lines[2]} == *"set-aside  ${logs[0]%.log}.timeindex "* ]]
+    [[ ${lines[3]} == *"set-aside  ${logs[0]}.deleted "* ]]
+}
+
 @test "a damaged swap does not replace the logs that are there" {
     fill
     cp "${logs[0]}" "${logs[0]}.swap"
