@@ -35,6 +35,8 @@ static const struct cli_option options[] = {
 	"read everything on both sides again and compare"},
     {0, "truncate", NULL, CLI_FLAG, offsetof(struct replicate_opts, truncate),
 	"set aside what the replica holds and the source does not"},
+    {0, "delete", NULL, CLI_FLAG, offsetof(struct replicate_opts, remove),
+	"remove topics that are gone from the source"},
     {0, "follow", NULL, CLI_FLAG, offsetof(struct replicate_opts, follow),
 	"go on with what is written later, until a signal"},
     {0, "status", NULL, CLI_FLAG, offsetof(struct replicate_opts, status),
@@ -72,27 +74,15 @@ const struct cli_command replicate_rsync_command = {
     .run = run_replicate,
 };
 
-struct run {
-	const struct cli_context *context;
-	const struct replicate_opts *opts;
-	struct side source;
-	struct side dest;
-	struct cli_out out;
-	char *have; /* owned, as the texts below */
-	char *text; /* the manifest */
-	char *report;
-	struct stream_manifest *manifest;
-	struct replicate_sum sum;
-};
-
 static void
 forget(struct run *run)
 {
 	free(run->have);
 	free(run->text);
 	free(run->report);
+	free(run->before);
 	stream_manifest_free(run->manifest);
-	run->have = run->text = run->report = NULL;
+	run->have = run->text = run->report = run->before = NULL;
 	run->manifest = NULL;
 }
 
@@ -178,8 +168,10 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 		return cli_fail_sys(err, "cannot name the directories");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		rsync->argv[n++] = (char *)words[i];
-	if (cli_progress_is_seen(run->context))
+	if (cli_progress_is_seen(run->context)) {
 		rsync->argv[n++] = (char *)"--info=progress2";
+		rsync->argv[n++] = (char *)"--no-human-readable";
+	}
 	if (run->opts->bwlimit != NULL) {
 		if (asprintf(&rsync->bwlimit, "--bwlimit=%s",
 			run->opts->bwlimit) < 0)
@@ -195,10 +187,48 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* What rsync says of its progress: "\r  1234567  12%  ...". */
+struct moving {
+	struct cli_progress progress;
+	uint64_t number;
+	bool counts; /* it may go on */
+	bool begun;
+};
+
+static void
+take_progress(void *context, const char *bytes, size_t size)
+{
+	struct moving *moving = context;
+
+	for (size_t i = 0; i < size; i++) {
+		char c = bytes[i];
+
+		if (c == '\r' || c == '\n') {
+			moving->number = 0;
+			moving->counts = true;
+			moving->begun = false;
+		} else if (c >= '0' && c <= '9' && moving->counts) {
+			moving->number =
+			    moving->number * 10 + (unsigned)(c - '0');
+			moving->begun = true;
+		} else if (moving->counts && moving->begun) {
+			moving->counts = false;
+			cli_progress_update(&moving->progress, moving->number);
+		} else if (c != ' ') {
+			moving->counts = false;
+		}
+	}
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
-	struct child_io io = {.shown = cli_progress_is_seen(run->context)};
+	struct moving moving = {.counts = true};
+	struct child_io io = {
+	    .told = cli_progress_is_seen(run->context) ? take_progress : NULL,
+	    .context = &moving,
+	    .finish = run->opts->follow,
+	};
 	struct rsync rsync = {.rsh = NULL};
 	struct stream_error err;
 	char *names = NULL;
@@ -214,8 +244,10 @@ move_files(struct run *run)
 	io.input = names;
 	if (status == STREAM_OK)
 		status = rsync_prepare(run, &rsync, &err);
+	cli_progress_begin(&moving.progress, run->context, bytes);
 	if (status == STREAM_OK)
 		status = child_run(rsync.argv, &io, &code, &err);
+	cli_progress_clear(&moving.progress);
 	rsync_release(&rsync);
 	free(names);
 	run->sum.bytes += bytes;
@@ -262,13 +294,28 @@ release(struct run *run)
 	free(nothing);
 }
 
+static enum cli_exit
+tell_lag(struct run *run)
+{
+	struct stream_manifest *mine = NULL;
+	enum cli_exit code = parse(run->have, &mine);
+
+	if (code == CLI_DONE)
+		run->tell_lag(run, mine);
+	stream_manifest_free(mine);
+	return code;
+}
+
 /* What could not be put in place stays held: the next run goes on there. */
 static enum cli_exit
 run_once(struct run *run)
 {
+	char *before = run->report;
 	enum cli_exit code;
 
+	run->report = NULL;
 	forget(run);
+	run->before = before;
 	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
 	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
 	if (code == CLI_DONE)
@@ -276,21 +323,23 @@ run_once(struct run *run)
 		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
+	if (code == CLI_DONE && run->tell_lag != NULL)
+		code = tell_lag(run);
 	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
 		code = do_step(
 		    run, &run->dest, SIDE_APPLY, run->text, &run->report);
 	if (code == CLI_DONE)
-		replicate_show(
-		    &run->out, run->context, run->opts, run->report, &run->sum);
+		replicate_show(&run->out, run->context, run->opts, run->report,
+		    run->before, &run->sum);
 	if (code == CLI_DONE && run->sum.failed + run->sum.resend == 0)
 		release(run);
 	return code;
 }
 
-static enum cli_exit
-run_until_done(struct run *run)
+enum cli_exit
+replicate_run(struct run *run)
 {
 	enum cli_exit code = CLI_DONE;
 
@@ -312,8 +361,8 @@ run_until_done(struct run *run)
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }
 
-static void
-summarize(struct run *run)
+void
+replicate_summarize(struct run *run)
 {
 	struct json_line json = {.out = &run->out};
 
@@ -323,6 +372,8 @@ summarize(struct run *run)
 		line_uint(&json, "failed", run->sum.failed + run->sum.resend);
 		line_uint(&json, "diverged", run->sum.diverged);
 		line_uint(&json, "bytes", run->sum.bytes);
+		line_uint(&json, "topics_kept", run->sum.kept);
+		line_uint(&json, "topics_removed", run->sum.removed);
 		line_end(&json);
 	} else if (!run->context->quiet) {
 		cli_out_format(&run->out,
@@ -332,43 +383,14 @@ summarize(struct run *run)
 					     : "partitions are as at",
 		    (unsigned long long)run->sum.bytes);
 	}
-	run->sum.bytes = 0;
-}
-
-/* ---- following ---------------------------------------------------------- */
-
-/* The source is asked to say when it has more.  Partitions that fail are tried
- * again; a side that cannot be reached ends it, for who started it to see. */
-static enum cli_exit
-follow(struct run *run)
-{
-	enum cli_exit code = CLI_DONE;
-
-	while (cli_signals_pending() == 0) {
-		char *nothing = NULL;
-
-		code = run_until_done(run);
-		if (run->sum.bytes > 0 || code != CLI_DONE)
-			summarize(run);
-		if (cli_out_flush(&run->out, NULL) != STREAM_OK)
-			break;
-		if (code == CLI_BUSY || code == CLI_NO || code == CLI_USAGE ||
-		    code == CLI_DAMAGED || run->text == NULL)
-			break;
-		code =
-		    do_step(run, &run->source, SIDE_WAIT, run->text, &nothing);
-		free(nothing);
-		if (code != CLI_DONE)
-			break;
-	}
-	return code;
 }
 
 /* ---- looking ------------------------------------------------------------ */
 
 static enum cli_exit
-look(struct run *run, bool status)
+look(struct run *run)
 {
+	bool status = run->opts->status;
 	struct stream_manifest *mine = NULL;
 	enum cli_exit code =
 	    do_step(run, &run->dest, SIDE_LOOK, "", &run->have);
@@ -376,15 +398,16 @@ look(struct run *run, bool status)
 	if (code == CLI_DONE)
 		code = parse(run->have, &mine);
 	if (code == CLI_DONE)
-		code = do_step(
-		    run, &run->source, SIDE_PLAN, run->have, &run->text);
+		code = do_step(run, &run->source,
+		    status ? SIDE_STATUS : SIDE_PLAN, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
 	if (code == CLI_DONE && status)
-		replicate_show_status(
+		code = replicate_show_status(
 		    &run->out, run->opts, mine, run->manifest);
 	else if (code == CLI_DONE)
-		replicate_show_plan(&run->out, run->opts, mine, run->manifest);
+		code = replicate_show_plan(
+		    &run->out, run->opts, mine, run->manifest);
 	stream_manifest_free(mine);
 	return code;
 }
@@ -418,13 +441,15 @@ replicate(struct run *run, char *argv[])
 	if (cli_out_open(&run->out, STDOUT_FILENO, false, &err) != STREAM_OK)
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
-		code = look(run, run->opts->status);
+		code = look(run);
+	} else if ((code = rsync_check(NULL)) != CLI_DONE) {
+		return code;
 	} else if (run->opts->follow) {
-		code = follow(run);
+		code = replicate_follow(run);
 	} else {
-		code = run_until_done(run);
+		code = replicate_run(run);
 		if (run->report != NULL)
-			summarize(run);
+			replicate_summarize(run);
 	}
 	return topic_close_out(&run->out, code);
 }
@@ -433,7 +458,7 @@ static enum cli_exit
 run_replicate(struct cli_context *context, int argc, char *argv[])
 {
 	struct replicate_opts opts = {
-	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
+	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS, .context = context};
 	struct run run = {.context = context, .opts = &opts};
 	int first =
 	    cli_parse(context, &replicate_rsync_command, &opts, argc, argv);

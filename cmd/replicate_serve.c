@@ -21,7 +21,8 @@ enum { READ = 1 << 16, REQUEST_LIMIT = 1 << 30 };
 struct serving {
 	struct replicate_opts opts;
 	struct side_request request;
-	char *store; /* lent by the text */
+	char *store;      /* lent by the text */
+	const char *host; /* what this machine is called there */
 	bool has_step;
 };
 
@@ -119,6 +120,8 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 			s->opts.verify = true;
 		else if (strcmp(line, "truncate") == 0)
 			s->opts.truncate = true;
+		else if (strcmp(line, "delete") == 0)
+			s->opts.remove = true;
 		else if (strcmp(line, "network") == 0)
 			s->opts.network = true;
 		else
@@ -128,6 +131,8 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 	}
 	if (strcmp(line, "store") == 0)
 		s->store = value;
+	else if (strcmp(line, "host") == 0)
+		s->host = value;
 	else if (strcmp(line, "of") == 0)
 		s->request.of = value;
 	else if (strcmp(line, "include") == 0)
@@ -189,26 +194,49 @@ answer(const char *text, struct stream_error *err)
 	return cli_out_close(&out, err);
 }
 
+/* Files will be moved: then rsync is needed here too. */
+static enum cli_exit
+check_rsync(const struct serving *s)
+{
+	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
+		   ? rsync_check(s->host != NULL ? s->host : s->store)
+		   : CLI_DONE;
+}
+
+static int
+serve(struct serving *s, struct stream_error *err)
+{
+	char *output = NULL;
+	int status;
+
+	if (s->request.step == SIDE_WATCH)
+		return side_watch_serve(s->store, &s->opts, err);
+	status = side_do_here(s->store, &s->request, &s->opts, &output, err);
+	if (status == STREAM_OK)
+		status = answer(output, err);
+	free(output);
+	return status;
+}
+
 enum cli_exit
 side_serve(void)
 {
 	struct serving s = {.has_step = false};
 	struct stream_error err;
-	char *text = NULL, *output = NULL;
+	char *text = NULL;
+	enum cli_exit code = CLI_DONE;
 	int status = read_all(&text, &err);
 
 	if (status == STREAM_OK)
 		status = take(&s, text, &err);
 	if (status == STREAM_OK)
-		status =
-		    side_do_here(s.store, &s.request, &s.opts, &output, &err);
-	if (status == STREAM_OK)
-		status = answer(output, &err);
-	free(output);
+		code = check_rsync(&s);
+	if (status == STREAM_OK && code == CLI_DONE)
+		status = serve(&s, &err);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);
 	if (status == STREAM_EINTR)
 		cli_signals_raise();
-	return status == STREAM_OK ? CLI_DONE : cli_report(NULL, &err);
+	return status == STREAM_OK ? code : cli_report(NULL, &err);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "store/replica_gone.h"
 
 /* The offset after the last one of entry i. */
 static int64_t
@@ -72,15 +73,6 @@ stream_replica_divergence(const struct stream_manifest_part *source,
 	return least < end ? least : -1;
 }
 
-/* Topics of one name that have nothing to do with each other. */
-static bool
-is_other_topic(
-    const struct stream_manifest_part *a, const struct stream_manifest_part *b)
-{
-	return a->id[0] != '\0' && b->id[0] != '\0' &&
-	       strcmp(a->id, b->id) != 0;
-}
-
 static int
 refuse_old_leader(const struct stream_manifest_part *source,
     const struct stream_manifest_part *mine, struct stream_error *err)
@@ -105,7 +97,8 @@ stream_replica_check_leader(const struct stream_manifest *source,
 
 		holds = true;
 		if (theirs == NULL || theirs->failed != STREAM_OK ||
-		    mine->failed != STREAM_OK || is_other_topic(mine, theirs))
+		    mine->failed != STREAM_OK ||
+		    stream_replica_is_another(mine, theirs))
 			continue;
 		if (stream_manifest_epoch(mine) > stream_manifest_epoch(theirs))
 			return refuse_old_leader(theirs, mine, err);
