@@ -65,10 +65,11 @@ int child_stop(
 /* ---- the version of rsync ----------------------------------------------- */
 
 /*
- * Is there an rsync in the PATH that knows the options that are given to it?
- * If not, that is said, of host (NULL: this one).  CLI_REMOTE.
+ * Is there an rsync in the PATH that knows the options that are given to it,
+ * and takes this limit (NULL: none)?  If not, that is said, of host (NULL: this
+ * one).  CLI_REMOTE, CLI_USAGE.
  */
-enum cli_exit rsync_check(const char *host);
+enum cli_exit rsync_check(const char *host, const char *bwlimit);
 
 /* Does the text of "rsync --version" name one?  version, of
  * RSYNC_VERSION_SIZE, is what it names, or its first line. */
@@ -238,6 +239,11 @@ enum cli_exit replicate_show_status(struct cli_out *out,
     const struct replicate_opts *opts, const struct stream_manifest *mine,
     const struct stream_manifest *plan);
 
+/* Is there something for each --include at one side or the other?  What there
+ * is not, is told.  CLI_NOT_FOUND, CLI_SYSTEM. */
+enum cli_exit replicate_check_chosen(const struct replicate_opts *opts,
+    const struct stream_manifest *mine, const struct stream_manifest *plan);
+
 /* ---- a run -------------------------------------------------------------- */
 
 struct run {
@@ -252,6 +258,7 @@ struct run {
 	char *before; /* the report of the round before */
 	struct stream_manifest *manifest;
 	struct replicate_sum sum;
+	bool has_begun; /* a round got as far as to move files */
 	/* Told how far the replica is behind, once that is known; may be
 	 * NULL. */
 	void (*tell_lag)(struct run *run, const struct stream_manifest *mine);

@@ -138,6 +138,54 @@ lag_left(const struct stream_manifest *mine, const struct stream_manifest *plan,
 	return sum;
 }
 
+/* ---- what is chosen ----------------------------------------------------- */
+
+static bool
+names(const struct stream_address *address, int32_t partition)
+{
+	for (size_t i = 0; i < address->span_count; i++)
+		if (partition >= address->spans[i].first &&
+		    partition <= address->spans[i].last)
+			return true;
+	return address->span_count == 0;
+}
+
+static bool
+has(const struct stream_manifest *manifest,
+    const struct stream_address *address)
+{
+	for (size_t i = 0; i < stream_manifest_count(manifest); i++) {
+		struct stream_manifest_partition part;
+
+		stream_manifest_get(manifest, i, &part);
+		if (strcmp(part.topic, address->name) == 0 &&
+		    names(address, part.partition))
+			return true;
+	}
+	return false;
+}
+
+enum cli_exit
+replicate_check_chosen(const struct replicate_opts *opts,
+    const struct stream_manifest *mine, const struct stream_manifest *plan)
+{
+	struct stream_replica_options options = {.of = NULL};
+	enum cli_exit code = CLI_DONE;
+	struct stream_error err;
+	int status = side_choose(opts, &options, &err);
+
+	for (size_t i = 0; i < options.include_count && status == STREAM_OK;
+	     i++)
+		if (!has(plan, &options.include[i]) &&
+		    !has(mine, &options.include[i]))
+			code = cli_complain(CLI_NOT_FOUND, NULL,
+			    "--include %s: chooses nothing that is at either "
+			    "side",
+			    opts->include.items[i]);
+	side_unchoose(&options);
+	return status == STREAM_OK ? code : cli_report(NULL, &err);
+}
+
 /* ---- who leads ---------------------------------------------------------- */
 
 /* The newest epoch does, if that side may be written to. */

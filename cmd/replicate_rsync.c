@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/progress.h"
@@ -294,13 +295,17 @@ release(struct run *run)
 	free(nothing);
 }
 
+/* That what was chosen is there at first, is enough: --delete may remove it. */
 static enum cli_exit
-tell_lag(struct run *run)
+compare(struct run *run)
 {
 	struct stream_manifest *mine = NULL;
 	enum cli_exit code = parse(run->have, &mine);
 
-	if (code == CLI_DONE)
+	if (code == CLI_DONE && !run->has_begun)
+		code = replicate_check_chosen(run->opts, mine, run->manifest);
+	run->has_begun = code == CLI_DONE;
+	if (code == CLI_DONE && run->tell_lag != NULL)
 		run->tell_lag(run, mine);
 	stream_manifest_free(mine);
 	return code;
@@ -323,8 +328,8 @@ run_once(struct run *run)
 		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
-	if (code == CLI_DONE && run->tell_lag != NULL)
-		code = tell_lag(run);
+	if (code == CLI_DONE)
+		code = compare(run);
 	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
@@ -402,6 +407,8 @@ look(struct run *run)
 		    status ? SIDE_STATUS : SIDE_PLAN, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
+	if (code == CLI_DONE)
+		code = replicate_check_chosen(run->opts, mine, run->manifest);
 	if (code == CLI_DONE && status)
 		code = replicate_show_status(
 		    &run->out, run->opts, mine, run->manifest);
@@ -413,6 +420,16 @@ look(struct run *run)
 }
 
 /* ---- the command -------------------------------------------------------- */
+
+static bool
+is_one(const struct side *a, const struct side *b)
+{
+	struct stat here, there;
+
+	return a->host == NULL && b->host == NULL &&
+	       stat(a->path, &here) == 0 && stat(b->path, &there) == 0 &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
 
 static enum cli_exit
 take_sides(struct run *run, char *argv[])
@@ -427,6 +444,12 @@ take_sides(struct run *run, char *argv[])
 	if (run->source.host != NULL && run->dest.host != NULL)
 		return cli_usage(&replicate_rsync_command,
 		    "SOURCE or DEST must be a directory of this machine");
+	if (is_one(&run->source, &run->dest))
+		return cli_usage(&replicate_rsync_command,
+		    "SOURCE and DEST are the same directory");
+	if (run->opts->follow && (run->opts->status || run->opts->dry_run))
+		return cli_usage(&replicate_rsync_command,
+		    "--follow does not go with --status or --dry-run");
 	return CLI_DONE;
 }
 
@@ -442,7 +465,7 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run);
-	} else if ((code = rsync_check(NULL)) != CLI_DONE) {
+	} else if ((code = rsync_check(NULL, run->opts->bwlimit)) != CLI_DONE) {
 		return code;
 	} else if (run->opts->follow) {
 		code = replicate_follow(run);

@@ -199,7 +199,7 @@ static enum cli_exit
 check_rsync(const struct serving *s)
 {
 	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
-		   ? rsync_check(s->host != NULL ? s->host : s->store)
+		   ? rsync_check(s->host != NULL ? s->host : s->store, NULL)
 		   : CLI_DONE;
 }
 

@@ -11,7 +11,7 @@
 
 #include "replicate.h"
 
-enum { LEAST_MAJOR = 3, LEAST_MINOR = 1 };
+enum { LEAST_MAJOR = 3, LEAST_MINOR = 1, RSYNC_SYNTAX = 1 };
 
 static const char least[] = "3.1.0";
 
@@ -31,23 +31,31 @@ rsync_is_new(const char *text, char *version)
 		   (major == LEAST_MAJOR && minor >= LEAST_MINOR));
 }
 
-enum cli_exit
-rsync_check(const char *host)
+static enum cli_exit
+refuse_limit(const char *bwlimit)
 {
-	char *argv[] = {(char *)"rsync", (char *)"--version", NULL};
-	char version[RSYNC_VERSION_SIZE];
-	char *text = NULL;
-	struct child_io io = {.output = &text};
+	return cli_complain(CLI_USAGE, NULL,
+	    "--bwlimit: \"%s\" is no rate that rsync takes", bwlimit);
+}
+
+static enum cli_exit
+run(const char *host, const char *bwlimit, char **text)
+{
+	char *argv[] = {(char *)"rsync", (char *)"--version", NULL, NULL};
+	char limit[64];
+	struct child_io io = {.output = text};
 	struct stream_error err;
 	int code = 0;
-	int status = child_run(argv, &io, &code, &err);
-	bool is_new =
-	    status == STREAM_OK && code == 0 && rsync_is_new(text, version);
+	int status;
 
-	if (status == STREAM_OK)
-		free(text);
-	if (is_new)
-		return CLI_DONE;
+	if (bwlimit != NULL) {
+		if (snprintf(limit, sizeof(limit), "--bwlimit=%s", bwlimit) >=
+		    (int)sizeof(limit))
+			return refuse_limit(bwlimit);
+		argv[1] = limit;
+		argv[2] = (char *)"--version";
+	}
+	status = child_run(argv, &io, &code, &err);
 	if (status == STREAM_ENOENT)
 		return cli_complain(CLI_REMOTE, host,
 		    "there is no rsync in the PATH: install rsync %s or newer "
@@ -55,13 +63,29 @@ rsync_check(const char *host)
 		    least);
 	if (status != STREAM_OK)
 		return cli_report(host, &err);
-	if (code != 0)
-		return cli_complain(CLI_REMOTE, host,
-		    "rsync --version failed (exit %d): rsync %s or newer is "
-		    "needed",
-		    code, least);
+	if (code == 0)
+		return CLI_DONE;
+	free(*text);
+	*text = NULL;
+	if (code == RSYNC_SYNTAX && bwlimit != NULL)
+		return refuse_limit(bwlimit);
 	return cli_complain(CLI_REMOTE, host,
-	    "the rsync in the PATH is version \"%s\", and %s is the least that "
-	    "will do",
-	    version, least);
+	    "rsync --version failed (exit %d): rsync %s or newer is needed",
+	    code, least);
+}
+
+enum cli_exit
+rsync_check(const char *host, const char *bwlimit)
+{
+	char version[RSYNC_VERSION_SIZE];
+	char *text = NULL;
+	enum cli_exit code = run(host, bwlimit, &text);
+
+	if (code == CLI_DONE && !rsync_is_new(text, version))
+		code = cli_complain(CLI_REMOTE, host,
+		    "the rsync in the PATH is version \"%s\", and %s is the "
+		    "least that will do",
+		    version, least);
+	free(text);
+	return code;
 }

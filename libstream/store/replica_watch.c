@@ -43,6 +43,7 @@ struct stream_replica_watch {
 	int root;   /* watch of the store; -1: none */
 	int topics; /* of .strm/topics; -1: none */
 	bool blind; /* something is not watched */
+	bool lost;  /* the store is not where it was */
 };
 
 /* ---- what is watched ---------------------------------------------------- */
@@ -112,7 +113,7 @@ add_all(struct stream_replica_watch *watch, struct stream_error *err)
 	struct stream_buf names;
 	int status;
 
-	watch->blind = stream_store_is_network(watch->store);
+	watch->blind = watch->lost || stream_store_is_network(watch->store);
 	watch->root = add_fd(watch, watch->store->dirfd, ROOT_EVENTS);
 	add_topics(watch);
 	stream_buf_init(&names);
@@ -177,19 +178,22 @@ is_of_topics(const char *name)
 	return stream_layout_is_document(name, topic);
 }
 
-/* A log, in whatever state. */
+/* A log under its own name: what is being built of one, by a compaction, is of
+ * no use yet. */
 static bool
 is_of_partition(const char *file)
 {
 	struct stream_name name;
 
 	return strcmp(file, STREAM_EPOCHS_FILE) == 0 ||
-	       (stream_name_parse(file, &name) && name.kind == STREAM_NAME_LOG);
+	       (stream_name_parse(file, &name) &&
+		   name.kind == STREAM_NAME_LOG &&
+		   name.state == STREAM_NAME_PLAIN);
 }
 
 static bool
-matters(const struct stream_replica_watch *watch,
-    const struct inotify_event *event, bool *names)
+matters(struct stream_replica_watch *watch, const struct inotify_event *event,
+    bool *names)
 {
 	const uint32_t end = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
 	bool does;
@@ -197,7 +201,8 @@ matters(const struct stream_replica_watch *watch,
 	if (event->mask & IN_Q_OVERFLOW)
 		return *names = true;
 	if (event->wd == watch->root) {
-		does = (event->mask & end) != 0 ||
+		watch->lost = watch->lost || (event->mask & end) != 0;
+		does = watch->lost ||
 		       (event->len > 0 && is_of_store(watch, event->name));
 		*names = *names || does;
 		return does;

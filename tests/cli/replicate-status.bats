@@ -166,3 +166,53 @@ exec rsync "$@"\n' "$2" >"$1/rsync"
     [ ! -s err ]
     [ "$(wc -l <out)" -eq 2 ]
 }
+
+@test "an address that chooses nothing at either side is exit 4" {
+    fill a t 10
+    refuses 4 "--include nosuch" strm replicate-rsync --include nosuch a b
+    refuses 4 "--include t:1" strm replicate-rsync --include t:1 a b
+    refuses 4 "--include t: " \
+        strm replicate-rsync --include t --include t:0 --exclude t:0 -N a b
+    replicate -q --include t:0 --exclude nosuch a b
+    # What was deleted at the source is still at the replica.
+    fill a u 10
+    strm -C a topic rm -y t
+    replicate --include t --include u a b
+    [[ ${lines[0]} == "t: is gone from the source, was kept"* ]]
+}
+
+@test "lines that cannot be meant are exit 2" {
+    fill a t 10
+    ln -s a link
+    refuses 2 "same directory" strm replicate-rsync --truncate a ./link/
+    refuses 2 "--follow" strm replicate-rsync --follow --status a b
+    refuses 2 "--follow" strm replicate-rsync --follow -N a b
+    for rate in abc -3 1x; do
+        run -2 --separate-stderr strm replicate-rsync --bwlimit=$rate a b
+        [[ $stderr == *"strm: --bwlimit: \"$rate\""* ]]
+    done
+    [ ! -e b ]
+    replicate -q --bwlimit=1.5m a b
+}
+
+@test "-v names also partitions in which nothing was new" {
+    fill a t 10
+    replicate -q a b
+    replicate -v a b
+    [ "${lines[0]}" = "t-0: at offset 10, as before" ]
+}
+
+@test "a path of any bytes is a path, here and there" {
+    fake_ssh
+    fill a t 100
+    # shellcheck disable=SC2016  # a dollar sign is a dollar sign
+    name=$'-x \'q"\n;*$(touch pwned)\\ %41 \xff'
+    replicate -q a -- "$name"
+    replicate -q -- "$name" -y
+    same a ./-y
+    replicate -q a "there:$PWD/$name/two"
+    replicate -q "there:$PWD/$name/two" back
+    same a back
+    run -0 strm replicate-rsync --status "there:$PWD/$name/two" back
+    [ ! -e pwned ]
+}
