@@ -65,11 +65,13 @@ int child_stop(
 /* ---- the version of rsync ----------------------------------------------- */
 
 /*
- * Is there an rsync in the PATH that knows the options that are given to it,
- * and takes this limit (NULL: none)?  If not, that is said, of host (NULL: this
- * one).  CLI_REMOTE, CLI_USAGE.
+ * Is there an rsync in the PATH that knows the options that are given to it?
+ *
+ * STREAM_EIO    there is none, or it is too old; err says what is needed
+ * STREAM_EUSAGE it does not take this limit (NULL: none)
+ * STREAM_EINTR, STREAM_ENOMEM
  */
-enum cli_exit rsync_check(const char *host, const char *bwlimit);
+int rsync_check(const char *bwlimit, struct stream_error *err);
 
 /* Does the text of "rsync --version" name one?  version, of
  * RSYNC_VERSION_SIZE, is what it names, or its first line. */

@@ -465,8 +465,10 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run);
-	} else if ((code = rsync_check(NULL, run->opts->bwlimit)) != CLI_DONE) {
-		return code;
+	} else if (rsync_check(run->opts->bwlimit, &err) != STREAM_OK) {
+		code = cli_report(NULL, &err);
+		/* What rsync cannot do is no fault of this system. */
+		return err.status == STREAM_EIO ? CLI_REMOTE : code;
 	} else if (run->opts->follow) {
 		code = replicate_follow(run);
 	} else {

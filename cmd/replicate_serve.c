@@ -21,8 +21,7 @@ enum { READ = 1 << 16, REQUEST_LIMIT = 1 << 30 };
 struct serving {
 	struct replicate_opts opts;
 	struct side_request request;
-	char *store;      /* lent by the text */
-	const char *host; /* what this machine is called there */
+	char *store; /* lent by the text */
 	bool has_step;
 };
 
@@ -131,8 +130,6 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 	}
 	if (strcmp(line, "store") == 0)
 		s->store = value;
-	else if (strcmp(line, "host") == 0)
-		s->host = value;
 	else if (strcmp(line, "of") == 0)
 		s->request.of = value;
 	else if (strcmp(line, "include") == 0)
@@ -195,12 +192,12 @@ answer(const char *text, struct stream_error *err)
 }
 
 /* Files will be moved: then rsync is needed here too. */
-static enum cli_exit
-check_rsync(const struct serving *s)
+static int
+check_rsync(const struct serving *s, struct stream_error *err)
 {
 	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
-		   ? rsync_check(s->host != NULL ? s->host : s->store, NULL)
-		   : CLI_DONE;
+		   ? rsync_check(NULL, err)
+		   : STREAM_OK;
 }
 
 static int
@@ -224,19 +221,24 @@ side_serve(void)
 	struct serving s = {.has_step = false};
 	struct stream_error err;
 	char *text = NULL;
-	enum cli_exit code = CLI_DONE;
+	enum cli_exit code;
+	bool fit;
 	int status = read_all(&text, &err);
 
 	if (status == STREAM_OK)
 		status = take(&s, text, &err);
 	if (status == STREAM_OK)
-		code = check_rsync(&s);
-	if (status == STREAM_OK && code == CLI_DONE)
+		status = check_rsync(&s, &err);
+	fit = status == STREAM_OK;
+	if (status == STREAM_OK)
 		status = serve(&s, &err);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);
 	if (status == STREAM_EINTR)
 		cli_signals_raise();
-	return status == STREAM_OK ? code : cli_report(NULL, &err);
+	if (status == STREAM_OK)
+		return CLI_DONE;
+	code = cli_report(NULL, &err);
+	return fit ? code : CLI_REMOTE;
 }

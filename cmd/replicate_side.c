@@ -284,7 +284,6 @@ put_request(const struct side *side, const struct side_request *request,
 	fprintf(to, "strm-request 1\nstep %d\ntimeout %lld\n",
 	    (int)request->step, (long long)opts->lock_timeout_ms);
 	put(to, "store", side->path);
-	put(to, "host", side->host);
 	if (request->of != NULL)
 		put(to, "of", request->of);
 	if (opts->verify)
@@ -317,6 +316,8 @@ side_judge(const struct side *side, int code)
 	if (code > CLI_REMOTE)
 		return cli_complain(
 		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
+	if (code == CLI_REMOTE)
+		cli_complain(CLI_REMOTE, side->host, "failed there");
 	return (enum cli_exit)code;
 }
 

@@ -31,61 +31,58 @@ rsync_is_new(const char *text, char *version)
 		   (major == LEAST_MAJOR && minor >= LEAST_MINOR));
 }
 
-static enum cli_exit
-refuse_limit(const char *bwlimit)
+static int
+refuse_limit(const char *bwlimit, struct stream_error *err)
 {
-	return cli_complain(CLI_USAGE, NULL,
+	return cli_fail(err, STREAM_EUSAGE,
 	    "--bwlimit: \"%s\" is no rate that rsync takes", bwlimit);
 }
 
-static enum cli_exit
-run(const char *host, const char *bwlimit, char **text)
+static int
+run(const char *bwlimit, char **text, struct stream_error *err)
 {
 	char *argv[] = {(char *)"rsync", (char *)"--version", NULL, NULL};
 	char limit[64];
 	struct child_io io = {.output = text};
-	struct stream_error err;
 	int code = 0;
 	int status;
 
 	if (bwlimit != NULL) {
 		if (snprintf(limit, sizeof(limit), "--bwlimit=%s", bwlimit) >=
 		    (int)sizeof(limit))
-			return refuse_limit(bwlimit);
+			return refuse_limit(bwlimit, err);
 		argv[1] = limit;
 		argv[2] = (char *)"--version";
 	}
-	status = child_run(argv, &io, &code, &err);
+	status = child_run(argv, &io, &code, err);
 	if (status == STREAM_ENOENT)
-		return cli_complain(CLI_REMOTE, host,
+		return cli_fail(err, STREAM_EIO,
 		    "there is no rsync in the PATH: install rsync %s or newer "
 		    "(the package is named rsync)",
 		    least);
-	if (status != STREAM_OK)
-		return cli_report(host, &err);
-	if (code == 0)
-		return CLI_DONE;
+	if (status != STREAM_OK || code == 0)
+		return status;
 	free(*text);
 	*text = NULL;
 	if (code == RSYNC_SYNTAX && bwlimit != NULL)
-		return refuse_limit(bwlimit);
-	return cli_complain(CLI_REMOTE, host,
+		return refuse_limit(bwlimit, err);
+	return cli_fail(err, STREAM_EIO,
 	    "rsync --version failed (exit %d): rsync %s or newer is needed",
 	    code, least);
 }
 
-enum cli_exit
-rsync_check(const char *host, const char *bwlimit)
+int
+rsync_check(const char *bwlimit, struct stream_error *err)
 {
 	char version[RSYNC_VERSION_SIZE];
 	char *text = NULL;
-	enum cli_exit code = run(host, bwlimit, &text);
+	int status = run(bwlimit, &text, err);
 
-	if (code == CLI_DONE && !rsync_is_new(text, version))
-		code = cli_complain(CLI_REMOTE, host,
+	if (status == STREAM_OK && !rsync_is_new(text, version))
+		status = cli_fail(err, STREAM_EIO,
 		    "the rsync in the PATH is version \"%s\", and %s is the "
 		    "least that will do",
 		    version, least);
 	free(text);
-	return code;
+	return status;
 }

@@ -164,7 +164,7 @@ makes_a_round() {
     until_true test -e b/gone-0
     strm -C a topic rm -y gone
     until_true test ! -e b/gone-0
-    grep -q '^gone: is gone from the source, was removed' out
+    until_true grep -q '^gone: is gone from the source, was removed' out
     ends 143
 }
 

@@ -136,13 +136,13 @@ exec rsync "$@"\n' "$2" >"$1/rsync"
     fill a t 10
     fake_rsync old "rsync  version 3.0.9  protocol version 30"
     export THERE=$PWD/old:$PATH
-    refuses 9 'there: the rsync in the PATH is version "3.0.9"' \
+    refuses 9 'the rsync in the PATH is version "3.0.9"' \
         strm replicate-rsync a "there:$PWD/b"
-    refuses 9 'there: the rsync in the PATH is version "3.0.9"' \
+    refuses 9 'the rsync in the PATH is version "3.0.9"' \
         strm replicate-rsync "there:$PWD/a" b
     mkdir only
     ln -s "$STRM" only/strm
-    THERE=$PWD/only refuses 9 "there: there is no rsync in the PATH" \
+    THERE=$PWD/only refuses 9 "there is no rsync in the PATH" \
         strm replicate-rsync a "there:$PWD/b"
     THERE=/nowhere run -9 strm replicate-rsync a "there:$PWD/b"
     [[ $output == *"there: cannot run strm there"* ]]

@@ -182,6 +182,39 @@ gone() {
     done
 }
 
+@test "killed at any moment, a topic made anew comes whole in the end" {
+    for _ in 1 2 3 4; do
+        strm -C a topic create t --if-missing --partitions 4
+        seq 20000 | strm -C a produce t
+        replicate -q --delete a b
+        # Logs of the same shape, in what may be the same inodes.
+        strm -C a topic rm -y t
+        strm -C a topic create t --partitions 4
+        seq 30000 | strm -C a produce t
+        for ms in 060 090 110 130 150; do
+            timeout -s KILL "0.$ms" strm replicate-rsync -q --delete a b ||
+                true
+        done
+        replicate -q --delete a b
+        same a b
+        run -0 strm -C b verify t
+        strm -C a topic rm -y t
+    done
+}
+
+@test "another log in the same file, of the same shape, is not taken for it" {
+    fill a t 1000
+    replicate a b
+    sleep 0.01
+    mkdir other
+    fill other t 1000
+    log=t-0/00000000000000000000.log
+    [ "$(stat -c %s a/$log)" -eq "$(stat -c %s other/$log)" ]
+    cat other/$log >a/$log
+    run -1 --separate-stderr strm replicate-rsync a b
+    [[ $stderr == *"t-0: diverged: from offset 0 "* ]]
+}
+
 @test "--delete works on another machine" {
     fake_ssh
     gone
