@@ -2,9 +2,9 @@
  * replicate.h - the parts of strm replicate-rsync
  *
  * replicate_child.c starts ssh and rsync; replicate_side.c does a step at one
- * side, here or on another machine; replicate_serve.c is that other side;
- * replicate_show.c tells what was done; replicate_rsync.c does the steps in
- * their order.
+ * side, here or on another machine; replicate_serve.c is that other side, and
+ * replicate_answer.c what it answers; replicate_show.c tells what was done;
+ * replicate_rsync.c does the steps in their order.
  */
 #ifndef REPLICATE_H
 #define REPLICATE_H
@@ -72,7 +72,10 @@ enum side_step {
 	SIDE_PLAN,    /* the same, but hold nothing */
 	SIDE_APPLY,   /* input: the manifest */
 	SIDE_WAIT,    /* input: the manifest */
-	SIDE_RELEASE  /* input: the id of the run */
+	SIDE_RELEASE, /* input: the id of the run */
+	SIDE_FENCE,   /* input: the reason */
+	SIDE_LIFT,
+	SIDE_LAST = SIDE_LIFT
 };
 
 struct side_request {
@@ -82,9 +85,9 @@ struct side_request {
 };
 
 /*
- * Do the step; *output (given) is what it says.  A failure here is reported;
- * one on another machine was reported there.  CLI_REMOTE when it cannot be
- * reached.
+ * Do the step; *output (given) is what it says.  A failure is reported, with
+ * the name of the host if it was on another machine.  CLI_REMOTE when that
+ * cannot be reached, is no strm of this version, or its system failed.
  */
 enum cli_exit side_do(const struct side *side,
     const struct side_request *request, const struct replicate_opts *opts,
@@ -96,6 +99,27 @@ int side_do_here(const char *path, const struct side_request *request,
 
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);
+
+/* ---- what the other machine answers ------------------------------------- */
+
+/* Say on standard output that the step failed by err (borrowed); fills lost
+ * when that cannot be said. */
+int answer_failed(const struct stream_error *err, struct stream_error *lost);
+
+/* Look at what ssh gave, its exit status and text (borrowed): CLI_DONE, or what
+ * is wrong was reported. */
+enum cli_exit answer_judge(
+    const struct side *side, enum side_step step, int code, const char *text);
+
+/* ---- fencing ------------------------------------------------------------ */
+
+#define FENCE_WAS "strm-was-fenced "
+
+/* Fence the store at path for reason, or lift that (NULL).  *output (given):
+ * FENCE_WAS and "1" if it was fenced, else "0". */
+int fence_step(const char *path, const char *reason,
+    const struct stream_replica_options *how, char **output,
+    struct stream_error *err);
 
 /* Words of an ssh with --, a host, a command and NULL behind them. */
 enum { SIDE_SSH_WORDS = 16 };

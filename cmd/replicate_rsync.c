@@ -2,6 +2,7 @@
  * replicate_rsync.c - make one store a replica of another, with rsync
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ enum {
 	RUNS = 5,
 	RSYNC_WORDS = 40,
 	RSYNC_VANISHED = 24, /* its exit status when a file was gone */
-	RSYNC_PARTIAL = 23
+	RSYNC_PARTIAL = 23,
+	RSYNC_NO_FILE = 11 /* an error in reading or writing one */
 };
 
 static const struct cli_option options[] = {
@@ -77,6 +79,7 @@ struct run {
 	const struct replicate_opts *opts;
 	struct side source;
 	struct side dest;
+	char *of; /* owned: what the replica says it is one of */
 	struct cli_out out;
 	char *have; /* owned, as the texts below */
 	char *text; /* the manifest */
@@ -195,6 +198,28 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* Its own message was shown.  It says the same of a connection that broke and
+ * of a shell there that found no rsync. */
+static enum cli_exit
+complain_rsync(const struct run *run, int code)
+{
+	const char *host =
+	    run->source.host != NULL ? run->source.host : run->dest.host;
+
+	if (code == RSYNC_NO_FILE)
+		return cli_complain(CLI_REMOTE, run->dest.host,
+		    "rsync failed (exit %d): is the disk of the replica full?",
+		    code);
+	if (host == NULL)
+		return cli_complain(
+		    CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return cli_complain(CLI_REMOTE, host,
+	    "rsync failed (exit %d): is it in the PATH of a login without a "
+	    "terminal, and did the connection hold? the next run goes on with "
+	    "what came",
+	    code);
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
@@ -226,7 +251,7 @@ move_files(struct run *run)
 	/* What is missing is seen when it is put in place. */
 	if (code == 0 || code == RSYNC_VANISHED || code == RSYNC_PARTIAL)
 		return CLI_DONE;
-	return cli_complain(CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return complain_rsync(run, code);
 }
 
 /* ---- one run ------------------------------------------------------------ */
@@ -236,7 +261,7 @@ do_step(struct run *run, const struct side *side, enum side_step step,
     const char *input, char **output)
 {
 	struct side_request request = {
-	    .step = step, .of = run->source.word, .input = input};
+	    .step = step, .of = run->of, .input = input};
 
 	return side_do(side, &request, run->opts, output);
 }
@@ -391,6 +416,25 @@ look(struct run *run, bool status)
 
 /* ---- the command -------------------------------------------------------- */
 
+/* A path of this machine is told on another one with the name of this. */
+static int
+name_source(struct run *run, struct stream_error *err)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	char *path = NULL;
+
+	if (run->source.host == NULL && run->dest.host != NULL &&
+	    gethostname(host, sizeof(host) - 1) == 0)
+		path = realpath(run->source.path, NULL);
+	if (path == NULL)
+		run->of = strdup(run->source.word);
+	else if (asprintf(&run->of, "%s:%s", host, path) < 0)
+		run->of = NULL;
+	free(path);
+	return run->of != NULL ? STREAM_OK
+			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
+}
+
 static enum cli_exit
 take_sides(struct run *run, char *argv[])
 {
@@ -404,7 +448,8 @@ take_sides(struct run *run, char *argv[])
 	if (run->source.host != NULL && run->dest.host != NULL)
 		return cli_usage(&replicate_rsync_command,
 		    "SOURCE or DEST must be a directory of this machine");
-	return CLI_DONE;
+	return name_source(run, &err) == STREAM_OK ? CLI_DONE
+						   : cli_report(NULL, &err);
 }
 
 static enum cli_exit
@@ -447,6 +492,7 @@ run_replicate(struct cli_context *context, int argc, char *argv[])
 	else
 		code = replicate(&run, argv + first);
 	forget(&run);
+	free(run.of);
 	side_release(&run.source);
 	side_release(&run.dest);
 	cli_release(&replicate_rsync_command, &opts);

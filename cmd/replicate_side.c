@@ -154,6 +154,10 @@ do_step(const char *path, const struct side_request *request,
 		status =
 		    stream_replica_wait(path, input, WAIT_MS, options, err);
 		break;
+	case SIDE_FENCE:
+		return fence_step(path, input, options, output, err);
+	case SIDE_LIFT:
+		return fence_step(path, NULL, options, output, err);
 	case SIDE_RELEASE:
 	default:
 		status =
@@ -228,6 +232,23 @@ put(FILE *to, const char *name, const char *value)
 	fputc('\n', to);
 }
 
+/* A list that is wrong here is so there. */
+static int
+check_lists(const struct replicate_opts *opts, struct stream_error *err)
+{
+	const struct cli_list *const lists[] = {&opts->include, &opts->exclude};
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < 2 && status == STREAM_OK; i++) {
+		struct stream_address *list = NULL;
+		size_t count;
+
+		status = parse_list(lists[i], &list, &count, err);
+		release_list(list, count);
+	}
+	return status;
+}
+
 static int
 put_request(const char *path, const struct side_request *request,
     const struct replicate_opts *opts, char **text, size_t *size,
@@ -257,22 +278,6 @@ put_request(const char *path, const struct side_request *request,
 			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }
 
-/* 255: ssh itself failed and has said why; 126 and 127: there is no strm. */
-static enum cli_exit
-judge(const struct side *side, int code)
-{
-	if (code == 0)
-		return CLI_DONE;
-	if (code == 126 || code == 127)
-		return cli_complain(CLI_REMOTE, side->host,
-		    "cannot run strm there: is it in the PATH of a login "
-		    "without a terminal?");
-	if (code > CLI_REMOTE)
-		return cli_complain(
-		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
-	return (enum cli_exit)code;
-}
-
 static enum cli_exit
 do_there(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, char **output)
@@ -280,11 +285,15 @@ do_there(const struct side *side, const struct side_request *request,
 	char *argv[SIDE_SSH_WORDS] = {NULL};
 	struct child_io io = {.output = output};
 	struct stream_error err;
+	enum cli_exit judged;
 	char *text = NULL;
 	size_t n = side_ssh(opts, argv);
 	int code = 0;
-	int status =
-	    put_request(side->path, request, opts, &text, &io.input_size, &err);
+	int status = check_lists(opts, &err);
+
+	if (status == STREAM_OK)
+		status = put_request(
+		    side->path, request, opts, &text, &io.input_size, &err);
 
 	io.input = text;
 	argv[n++] = (char *)"--";
@@ -297,11 +306,12 @@ do_there(const struct side *side, const struct side_request *request,
 		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
 	if (status != STREAM_OK)
 		return cli_report(NULL, &err);
-	if (code != 0) {
+	judged = answer_judge(side, request->step, code, *output);
+	if (judged != CLI_DONE) {
 		free(*output);
 		*output = NULL;
 	}
-	return judge(side, code);
+	return judged;
 }
 
 enum cli_exit
