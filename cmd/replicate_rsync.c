@@ -166,9 +166,9 @@ static int
 rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 {
 	static const char *const words[] = {"rsync", "-s", "--times",
-	    "--partial", "--whole-file", "--from0", "--files-from=-",
-	    "--no-links", "--no-devices", "--no-specials",
-	    "--chmod=D0777,F0666", "--max-size=2147483648"};
+	    "--partial", "--from0", "--files-from=-", "--no-links",
+	    "--no-devices", "--no-specials", "--chmod=D0777,F0666",
+	    "--max-size=2147483648"};
 	char below[64];
 	size_t n = 0;
 

@@ -163,6 +163,51 @@ has() {
     done
 }
 
+# arrived N: more than N bytes are on the way to b.
+arrived() {
+    local size=0
+
+    size=$(find b/.strm/incoming -name '*.log*' -printf '%s\n' | sort -n |
+        tail -n 1)
+    [ "${size:-0}" -gt "$1" ]
+}
+
+# A run from $1 to $2 that is cut when more than $3 bytes of the file came.
+cut_at() {
+    start strm replicate-rsync -q --bwlimit 1000 "$1" "$2" 2>said
+    eventually arrived "$3"
+    sshd_cut
+    ends 9 "${started[-1]}"
+    tail -n 1 said | grep -q '^strm: box1: .*the next run goes on with what came'
+    run -0 strm -C b verify -q t
+    [ "$(strm -C b consume t | wc -l)" -eq 1000 ]
+}
+
+@test "a connection that is cut within a file is exit 9, and the next run goes on within it" {
+    local pair kept
+
+    for pair in "a box1:$PWD/b" "box1:$PWD/a b"; do
+        fill a t 1000
+        strm -C a topic alter t --set segment.bytes=1000000000
+        # shellcheck disable=SC2086  # words
+        replicate $pair
+        seq 900000 | strm -C a produce t --batch-bytes 20000
+        # shellcheck disable=SC2086
+        cut_at $pair 300000
+        kept=$(find b/.strm/incoming -type f -printf '%s\n' | sort -n | tail -n 1)
+        [ "$kept" -ge 300000 ]
+        # What had come is not sent again: the file gets longer.
+        # shellcheck disable=SC2086
+        cut_at $pair $((kept + 200000))
+        # shellcheck disable=SC2086
+        replicate $pair
+        same a b
+        [ -z "$(ls b/.strm/incoming)" ]
+        run -0 strm -C b verify -q t
+        rm -r a b
+    done
+}
+
 @test "a machine that cannot be reached is exit 9, and told by name" {
     fill a t 1
     sed 's/Port .*/Port 1/' "$SSH_CONFIG" >closed
