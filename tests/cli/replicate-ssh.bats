@@ -427,6 +427,26 @@ part_ways() {
     [ -n "$(find b/t-0 -name '.strm-old-*' -o -name ".strm-cut-$first")" ]
 }
 
+@test "a replica that diverged below the source's first segment is cut to nothing" {
+    fill a t 3000
+    replicate a "box1:$PWD/b"
+    strm promote -q b
+    # The old leader goes on, and the new one drops all that both had: whether
+    # the other's records were once among that cannot be known.
+    fill a t 4000
+    fill b t 9000
+    strm -C b trim t@9000
+    strm -C b retain -q t
+    run -1 --separate-stderr strm replicate-rsync b "box1:$PWD/a"
+    [[ $stderr == "strm: t-0: diverged: from offset 0 to 7000 "* ]]
+    replicate --truncate b "box1:$PWD/a"
+    same a b
+    diff a/t-0/leader-epoch-checkpoint b/t-0/leader-epoch-checkpoint
+    [ "$(strm -C a consume t | wc -l)" -eq 3000 ]
+    run -0 strm -C a verify -q t
+    [ -n "$(find a/t-0 -name '.strm-old-*')" ]
+}
+
 @test "the drill of strm-promote(1) runs as it stands there, over ssh" {
     "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/docs.py" examples \
         "${STRM_SOURCE_DIR:-$BATS_TEST_DIRNAME/../..}/man/strm-promote.1"
