@@ -36,6 +36,17 @@ replicate() {
     [ -z "$stderr" ]
 }
 
+# As eventually, where connections are made meanwhile, on a busy machine.
+patiently() {
+    local try
+
+    for ((try = 0; try < 6; try++)); do
+        if eventually "$@" >/dev/null; then return; fi
+    done
+    echo "never: $*"
+    return 1
+}
+
 # What stands in the place of strm at box1: the lines of a shell script.
 strm_there() {
     rm there-bin/strm
@@ -117,9 +128,9 @@ remote() {
 follow() {
     start strm replicate-rsync --follow "$1" "$2"
     follower=${started[-1]}
-    eventually has 10
+    patiently has 10
     fill a t 90
-    eventually has 100
+    patiently has 100
 }
 
 has() {
@@ -175,7 +186,7 @@ arrived() {
 # A run from $1 to $2 that is cut when more than $3 bytes of the file came.
 cut_at() {
     start strm replicate-rsync -q --bwlimit 1000 "$1" "$2" 2>said
-    eventually arrived "$3"
+    patiently arrived "$3"
     sshd_cut
     ends 9 "${started[-1]}"
     tail -n 1 said | grep -q '^strm: box1: .*the next run goes on with what came'
