@@ -3,9 +3,10 @@
  *
  * replicate_child.c starts ssh and rsync, which replicate_version.c asks for
  * its version; replicate_side.c does a step at one side, here or on another
- * machine; replicate_serve.c is that other side; replicate_show.c tells what
- * was done, replicate_lag.c how far the replica is behind; replicate_rsync.c
- * does the steps in their order, and replicate_follow.c again and again.
+ * machine; replicate_serve.c is that other side, and replicate_answer.c what it
+ * answers; replicate_show.c tells what was done, replicate_lag.c how far the
+ * replica is behind; replicate_rsync.c does the steps in their order, and
+ * replicate_follow.c again and again.
  */
 #ifndef REPLICATE_H
 #define REPLICATE_H
@@ -117,7 +118,10 @@ enum side_step {
 	SIDE_APPLY,   /* input: the manifest */
 	SIDE_WATCH,   /* until nobody listens: see side_watch */
 	SIDE_STATUS,  /* as plan, whoever leads */
-	SIDE_RELEASE  /* input: the id of the run */
+	SIDE_RELEASE, /* input: the id of the run */
+	SIDE_FENCE,   /* input: the reason */
+	SIDE_LIFT,
+	SIDE_LAST = SIDE_LIFT
 };
 
 struct side_request {
@@ -127,9 +131,9 @@ struct side_request {
 };
 
 /*
- * Do the step; *output (given) is what it says.  A failure here is reported;
- * one on another machine was reported there.  CLI_REMOTE when it cannot be
- * reached.
+ * Do the step; *output (given) is what it says.  A failure is reported, with
+ * the name of the host if it was on another machine.  CLI_REMOTE when that
+ * cannot be reached, is no strm of this version, or its system failed.
  */
 enum cli_exit side_do(const struct side *side,
     const struct side_request *request, const struct replicate_opts *opts,
@@ -148,7 +152,8 @@ struct side_watch {
 	struct stream_replica_options *options; /* here: kept by the watch */
 	struct stream_replica_watch *here;
 	struct child there;
-	bool told; /* there: what is read and not yet looked at */
+	bool told;      /* there: what is read and not yet looked at */
+	char said[512]; /* there: what came last */
 };
 
 /* From when it returns, changes are noticed.  What fails is reported. */
@@ -170,17 +175,37 @@ int side_choose(const struct replicate_opts *opts,
     struct stream_replica_options *options, struct stream_error *err);
 void side_unchoose(struct stream_replica_options *options);
 
-/* Start a step on another machine, and judge its exit status. */
+/* Start a step on another machine. */
 int side_start(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, struct child_io *io, struct child *child,
     struct stream_error *err);
-enum cli_exit side_judge(const struct side *side, int code);
 
 /* Is the topic chosen as a whole?  Only then --delete removes it. */
 bool side_is_whole(const struct replicate_opts *opts, const char *topic);
 
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);
+
+/* ---- what the other machine answers ------------------------------------- */
+
+/* Say on standard output that the step failed by err (borrowed); fills lost
+ * when that cannot be said. */
+int answer_failed(const struct stream_error *err, struct stream_error *lost);
+
+/* Look at what ssh gave, its exit status and text (borrowed): CLI_DONE, or what
+ * is wrong was reported. */
+enum cli_exit answer_judge(
+    const struct side *side, enum side_step step, int code, const char *text);
+
+/* ---- fencing ------------------------------------------------------------ */
+
+#define FENCE_WAS "strm-was-fenced "
+
+/* Fence the store at path for reason, or lift that (NULL).  *output (given):
+ * FENCE_WAS and "1" if it was fenced, else "0". */
+int fence_step(const char *path, const char *reason,
+    const struct stream_replica_options *how, char **output,
+    struct stream_error *err);
 
 /* Words of an ssh with --, a host, a command and NULL behind them. */
 enum { SIDE_SSH_WORDS = 16 };
@@ -253,6 +278,7 @@ struct run {
 	struct replicate_opts *opts;
 	struct side source;
 	struct side dest;
+	char *of; /* owned: what the replica says it is one of */
 	struct cli_out out;
 	char *have; /* owned, as the texts below */
 	char *text; /* the manifest */

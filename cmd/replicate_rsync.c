@@ -2,6 +2,7 @@
  * replicate_rsync.c - make one store a replica of another, with rsync
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ enum {
 	RUNS = 5,
 	RSYNC_WORDS = 40,
 	RSYNC_VANISHED = 24, /* its exit status when a file was gone */
-	RSYNC_PARTIAL = 23
+	RSYNC_PARTIAL = 23,
+	RSYNC_NO_FILE = 11 /* an error in reading or writing one */
 };
 
 static const struct cli_option options[] = {
@@ -154,9 +156,9 @@ static int
 rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 {
 	static const char *const words[] = {"rsync", "-s", "--times",
-	    "--partial", "--whole-file", "--from0", "--files-from=-",
-	    "--no-links", "--no-devices", "--no-specials",
-	    "--chmod=D0777,F0666", "--max-size=2147483648"};
+	    "--partial", "--from0", "--files-from=-", "--no-links",
+	    "--no-devices", "--no-specials", "--chmod=D0777,F0666",
+	    "--max-size=2147483648"};
 	char below[64];
 	size_t n = 0;
 
@@ -221,6 +223,28 @@ take_progress(void *context, const char *bytes, size_t size)
 	}
 }
 
+/* Its own message was shown.  It says the same of a connection that broke and
+ * of a shell there that found no rsync. */
+static enum cli_exit
+complain_rsync(const struct run *run, int code)
+{
+	const char *host =
+	    run->source.host != NULL ? run->source.host : run->dest.host;
+
+	if (code == RSYNC_NO_FILE)
+		return cli_complain(CLI_REMOTE, run->dest.host,
+		    "rsync failed (exit %d): is the disk of the replica full?",
+		    code);
+	if (host == NULL)
+		return cli_complain(
+		    CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return cli_complain(CLI_REMOTE, host,
+	    "rsync failed (exit %d): is it in the PATH of a login without a "
+	    "terminal, and did the connection hold? the next run goes on with "
+	    "what came",
+	    code);
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
@@ -259,7 +283,7 @@ move_files(struct run *run)
 	/* What is missing is seen when it is put in place. */
 	if (code == 0 || code == RSYNC_VANISHED || code == RSYNC_PARTIAL)
 		return CLI_DONE;
-	return cli_complain(CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return complain_rsync(run, code);
 }
 
 /* ---- one run ------------------------------------------------------------ */
@@ -269,7 +293,7 @@ do_step(struct run *run, const struct side *side, enum side_step step,
     const char *input, char **output)
 {
 	struct side_request request = {
-	    .step = step, .of = run->source.word, .input = input};
+	    .step = step, .of = run->of, .input = input};
 
 	return side_do(side, &request, run->opts, output);
 }
@@ -431,6 +455,25 @@ is_one(const struct side *a, const struct side *b)
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
+/* A path of this machine is told on another one with the name of this. */
+static int
+name_source(struct run *run, struct stream_error *err)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	char *path = NULL;
+
+	if (run->source.host == NULL && run->dest.host != NULL &&
+	    gethostname(host, sizeof(host) - 1) == 0)
+		path = realpath(run->source.path, NULL);
+	if (path == NULL)
+		run->of = strdup(run->source.word);
+	else if (asprintf(&run->of, "%s:%s", host, path) < 0)
+		run->of = NULL;
+	free(path);
+	return run->of != NULL ? STREAM_OK
+			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
+}
+
 static enum cli_exit
 take_sides(struct run *run, char *argv[])
 {
@@ -450,7 +493,8 @@ take_sides(struct run *run, char *argv[])
 	if (run->opts->follow && (run->opts->status || run->opts->dry_run))
 		return cli_usage(&replicate_rsync_command,
 		    "--follow does not go with --status or --dry-run");
-	return CLI_DONE;
+	return name_source(run, &err) == STREAM_OK ? CLI_DONE
+						   : cli_report(NULL, &err);
 }
 
 static enum cli_exit
@@ -497,6 +541,7 @@ run_replicate(struct cli_context *context, int argc, char *argv[])
 	else
 		code = replicate(&run, argv + first);
 	forget(&run);
+	free(run.of);
 	side_release(&run.source);
 	side_release(&run.dest);
 	cli_release(&replicate_rsync_command, &opts);

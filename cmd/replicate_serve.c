@@ -140,12 +140,12 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		return stream_parse_int(
 		    value, 0, INT64_MAX, &s->opts.lock_timeout_ms, err);
 	else if (strcmp(line, "step") == 0) {
-		int status = stream_parse_int(
-		    value, SIDE_HAVE, SIDE_RELEASE, &number, err);
-
+		if (stream_parse_int(value, SIDE_HAVE, SIDE_LAST, &number,
+			NULL) != STREAM_OK)
+			return cli_fail(err, STREAM_EUSAGE,
+			    "the request is of another version of strm");
 		s->request.step = (enum side_step)number;
-		s->has_step = status == STREAM_OK;
-		return status;
+		s->has_step = true;
 	} else
 		return cli_fail(err, STREAM_EUSAGE,
 		    "the request is of another version of strm");
@@ -219,17 +219,18 @@ enum cli_exit
 side_serve(void)
 {
 	struct serving s = {.has_step = false};
-	struct stream_error err;
+	struct stream_error err, lost;
 	char *text = NULL;
-	enum cli_exit code;
-	bool fit;
 	int status = read_all(&text, &err);
 
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
 		status = take(&s, text, &err);
+		/* No fault of the words that someone typed there. */
+		if (status == STREAM_EUSAGE)
+			err.status = status = STREAM_EIO;
+	}
 	if (status == STREAM_OK)
 		status = check_rsync(&s, &err);
-	fit = status == STREAM_OK;
 	if (status == STREAM_OK)
 		status = serve(&s, &err);
 	free(s.opts.include.items);
@@ -239,6 +240,7 @@ side_serve(void)
 		cli_signals_raise();
 	if (status == STREAM_OK)
 		return CLI_DONE;
-	code = cli_report(NULL, &err);
-	return fit ? code : CLI_REMOTE;
+	if (answer_failed(&err, &lost) != STREAM_OK)
+		cli_report(NULL, &lost);
+	return cli_status(status);
 }

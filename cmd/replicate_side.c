@@ -197,6 +197,10 @@ do_step(const char *path, const struct side_request *request,
 		    path, input, options, output, err);
 	case SIDE_APPLY:
 		return stream_replica_apply(path, input, options, output, err);
+	case SIDE_FENCE:
+		return fence_step(path, input, options, output, err);
+	case SIDE_LIFT:
+		return fence_step(path, NULL, options, output, err);
 	case SIDE_RELEASE:
 		status =
 		    stream_replica_release(path, input, options->now_ms, err);
@@ -272,6 +276,17 @@ put(FILE *to, const char *name, const char *value)
 	fputc('\n', to);
 }
 
+/* A list that is wrong here is so there. */
+static int
+check_lists(const struct replicate_opts *opts, struct stream_error *err)
+{
+	struct stream_replica_options options = {.of = NULL};
+	int status = side_choose(opts, &options, err);
+
+	side_unchoose(&options);
+	return status;
+}
+
 static int
 put_request(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, char **text, size_t *size,
@@ -303,24 +318,6 @@ put_request(const struct side *side, const struct side_request *request,
 			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }
 
-/* 255: ssh itself failed and has said why; 126 and 127: there is no strm. */
-enum cli_exit
-side_judge(const struct side *side, int code)
-{
-	if (code == 0)
-		return CLI_DONE;
-	if (code == 126 || code == 127)
-		return cli_complain(CLI_REMOTE, side->host,
-		    "cannot run strm there: is it in the PATH of a login "
-		    "without a terminal?");
-	if (code > CLI_REMOTE)
-		return cli_complain(
-		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
-	if (code == CLI_REMOTE)
-		cli_complain(CLI_REMOTE, side->host, "failed there");
-	return (enum cli_exit)code;
-}
-
 int
 side_start(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, struct child_io *io, struct child *child,
@@ -329,8 +326,11 @@ side_start(const struct side *side, const struct side_request *request,
 	char *argv[SIDE_SSH_WORDS] = {NULL};
 	char *text = NULL;
 	size_t n = side_ssh(opts, argv);
-	int status =
-	    put_request(side, request, opts, &text, &io->input_size, err);
+	int status = check_lists(opts, err);
+
+	if (status == STREAM_OK)
+		status = put_request(
+		    side, request, opts, &text, &io->input_size, err);
 
 	argv[n++] = (char *)"--";
 	argv[n++] = side->host;
@@ -341,7 +341,7 @@ side_start(const struct side *side, const struct side_request *request,
 	free(text);
 	if (status == STREAM_ENOENT)
 		cli_fail(err, STREAM_ENOENT,
-		    "there is no ssh in the PATH: install it (the package is "
+		    "ssh: cannot run: it is not in the PATH (the package is "
 		    "named openssh-client)");
 	return status;
 }
@@ -352,6 +352,7 @@ do_there(const struct side *side, const struct side_request *request,
 {
 	struct child_io io = {.output = output, .finish = opts->follow};
 	struct stream_error err;
+	enum cli_exit judged;
 	struct child child;
 	int code = 0;
 	int status = side_start(side, request, opts, &io, &child, &err);
@@ -362,11 +363,12 @@ do_there(const struct side *side, const struct side_request *request,
 		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
 	if (status != STREAM_OK)
 		return cli_report(NULL, &err);
-	if (code != 0) {
+	judged = answer_judge(side, request->step, code, *output);
+	if (judged != CLI_DONE) {
 		free(*output);
 		*output = NULL;
 	}
-	return side_judge(side, code);
+	return judged;
 }
 
 enum cli_exit

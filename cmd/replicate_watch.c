@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,6 +54,18 @@ wait_here(struct side_watch *watch, int timeout_ms)
 
 /* ---- there -------------------------------------------------------------- */
 
+/* Changes may have been told before it. */
+static const char *
+last_line(const char *said)
+{
+	const char *line = said;
+
+	for (const char *c = said; *c != '\0'; c++)
+		if (c[0] == '\n' && c[1] != '\0')
+			line = c + 1;
+	return line;
+}
+
 /* Nothing more comes: why? */
 static enum cli_exit
 end_there(struct side_watch *watch)
@@ -64,7 +77,8 @@ end_there(struct side_watch *watch)
 
 	if (status != STREAM_OK)
 		return cli_report(NULL, &err);
-	judged = side_judge(watch->side, code);
+	judged =
+	    answer_judge(watch->side, SIDE_WATCH, code, last_line(watch->said));
 	return judged != CLI_DONE ? judged
 				  : cli_complain(CLI_REMOTE, watch->side->host,
 					"stopped telling what is new");
@@ -83,8 +97,11 @@ read_there(struct side_watch *watch, int timeout_ms, char *bytes, size_t size,
 		return CLI_DONE;
 	if (n > 0)
 		*got = read(watch->there.output, bytes, size);
-	if (n > 0 && *got > 0)
+	if (n > 0 && *got > 0) {
+		snprintf(
+		    watch->said, sizeof(watch->said), "%.*s", (int)*got, bytes);
 		return CLI_DONE;
+	}
 	*got = 0;
 	return end_there(watch);
 }
@@ -98,7 +115,10 @@ greet(struct side_watch *watch)
 	ssize_t got = 1;
 	enum cli_exit code = CLI_DONE;
 
-	while (code == CLI_DONE && got > 0 && size < sizeof(ready) - 1) {
+	/* Up to the word, or to the end of what is said instead. */
+	while (code == CLI_DONE && got > 0 && size < sizeof(bytes) &&
+	       (size < sizeof(ready) - 1 ||
+		   strncmp(bytes, ready, sizeof(ready) - 1) != 0)) {
 		code = read_there(
 		    watch, -1, bytes + size, sizeof(bytes) - size, &got);
 		size += (size_t)got;

@@ -26,7 +26,10 @@ find_epoch(const struct stream_manifest_part *part, int32_t epoch, size_t *i)
 /*
  * From the replica's newest epoch on down to one that both know: up to the end
  * of that, whichever is the lower, they hold the same.  An epoch that only the
- * source knows, and that is older, ends what they have in common too.
+ * source knows, and that is older, ends what they have in common too.  If all
+ * that the source knows came later, retention took what could tell: records of
+ * an old leader that were never copied may be anywhere, so nothing is in
+ * common.
  */
 static int64_t
 common_end(const struct stream_manifest_part *source,
@@ -38,11 +41,8 @@ common_end(const struct stream_manifest_part *source,
 		size_t k;
 		int64_t end;
 
-		/* All that the source knows came later. */
-		if (!find_epoch(source, mine->epochs[i].epoch, &k)) {
-			end = source->epochs[0].start_offset;
-			return end < least ? end : least;
-		}
+		if (!find_epoch(source, mine->epochs[i].epoch, &k))
+			return mine->segments[0].base_offset;
 		end = end_of(source, k);
 		if (end < least)
 			least = end;
