@@ -165,24 +165,29 @@ no_index(struct stream_error *err)
 	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE, "has no index");
 }
 
+/* Where a tar header has numbers, each of so many octal digits. */
+enum { SIZE_AT = 124, TIME_AT = 136, DIGITS = 11 };
+
+static bool
+take_octal(const uint8_t *at, uint64_t *number)
+{
+	*number = 0;
+	for (int i = 0; i < DIGITS; i++) {
+		if (at[i] < '0' || at[i] > '7')
+			return false;
+		*number = *number * 8 + (at[i] - '0');
+	}
+	return true;
+}
+
 /* The size in a tar header of the manifest; false: it is another's. */
 static bool
 is_header(const uint8_t *header, uint64_t *size)
 {
-	enum { SIZE_AT = 124, DIGITS = 11 };
 	static const char name[] = STREAM_MANIFEST_FILE;
 
-	if (memcmp(header, name, sizeof(name)) != 0)
-		return false;
-	*size = 0;
-	for (int i = 0; i < DIGITS; i++) {
-		uint8_t digit = header[SIZE_AT + i];
-
-		if (digit < '0' || digit > '7')
-			return false;
-		*size = *size * 8 + (digit - '0');
-	}
-	return true;
+	return memcmp(header, name, sizeof(name)) == 0 &&
+	       take_octal(header + SIZE_AT, size);
 }
 
 /* The last piece is the manifest with its header, and the end of the tar. */
@@ -654,6 +659,28 @@ read_file(struct stream_archive *archive, size_t i, uint64_t at, size_t n,
 	return status == STREAM_OK ? STREAM_OK
 				   : stream_fail_in(err, status, "%s: %.100s",
 					 archive->name, file->path);
+}
+
+int
+stream_archive_read_time(struct stream_archive *archive, size_t i,
+    int64_t *time_s, struct stream_error *err)
+{
+	const struct stream_archive_file *file = &archive->list.files[i];
+	struct stream_buf field;
+	uint64_t time = 0;
+	int status;
+
+	if (file->position < STREAM_TAR_BLOCK)
+		return misfit(file, err);
+	stream_buf_init(&field);
+	status = read_stream(archive,
+	    file->position - STREAM_TAR_BLOCK + TIME_AT, DIGITS, &field, err);
+	if (status == STREAM_OK && !take_octal(field.data, &time))
+		status = misfit(file, err);
+	stream_buf_release(&field);
+	if (status == STREAM_OK)
+		*time_s = (int64_t)time;
+	return status;
 }
 
 int

@@ -64,8 +64,10 @@ struct stream_archive_file {
 	char digest[33]; /* XXH128, or "" in a foreign archive */
 };
 
+#define STREAM_ARCHIVE_BYTES_MOST ((uint64_t)1 << 40)
+
 struct stream_archive_options {
-	uint64_t max_bytes;     /* unpacked; 0: 1 TiB */
+	uint64_t max_bytes;     /* unpacked; 0: STREAM_ARCHIVE_BYTES_MOST */
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	/* Told how many bytes of the archive were read since the last call;
 	 * false stops with STREAM_EINTR.  May be NULL. */
@@ -120,6 +122,13 @@ const struct stream_archive_partition *stream_archive_partition(
 size_t stream_archive_file_count(const struct stream_archive *archive);
 const struct stream_archive_file *stream_archive_file(
     const struct stream_archive *archive, size_t i);
+
+/*
+ * When file i was modified, in seconds since 1970: its tar header says so.  Not
+ * of a foreign archive.  Errors as stream_archive_read_block.
+ */
+int stream_archive_read_time(struct stream_archive *archive, size_t i,
+    int64_t *time_s, struct stream_error *err);
 
 /*
  * Add the bytes of a block of segment (both lent by the archive) to the end of

@@ -105,15 +105,6 @@ add_segment(struct unpack *unpack, const struct stream_archive_segment *segment,
 	return status;
 }
 
-/* Also one without a batch, within them or at the begin of all. */
-static bool
-is_chosen(size_t first, size_t end, const struct stream_archive_choice *choice)
-{
-	if (first == end)
-		return first >= choice->first && first <= choice->end;
-	return first < choice->end && end > choice->first;
-}
-
 static int
 add_segments(struct unpack *unpack, const struct stream_archive_choice *choice,
     struct stream_error *err)
@@ -129,13 +120,14 @@ add_segments(struct unpack *unpack, const struct stream_archive_choice *choice,
 		size_t after = before + segment->block_count;
 		size_t first = 0, end = segment->block_count;
 
-		if (is_chosen(before, after, choice) && !unpack->with_files) {
+		if (stream_archive_choice_has(choice, before, after) &&
+		    !unpack->with_files) {
 			if (choice->first > before)
 				first = choice->first - before;
 			if (choice->end < after)
 				end = choice->end - before;
 		}
-		if (is_chosen(before, after, choice))
+		if (stream_archive_choice_has(choice, before, after))
 			status = add_segment(unpack, segment, first, end, err);
 		before = after;
 	}
@@ -245,27 +237,6 @@ put_settings(const struct unpack *unpack, struct stream_error *err)
 	return status;
 }
 
-/* A cut is possible where nothing that lies outside of it matters. */
-static int
-choose(const struct unpack *unpack, struct stream_archive_choice *choice,
-    struct stream_error *err)
-{
-	const struct stream_archive_partition *partition = unpack->partition;
-	struct stream_topic_settings settings = {.has_transactions = true};
-	int status = STREAM_OK;
-
-	if (partition->settings != NULL)
-		status = stream_topic_settings_parse(
-		    (struct stream_bytes){(const uint8_t *)partition->settings,
-			partition->settings_size},
-		    partition->topic, &settings, err);
-	if (status == STREAM_OK)
-		*choice =
-		    stream_archive_choose(partition, &unpack->address->range,
-			!settings.has_transactions, !settings.has_gaps);
-	return status;
-}
-
 static int
 put_log_start(const struct unpack *unpack, struct stream_error *err)
 {
@@ -282,7 +253,8 @@ static int
 fill_partition(struct unpack *unpack, struct stream_error *err)
 {
 	struct stream_archive_choice choice;
-	int status = choose(unpack, &choice, err);
+	int status = stream_archive_choose_by_settings(
+	    unpack->partition, &unpack->address->range, true, &choice, err);
 
 	unpack->begins = -1;
 	if (status == STREAM_OK)

@@ -373,6 +373,7 @@ hostile() {
     while read -r name; do
         run -3 strm archive verify "cases/$name"
         run -3 strm -C new restore "cases/$name"
+        run -3 strm -C new restore "cases/$name" orders@0..2999
     done <list
     [ -z "$(find new -name 'orders*')" ]
 }
