@@ -54,21 +54,35 @@ make_directory(const char *path, int *fd, struct stream_error *err)
 	return *fd >= 0 ? STREAM_OK : cli_fail_sys(err, "%s", path);
 }
 
+static void
+note(void *context, const char *text)
+{
+	struct archive_input *input = context;
+
+	cli_progress_clear(&input->progress);
+	cli_note(input->context, NULL, "%s", text);
+}
+
 static int
 unpack(struct archive_input *input, const struct stream_address *address,
     struct stream_error *err)
 {
+	struct stream_unpack_options how = {
+	    .with_files = with_files, .note = note, .context = input};
 	struct stream_archive *archive = NULL;
 	int fd = -1;
-	int status = stream_archive_open(
-	    input->fd, input->name, &input->options, &archive, err);
+	int status = STREAM_OK;
 
+	if (lseek(input->fd, 0, SEEK_CUR) < 0)
+		status = archive_input_spool(input, err);
+	if (status == STREAM_OK)
+		status = stream_archive_open(
+		    input->fd, input->name, &input->options, &archive, err);
 	if (status != STREAM_OK)
 		return status;
 	status = make_directory(address->name, &fd, err);
 	if (status == STREAM_OK) {
-		status = stream_archive_unpack(
-		    archive, address, with_files, fd, err);
+		status = stream_archive_unpack(archive, address, &how, fd, err);
 		close(fd);
 	}
 	stream_archive_close(archive);

@@ -615,6 +615,17 @@ stream_archive_is_foreign(const struct stream_archive *archive)
 	return archive->foreign;
 }
 
+int
+stream_archive_check_logs(
+    const struct stream_archive *archive, struct stream_error *err)
+{
+	int status = stream_list_check(&archive->list, archive->foreign, err);
+
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", archive->name);
+}
+
 int64_t
 stream_archive_created_ms(const struct stream_archive *archive)
 {
@@ -691,6 +702,14 @@ stream_archive_read_block(struct stream_archive *archive,
 {
 	return read_file(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
+}
+
+int
+stream_archive_read_log(struct stream_archive *archive,
+    const struct stream_archive_segment *segment, uint64_t at, size_t n,
+    struct stream_buf *out, struct stream_error *err)
+{
+	return read_file(archive, segment->log, at, n, out, err);
 }
 
 int

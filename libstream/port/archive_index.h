@@ -40,8 +40,12 @@ struct stream_archive_segment {
 				it is the newest of a foreign archive */
 	int64_t records;
 	int64_t largest_ms;
-	uint64_t bytes; /* of its log, all batches */
-	size_t log;     /* which file: stream_archive_file */
+	uint64_t bytes;      /* of its log */
+	uint64_t good_bytes; /* of those, what whole batches are at its begin */
+	/* Why not all are: STREAM_OK, ETORN, ECORRUPT, ENEWER; OK in an archive
+	 * that has an index, where nobody has looked yet. */
+	int status;
+	size_t log; /* which file: stream_archive_file */
 	const struct stream_archive_block *blocks; /* lent, rising */
 	size_t block_count;
 };
@@ -87,8 +91,9 @@ bool stream_archive_is_one(int fd);
  * name (borrowed) is for messages.  options is borrowed; NULL is all defaults.
  * Gives *archive; free it with stream_archive_close.
  *
- * STREAM_ECORRUPT  cut short, damaged, or hostile: SPEC 14.5; or a log in it
- *                  is damaged (a foreign archive: batches are checked)
+ * A log in it that is damaged is no failure: see stream_archive_check_logs.
+ *
+ * STREAM_ECORRUPT  cut short, damaged, or hostile: SPEC 14.5
  * STREAM_ENEWER    a newer strm made it
  * STREAM_ENOENT    a tar without a partition directory
  * STREAM_EINTR     go_on said so
@@ -103,6 +108,12 @@ int stream_archive_open(int fd, const char *name,
 int stream_archive_open_index(int fd, const char *name,
     const struct stream_archive_options *options,
     struct stream_archive **archive, struct stream_error *err);
+
+/* Is a log damaged, as far as opening has looked?  That is, in a foreign
+ * archive; the newest log of a partition may be torn there.  STREAM_ECORRUPT or
+ * STREAM_ENEWER names the first. */
+int stream_archive_check_logs(
+    const struct stream_archive *archive, struct stream_error *err);
 
 /* NULL is allowed. */
 void stream_archive_close(struct stream_archive *archive);
@@ -142,6 +153,11 @@ int stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_segment *segment,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err);
+
+/* Add n bytes of the log of segment, from byte `at` on; else as above. */
+int stream_archive_read_log(struct stream_archive *archive,
+    const struct stream_archive_segment *segment, uint64_t at, size_t n,
+    struct stream_buf *out, struct stream_error *err);
 
 /*
  * Add a whole small file (not a log), of at most limit bytes, to the end of

@@ -302,6 +302,8 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 		last->is_last = true;
 		segment = &list->segments[list->segment_count++];
 		*segment = s->logs[i].segment;
+		segment->good_bytes = s->logs[i].good_bytes;
+		segment->status = s->logs[i].status;
 		if (segment->block_count > 0)
 			segment->blocks = list->blocks + s->logs[i].first_block;
 	}

@@ -119,6 +119,9 @@ walk(struct restoring *r, int fd, struct stream_error *err)
 
 	if (status == STREAM_OK)
 		status = stream_pass_settle(&r->pass, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_list_check(&r->pass.list, !r->pass.is_ours, err);
 	r->partitions = r->pass.list.partitions;
 	r->partition_count = r->pass.list.partition_count;
 	r->is_ours = r->pass.is_ours;
