@@ -393,6 +393,18 @@ hostile() {
     [ "$(segments orders)" = 20000 ]
     run -0 strm archive ls kept/orders-0.0-20000.*.tar.zst
     [[ ${lines[1]} == "orders-0 "*" 0 "*" 20000 "*" 20000 "* ]]
+    # The longest names too, also two that begin alike.
+    long=$(printf 'a%.0s' {1..248})
+    for name in "${long}b" "${long}c"; do
+        seq 1000 | strm produce -q --create "$name"
+        strm roll -q "$name"
+    done
+    run -0 strm retain "${long}b" "${long}c" --keep-bytes 0 --archive kept
+    [ "$(segments "${long}b") $(segments "${long}c")" = '1000 1000' ]
+    for file in kept/aaaa*~-0.0-1000.*.tar.zst; do
+        strm archive ls -J "$file" | grep -o '"topic":"[a-c]*"' | uniq
+    done >names
+    [ "$(sort names)" = "$(printf '"topic":"%s"\n' "$long"{b,c})" ]
     # What cannot be archived stays.
     before=$(sums)
     run -6 --separate-stderr strm retain orders:1 --keep-bytes 0 \
