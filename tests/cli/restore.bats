@@ -227,6 +227,22 @@ for n in range(600):
     [ "$(strm consume -f '%o' copy:0)" = 0 ]
 }
 
+@test "what retention left half done is archived, and restored without it" {
+    make
+    # As it is when power is lost in the middle: see SPEC 4.6.
+    printf '0\n1\norders 0 19999\n' >"$STRM_DIR/log-start-offset-checkpoint"
+    mapfile -t logs < <(printf '%s\n' "$STRM_DIR"/orders-0/*.log)
+    [ ${#logs[@]} -ge 3 ]
+    rm "${logs[0]%.log}.timeindex" "${logs[1]%.log}".*
+    strm archive -q --verify orders -o a
+    run -0 strm restore a --as copy
+    [[ $output == *"copy-1: 9000 records"* ]]
+    run -0 strm verify -q copy
+    run -0 strm diff orders copy
+    run -0 strm restore -q a orders:1@100.. --as part
+    run -0 strm verify -q part
+}
+
 @test "after --retire the archive and the log together are all there was" {
     make
     strm consume orders:0 >before
