@@ -1,5 +1,6 @@
 #include "port/archive_choose.h"
 
+#include "base/fail.h"
 #include "store/topic_config.h"
 
 const struct stream_archive_block *
@@ -234,11 +235,12 @@ stream_archive_choose_by_settings(
 		    (struct stream_bytes){(const uint8_t *)partition->settings,
 			partition->settings_size},
 		    partition->topic, &settings, err);
-	if (status == STREAM_OK)
-		*choice = stream_archive_choose(partition, range,
-		    !transacted || !settings.has_transactions,
-		    !settings.has_gaps);
-	return status;
+	if (status != STREAM_OK)
+		return stream_fail_in(
+		    err, status, "settings of %s", partition->topic);
+	*choice = stream_archive_choose(partition, range,
+	    !transacted || !settings.has_transactions, !settings.has_gaps);
+	return STREAM_OK;
 }
 
 bool
