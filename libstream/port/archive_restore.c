@@ -139,6 +139,8 @@ open_index(
 		return STREAM_ENOENT;
 	status = stream_archive_open_index(
 	    fd, name, &r->options->archive, &r->archive, err);
+	if (status == STREAM_ENOENT && lseek(fd, 0, SEEK_SET) != 0)
+		return stream_fail_sys(err, "cannot seek");
 	if (status != STREAM_OK)
 		return status;
 	r->partitions = stream_archive_partition(r->archive, 0);
