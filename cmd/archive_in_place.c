@@ -334,17 +334,23 @@ make_place(struct place *place)
 	return CLI_DONE;
 }
 
+/* Remove the directory, where it was made. */
 static void
-remove_place(const struct place *place)
+end_place(struct place *place)
 {
-	int above;
+	int above =
+	    place->path == NULL
+		? -1
+		: open(place->above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (place->path == NULL)
-		return;
-	above = open(place->above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (above >= 0)
+	if (above >= 0) {
 		stream_archive_unpacked_remove(above, place->name);
-	close(above);
+		close(above);
+	}
+	if (place->lock >= 0)
+		close(place->lock);
+	free(place->path);
+	free(place->from);
 }
 
 /* ---- two processes ------------------------------------------------------- */
@@ -413,7 +419,7 @@ end_as(int result)
 }
 
 static int
-run_apart(const struct cli_command *command, const struct place *place,
+run_apart(const struct cli_command *command, struct place *place,
     const sigset_t *usual, int argc, char *argv[])
 {
 	pid_t parent = getpid();
@@ -425,14 +431,14 @@ run_apart(const struct cli_command *command, const struct place *place,
 		run_child(command, place, parent, argc, argv);
 	}
 	if (child < 0) {
-		remove_place(place);
+		end_place(place);
 		return (int)cli_complain(CLI_SYSTEM, NULL, "cannot fork: %s",
 		    strerrordesc_np(errno));
 	}
 	catch_stops();
 	sigprocmask(SIG_SETMASK, usual, NULL);
 	result = wait_for_child();
-	remove_place(place);
+	end_place(place);
 	return end_as(result);
 }
 
@@ -482,7 +488,7 @@ archive_in_place(int argc, char *argv[])
 		    strerrordesc_np(errno));
 	if (code == CLI_DONE)
 		return run_apart(command, &place, &usual, argc, argv);
-	remove_place(&place);
+	end_place(&place);
 	sigprocmask(SIG_SETMASK, &usual, NULL);
 	return code;
 }

@@ -17,6 +17,7 @@
 #include "base/fail.h"
 #include "codec/compress.h"
 #include "file/io.h"
+#include "port/archive_batches.h"
 #include "port/archive_check.h"
 #include "port/archive_manifest.h"
 #include "port/archive_table.h"
@@ -86,6 +87,12 @@ load_piece(struct stream_archive *archive, size_t i, struct stream_error *err)
 	if (archive->piece_is == i)
 		return STREAM_OK;
 	archive->piece_is = archive->table.count;
+	if (entry->size > STREAM_ARCHIVE_RATIO_FROM &&
+	    entry->size / STREAM_ARCHIVE_RATIO_MOST > entry->packed)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "unpacks to more than %d times its size; such an archive "
+		    "is refused",
+		    STREAM_ARCHIVE_RATIO_MOST);
 	status = read_packed(archive, entry, err);
 	if (status != STREAM_OK)
 		return status;
@@ -700,6 +707,17 @@ stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err)
 {
+	size_t cap = archive->options.max_batch_bytes != 0
+			 ? archive->options.max_batch_bytes
+			 : STREAM_BATCH_CAP_DEFAULT;
+
+	/* It would be a single batch. */
+	if (block->bytes > STREAM_BLOCK_BYTES && block->bytes > cap)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s: %.100s: a batch of %llu bytes, more than "
+		    "--max-batch-bytes",
+		    archive->name, archive->list.files[segment->log].path,
+		    (unsigned long long)block->bytes);
 	return read_file(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
 }

@@ -70,6 +70,13 @@ struct stream_archive_file {
 
 #define STREAM_ARCHIVE_BYTES_MOST ((uint64_t)1 << 40)
 
+enum {
+	/* Up to here nobody looks at the ratio: a small archive of zeros is
+	 * no bomb. */
+	STREAM_ARCHIVE_RATIO_FROM = 64 << 20,
+	STREAM_ARCHIVE_RATIO_MOST = 5000
+};
+
 struct stream_archive_options {
 	uint64_t max_bytes;     /* unpacked; 0: STREAM_ARCHIVE_BYTES_MOST */
 	size_t max_batch_bytes; /* 0: 64 MiB */

@@ -13,14 +13,7 @@
 #include "base/fail.h"
 #include "log/keymap.h"
 
-enum {
-	INPUT = 256 * 1024,
-	ENTRIES_MOST = 1000000,
-	/* Up to here nobody looks at the ratio: a small archive of zeros is
-	 * no bomb. */
-	RATIO_FROM = 64 << 20,
-	RATIO_MOST = 5000
-};
+enum { INPUT = 256 * 1024, ENTRIES_MOST = 1000000 };
 
 struct stream_archive_stream {
 	int fd;
@@ -207,11 +200,12 @@ check_total(struct stream_archive_stream *stream, struct stream_error *err)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "unpacks to more than %llu bytes (--max-bytes)",
 		    (unsigned long long)stream->options.max_bytes);
-	if (out > RATIO_FROM && out / RATIO_MOST > stream->in)
+	if (out > STREAM_ARCHIVE_RATIO_FROM &&
+	    out / STREAM_ARCHIVE_RATIO_MOST > stream->in)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "unpacks to more than %d times its size; such an archive "
 		    "is refused",
-		    RATIO_MOST);
+		    STREAM_ARCHIVE_RATIO_MOST);
 	return STREAM_OK;
 }
 

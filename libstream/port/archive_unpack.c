@@ -97,7 +97,8 @@ put_damage(struct unpack *unpack, const struct stream_archive_block *block,
 	uint8_t *bytes;
 	int status;
 
-	if (size < STREAM_BATCH_HEADER || size > INT32_MAX || last >= INT32_MAX)
+	if (size < STREAM_BATCH_HEADER || size > STREAM_BATCH_CAP_DEFAULT ||
+	    last >= INT32_MAX)
 		return stream_fail(
 		    err, STREAM_ECORRUPT, STREAM_POS_NONE, "%s", why->text);
 	unpack->block.size = 0;

@@ -346,19 +346,67 @@ hostile() {
     hostile "$STRM_DIR/orders-0" cases >list
     [ "$(wc -l <list)" -gt 20 ]
     rm -r "$STRM_DIR" && mkdir "$STRM_DIR"
-    while read -r name text; do
-        run timeout 10 strm restore "cases/$name"
+    mkdir tmp
+    export TMPDIR=$PWD/tmp
+    # refused NAME TEXT COMMAND...: with the case as standard input too.
+    refused() {
+        local file=cases/$1 text=$2
+        shift 2
+        run timeout 10 "$@" <"$file"
         case $status in
         2 | 3 | 4) ;;
-        *) echo "$name: $status $output" && return 1 ;;
+        *) echo "$file: $* $status $output" && return 1 ;;
         esac
         [[ $output == *"$text"* ]] || {
-            echo "$name: \"$output\" has no \"$text\""
+            echo "$file: $*: \"$output\" has no \"$text\""
             return 1
         }
+        [ -z "$(ls tmp)" ]
+    }
+    while read -r name text; do
+        refused "$name" "$text" strm restore "cases/$name"
+        refused "$name" "$text" strm restore "cases/$name" orders@5..7
+        refused "$name" "$text" strm restore -
+        # So many partitions can be read, and are not made.
+        if [ "$name" != many-partitions ]; then
+            refused "$name" "$text" strm archive verify "cases/$name"
+            refused "$name" "$text" strm archive verify -
+            refused "$name" "$text" strm consume /dev/stdin
+            refused "$name" "$text" bash -c 'cat | strm consume /dev/stdin'
+            [[ $name == bad-settings ]] || refused "$name" "$text" strm archive ls -
+        fi
         [ -z "$(find "$STRM_DIR" -name 'orders*' -o -name '*.log')" ]
         [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
     done <list
+}
+
+# modest COMMAND...: exit 3, with at most 160 MiB of memory.
+modest() {
+    "${PYTHON:-/usr/bin/python3}" -c '
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+assert os.waitstatus_to_exitcode(status) == 3, status
+assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[1], (
+    usage.ru_maxrss)' "$STRM" "$@"
+}
+
+@test "a bomb among the pieces of an archive costs no memory" {
+    seq 3000 | strm produce -q --create orders
+    strm roll -q orders
+    strm archive -q orders -o a
+    mkdir cases new
+    hostile bombs a cases
+    modest archive verify cases/index
+    modest archive ls cases/index
+    for name in index block; do
+        modest -C new restore cases/$name
+        modest -C new restore cases/$name orders@5..7
+        modest consume ./cases/$name
+        modest verify ./cases/$name
+        [ -z "$(ls new/.strm/restore)" ]
+    done
+    [ -z "$(find new -name 'orders*')" ]
 }
 
 @test "an index that lies is found out" {

@@ -99,7 +99,7 @@ for n in range(600):
     strm roll -q big
     strm archive -q big -o F.tar.zst
     size=$(stat -c %s F.tar.zst)
-    strace -f -qq -e trace=read,pread64 -o trace strm consume -q -f '%o\n' \
+    ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=read,pread64 -o trace strm consume -q -f '%o\n' \
         ./F.tar.zst@2026-03-02T00:00:00Z..2026-03-02T01:00:00Z >given
     [ "$(wc -l <given)" -eq 6 ]
     bytes=$(sed -n 's/.* = \([0-9]*\)$/\1/p' trace | paste -sd+ | bc)
@@ -402,7 +402,11 @@ make("twice.tar", good, good)' "$STRM_DIR"/t-0/00000000000000000000.log
     [ -n "$(ls -A "$TMPDIR")" ]
     strm consume -n 1 ./F.tar.zst
     [ -n "$(ls -A "$TMPDIR")" ] # it is too young: its parent may live
-    command -v faketime >/dev/null || { MAY_LEAVE=1; skip 'no faketime'; }
+    # Two libraries that both want to be the first do not go together.
+    if [[ $STRM == */sanitize/* ]] || ! command -v faketime >/dev/null; then
+        MAY_LEAVE=1
+        skip 'no faketime, or sanitizers'
+    fi
     NO_FAKE_STAT=1 faketime -f +10m strm consume -n 1 ./F.tar.zst
     [ -z "$(ls -A "$TMPDIR")" ]
 }
