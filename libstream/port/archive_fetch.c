@@ -349,6 +349,19 @@ release(struct fetching *f)
 }
 
 int
+stream_fetch_measure(const struct stream_archive_partition *partition,
+    const struct stream_range *range, uint64_t *bytes, struct stream_error *err)
+{
+	struct fetching f = {.partition = partition};
+	bool cut;
+	int status = choose(&f, range, &cut, err);
+
+	for (; status == STREAM_OK && f.first < f.end; f.first++)
+		*bytes += f.first->bytes;
+	return status;
+}
+
+int
 stream_fetch_partition(struct stream_fetch *fetch,
     const struct stream_archive_partition *partition,
     const struct stream_range *range, bool *cut_end, struct stream_error *err)

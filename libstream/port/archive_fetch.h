@@ -19,6 +19,12 @@ struct stream_fetch {
 	uint64_t left;          /* bytes that may still be unpacked */
 };
 
+/* Add the bytes of the logs that stream_fetch_partition would build to *bytes.
+ * STREAM_ECORRUPT and STREAM_ENEWER: the settings are not in their form. */
+int stream_fetch_measure(const struct stream_archive_partition *partition,
+    const struct stream_range *range, uint64_t *bytes,
+    struct stream_error *err);
+
 /*
  * Build the files of partition (lent by the archive) that range needs: whole
  * segments, and what stands beside them.  Each is compared with its digest,

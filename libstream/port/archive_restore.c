@@ -160,6 +160,29 @@ find_range(
 	return wanted != NULL ? &wanted->range : &all;
 }
 
+/* As large as its logs are among all of them. */
+static int
+tell_how_much(struct restoring *r, int fd, struct stream_error *err)
+{
+	uint64_t size, wanted = 0, all = 0;
+	int status = stream_io_size(fd, &size, err);
+
+	for (size_t i = 0; i < r->partition_count && status == STREAM_OK; i++) {
+		const struct stream_archive_partition *partition =
+		    &r->partitions[i];
+
+		for (size_t j = 0; j < partition->segment_count; j++)
+			all += partition->segments[j].bytes;
+		if (is_wanted(r, partition->topic, partition->partition))
+			status = stream_fetch_measure(
+			    partition, find_range(r, partition), &wanted, err);
+	}
+	if (status == STREAM_OK && r->options->reads != NULL && all > 0)
+		r->options->reads(r->options->context,
+		    (uint64_t)((double)size * (double)wanted / (double)all));
+	return status;
+}
+
 static int
 fetch(struct restoring *r, struct stream_error *err)
 {
@@ -496,6 +519,8 @@ restore(struct restoring *r, int fd, const char *name, struct stream_error *err)
 		status = list_topics(r, err);
 	if (status == STREAM_OK)
 		status = check_wanted(r, err);
+	if (status == STREAM_OK && r->archive != NULL)
+		status = tell_how_much(r, fd, err);
 	if (status == STREAM_OK && r->archive != NULL)
 		status = fetch(r, err);
 	for (size_t i = 0; i < r->topic_count && status == STREAM_OK; i++)

@@ -265,6 +265,27 @@ hostile() {
     [ -z "$(find . -maxdepth 1 -name '.tmp-*')" ]
 }
 
+@test "long work shows on a terminal how far it is, and nowhere else" {
+    local command
+
+    make
+    strm archive -q orders -o a
+    # slow COMMAND: half of an archive, and the rest a while later.
+    slow() {
+        # shellcheck disable=SC2016  # for the inner shell
+        script -qec "{ head -c 9000 a; sleep 0.7; tail -c +9001 a; } | $*" \
+            /dev/null
+    }
+    for command in 'archive verify -' 'archive ls -' 'restore - --as x'; do
+        run -0 slow strm "$command"
+        [[ $output == *"iB/s"* ]]
+    done
+    run -0 slow strm archive verify -q -
+    [[ $output != *"/s"* ]]
+    run -0 slow "strm archive verify - 2>&1 | cat"
+    [[ $output != *"/s"* ]]
+}
+
 @test "a stop leaves nothing behind" {
     make
     strm archive -q orders -o a
