@@ -52,6 +52,7 @@ files() {
     strm archive -q orders -o a
     before=$(sums)
     refuses 1 "exists already" strm restore a
+    [ "$stderr" = "strm: orders: this topic exists already" ]
     refuses 4 "clicks: no such topic" strm restore a clicks
     refuses 4 "orders: no such partition" strm restore a orders:2
     refuses 4 "no record in that range" strm restore a orders@20000 --as x
