@@ -180,6 +180,10 @@ static const struct {
 	"0.log=10 0.index 10.log=20 10.index 10.timeindex 10.snapshot "
 	"0.log.swap=18 0.timeindex.swap 20.log=22",
 	"0.log 0.timeindex 20.index 20.log 20.timeindex", "sa"},
+    {"of several swaps each log in its turn",
+	"0.log=10 10.log=20 20.log=30 0.log.swap=8 10.log.swap=18 "
+	"20.log.swap=28 30.log=32",
+	"0.log 10.log 20.log 30.index 30.log 30.timeindex", "sa"},
     {"with some old files gone",
 	"0.log=10 10.log.deleted=20 10.index.deleted 0.log.swap=18 "
 	"0.index.swap 20.log=22",
