@@ -392,6 +392,10 @@ stream_apply_plan(struct stream_apply_part *part, enum stream_apply_kind *kinds,
 			*first = i;
 		*last = i;
 	}
+	/* A file that leaves it has one name by then, also after a loss of
+	 * power: a writer refuses one that has two. */
+	if (status == STREAM_OK && part->incoming >= 0)
+		status = stream_io_sync_dir(part->incoming, err);
 	if (status == STREAM_OK && *first < count &&
 	    part->mine.segment_count > 0)
 		status = compare(part, kinds, *first, dense, err);

@@ -61,9 +61,23 @@ class Storm:
         for topic in ('events', 'table'):
             if os.path.exists(f'{self.replica}/.strm/topics/{topic}.json'):
                 done = strm(self.replica, 'verify', topic, code=None)
-                require(done.code == 0, topic, 'is not sound:',
-                        done.out.decode(), done.err)
+                if done.code != 0:
+                    self.keep()
+                require(done.code == 0, topic, 'is not sound, exit',
+                        f'{done.code}:', done.out.decode(), done.err,
+                        self.listed(topic))
                 self.looks += 1
+
+    def listed(self, topic):
+        """What stands in the replica's partitions just now."""
+        return '; '.join(
+            f'{name}: ' + ' '.join(sorted(os.listdir(f'{self.replica}/{name}')))
+            for name in (f'{topic}-0', f'{topic}-1'))
+
+    def keep(self):
+        """For whoever wants to see it: STRM_KEEP is a directory."""
+        if 'STRM_KEEP' in os.environ:
+            run(['cp', '-a', self.top, os.environ['STRM_KEEP']])
 
     def promote(self, reported):
         """A copy, since the replica goes on as one."""
@@ -104,6 +118,8 @@ class Storm:
             done = run(['diff', '-rq', '-x', '*index', '-x', '.strm-*', '-x',
                         '*.snapshot', '-x', '.tmp-*',
                         f'{self.source}/{name}', f'{self.replica}/{name}'])
+            if done.code != 0:
+                self.keep()
             require(done.code == 0, 'not the same:', done.out.decode())
 
     def rage(self):
