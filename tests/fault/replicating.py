@@ -18,7 +18,7 @@ from strmtest import BUILD, STRM, require, run, strm
 
 HAVE, PREPARE, APPLY = 0, 2, 4
 NO_TOPIC, CORRUPT = -10, -4  # STREAM_ENOENT, STREAM_ECORRUPT
-ENDS = ('torn-tail', 'zero-tail', 'bad-last-batch', 'lost-tail')
+ENDS = ('torn-tail', 'zero-tail', 'lost-tail')
 INDEX = ('zero-slots', 'index-entry', 'index-order', 'index-size',
          'index-short')
 LEFTOVERS = ('.cleaned', '.swap', '.deleted')
@@ -184,12 +184,14 @@ class Apply:
             return self.records(view)
         newest = max(name[:20] for name in os.listdir(f'{store}/t-0')
                      if name[20:] in ('.log', '.log.swap'))
-        view.damage[:] = [
-            d for d in view.damage if not (
-                d.split(' ')[0] in ENDS or
-                d.split(' ')[0] in INDEX and d.split(' ')[1][:20] == newest)]
-        if view.status == [CORRUPT] and 'bad (the next' in view.message[0]:
+        # Readers fail at a bad last batch, and give all before it.
+        bad = [d for d in view.damage
+               if d.startswith(f'bad-last-batch {newest}.log:')]
+        if view.status == [CORRUPT] and bad:
             view.status[:] = [END]
+        view.damage[:] = [
+            d for d in view.damage if not (d in bad or any(
+                d.startswith(f'{kind} {newest}') for kind in ENDS + INDEX))]
         return self.records(view, self.power)
 
     def judge_records(self, found, when):
