@@ -285,8 +285,7 @@ decide_lost_length(
 
 	if (n < STREAM_BATCH_PREFIX)
 		return STREAM_OK;
-	status =
-	    stream_search_read(&judge->search, bytes, n, judge->from, err);
+	status = stream_search_read(&judge->search, bytes, n, judge->from, err);
 	if (status == STREAM_OK && is_zero(bytes, n))
 		*tail = STREAM_TAIL_LOST;
 	return status;

@@ -115,8 +115,8 @@ what_was_lost_with_power_is_set_aside(void **state)
 
 /* Nothing of a segment was durable, and the state says so. */
 /* A last batch that begins so many bytes before a sector ends, and of which the
- * rest is there, but not these: at 12 its length is zero, which its CRC does not
- * cover. */
+ * rest is there, but not these: at 12 its length is zero, which its CRC does
+ * not cover. */
 static void
 lose_front(const struct temp_dir *dir, uint64_t bytes)
 {
@@ -126,8 +126,8 @@ lose_front(const struct temp_dir *dir, uint64_t bytes)
 
 	fx_append(partition, 1, 1, 400, 'a');
 	at = (uint64_t)fx_size(dir, LOG_0);
-	fx_append(partition, 1, 1,
-	    400 + (2 * 512 - bytes - 2 * at % 512) % 512, 'a');
+	fx_append(
+	    partition, 1, 1, 400 + (2 * 512 - bytes - 2 * at % 512) % 512, 'a');
 	at = (uint64_t)fx_size(dir, LOG_0);
 	assert_int_equal(512 - at % 512, bytes);
 	fx_sync(partition);
