@@ -160,6 +160,22 @@ stream_io_size(int fd, uint64_t *size, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/*
+ * Not by fstat(2): whoever is told a file's times has the kernel give it a new
+ * and finer one at the next write, and put the inode into the file system's
+ * journal.  That is dearer than all else that a small write does.
+ */
+int
+stream_io_has_name(int fd, bool *has_name, struct stream_error *err)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_NLINK, &st) != 0)
+		return stream_fail_sys(err, "cannot stat");
+	*has_name = st.stx_nlink > 0;
+	return STREAM_OK;
+}
+
 static int
 sync_whole(int fd)
 {
