@@ -379,10 +379,13 @@ ticks() {
     eventually holds out 19
 }
 
-@test "following changes nothing" {
+@test "following changes nothing, not even a file's time of access" {
     fill
+    find "$STRM_DIR" -type f -exec touch -a -d @1 {} +
     find "$STRM_DIR" -printf '%p %s %T@ %C@\n' | sort >before
     start strm tail -F t >out
     eventually test -s out
     find "$STRM_DIR" -printf '%p %s %T@ %C@\n' | sort | diff before -
+    [ "$(stat -c %X "$(log t 0)")" -eq 1 ]
+    [ "$(stat -c %X "$STRM_DIR/t-0/.strm-state")" -eq 1 ]
 }
