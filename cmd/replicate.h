@@ -79,6 +79,7 @@ struct side_request {
 	enum side_step step;
 	const char *of;    /* apply: the name of the source */
 	const char *input; /* text; "" for none */
+	struct stream_replica_arrival *arrival; /* apply here; may be NULL */
 };
 
 /*

@@ -82,6 +82,7 @@ struct run {
 	char *text; /* the manifest */
 	char *report;
 	struct stream_manifest *manifest;
+	struct stream_replica_arrival *arrival; /* owned; NULL: none */
 	struct replicate_sum sum;
 };
 
@@ -92,6 +93,8 @@ forget(struct run *run)
 	free(run->text);
 	free(run->report);
 	stream_manifest_free(run->manifest);
+	stream_replica_arrival_free(run->arrival);
+	run->arrival = NULL;
 	run->have = run->text = run->report = NULL;
 	run->manifest = NULL;
 }
@@ -162,9 +165,10 @@ rsync_release(struct rsync *rsync)
 static int
 rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 {
+	/* What comes is compared with the manifest, so rsync need not. */
 	static const char *const words[] = {"rsync", "-s", "--times",
-	    "--partial", "--whole-file", "--from0", "--files-from=-",
-	    "--no-links", "--no-devices", "--no-specials",
+	    "--partial", "--whole-file", "--checksum-choice=none", "--from0",
+	    "--files-from=-", "--no-links", "--no-devices", "--no-specials",
 	    "--chmod=D0777,F0666", "--max-size=2147483648"};
 	char below[64];
 	size_t n = 0;
@@ -195,11 +199,30 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* A replica here is checked while its files come. */
+static int
+run_rsync(
+    struct run *run, struct child_io *io, int *code, struct stream_error *err)
+{
+	struct stream_replica_options how = {
+	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
+	struct rsync rsync = {.rsh = NULL};
+	int status = rsync_prepare(run, &rsync, err);
+
+	if (status == STREAM_OK && run->dest.host == NULL)
+		stream_replica_arrive(
+		    run->dest.path, run->text, &how, &run->arrival, NULL);
+	if (status == STREAM_OK)
+		status = child_run(rsync.argv, io, code, err);
+	stream_replica_arrival_end(run->arrival);
+	rsync_release(&rsync);
+	return status;
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
 	struct child_io io = {.shown = cli_progress_is_seen(run->context)};
-	struct rsync rsync = {.rsh = NULL};
 	struct stream_error err;
 	char *names = NULL;
 	uint64_t bytes = 0;
@@ -213,10 +236,7 @@ move_files(struct run *run)
 	}
 	io.input = names;
 	if (status == STREAM_OK)
-		status = rsync_prepare(run, &rsync, &err);
-	if (status == STREAM_OK)
-		status = child_run(rsync.argv, &io, &code, &err);
-	rsync_release(&rsync);
+		status = run_rsync(run, &io, &code, &err);
 	free(names);
 	run->sum.bytes += bytes;
 	if (status == STREAM_ENOENT)
@@ -236,7 +256,11 @@ do_step(struct run *run, const struct side *side, enum side_step step,
     const char *input, char **output)
 {
 	struct side_request request = {
-	    .step = step, .of = run->source.word, .input = input};
+	    .step = step,
+	    .of = run->source.word,
+	    .input = input,
+	    .arrival = run->arrival,
+	};
 
 	return side_do(side, &request, run->opts, output);
 }

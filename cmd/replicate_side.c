@@ -174,6 +174,7 @@ side_do_here(const char *path, const struct side_request *request,
 	int64_t wait_ms = opts->lock_timeout_ms;
 	struct stream_replica_options options = {
 	    .of = request->of,
+	    .arrival = request->arrival,
 	    .verify = opts->verify,
 	    .truncate = opts->truncate,
 	    .network = opts->network,

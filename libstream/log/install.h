@@ -16,6 +16,7 @@
 
 #include "file/checkpoint.h"
 #include "file/name.h"
+#include "log/arriving.h"
 #include "log/measure.h"
 #include "log/structure.h"
 
@@ -45,6 +46,8 @@ struct stream_install_check {
 	uint64_t mark_at;
 	struct stream_chain mark;
 	bool marked;
+	/* What was seen of it while it came; is restarted.  May be NULL. */
+	struct stream_arriving *arriving;
 	bool (*go_on)(void *context, uint64_t bytes); /* may be NULL */
 	void *context;
 };

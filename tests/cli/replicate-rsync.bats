@@ -300,6 +300,14 @@ keyed() {
     same a b
 }
 
+@test "logs that are checked while they come are as they were sent" {
+    strm -C a topic create -q t --set segment.bytes=8MiB
+    seq -f 'value %.0f of some length' 400000 | strm -C a produce -q t
+    run -0 strm replicate-rsync -q --bwlimit=20m a b
+    same a b
+    strm -C b verify t
+}
+
 @test "--follow goes on until a signal" {
     fill a t 10
     strm replicate-rsync --follow a b >out 2>&1 3>&- &
