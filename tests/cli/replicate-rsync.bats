@@ -308,6 +308,17 @@ keyed() {
     strm -C b verify t
 }
 
+@test "when all is there rsync is over, with all that it started" {
+    fill a t 3000
+    mkdir slow
+    printf '#!/bin/sh\necho $$ >%s\n%s "$@"\nsleep 300\n' "$PWD/pid" \
+        "$(command -v rsync)" >slow/rsync
+    chmod +x slow/rsync
+    PATH=$PWD/slow:$PATH replicate -q a b
+    same a b
+    run ! kill -0 "$(cat pid)"
+}
+
 @test "--follow goes on until a signal" {
     fill a t 10
     strm replicate-rsync --follow a b >out 2>&1 3>&- &
