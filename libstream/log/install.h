@@ -62,6 +62,15 @@ void stream_install_name(int64_t base_offset, char *name);
 int stream_install_move(
     int from, int to, int64_t base_offset, struct stream_error *err);
 
+/*
+ * Have the first writer of a partition that nobody sees yet know what its
+ * newest segment, which is durable, holds: it need not read all of it.
+ * leader_epoch is that of its checkpoint.  STREAM_EIO.
+ */
+int stream_install_state(int dirfd, int64_t base_offset,
+    const struct stream_measure *measure, int32_t leader_epoch,
+    struct stream_error *err);
+
 /* The leader epochs of the other log that begin at or below offset, behind
  * those that were there before its first.  exact: only its own.  Durable. */
 int stream_install_epochs(const struct stream_install *install, int64_t offset,
