@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,6 +160,15 @@ pause_between(int64_t *waited_us)
 	*waited_us += us;
 }
 
+/* What a child that was ended had started is ours by then: wait for its end
+ * too, so that nothing of it writes any more. */
+static void
+reap(pid_t group)
+{
+	while (waitpid(-group, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
 /* A stop is passed on once; then the child's end is waited for, so that nothing
  * of it is at work any more. */
 static int
@@ -195,8 +205,10 @@ wait_for(
 		return cli_fail(err, STREAM_EINTR, "stopped on request");
 	*code =
 	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	if (enough)
+	if (enough) {
+		reap(pid);
 		*code = 0;
+	}
 	return STREAM_OK;
 }
 
@@ -212,6 +224,8 @@ run(char *const argv[], const struct child_io *io, int input, int *code,
 
 	if (io->output != NULL && pipe2(ends, O_CLOEXEC) != 0)
 		return cli_fail_sys(err, "cannot make a pipe");
+	if (io->enough != NULL)
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = spawn(argv, io, input, ends[1], &pid);
 	if (ends[1] >= 0)
 		close(ends[1]);
