@@ -24,11 +24,6 @@ struct child_io {
 	 * shown on standard error (progress), or thrown away. */
 	char **output;
 	bool shown;
-	/* Asked now and then; true: what it had to do is done, and it is ended
-	 * at once, with all that it started, its exit status 0.  May be NULL.
-	 */
-	bool (*enough)(void *context);
-	void *context;
 };
 
 /*
@@ -109,23 +104,6 @@ enum { SIDE_SSH_WORDS = 16 };
 /* Put the words of an ssh that asks for nothing in argv, which has
  * SIDE_SSH_WORDS places, up to the host; gives how many. */
 size_t side_ssh(const struct replicate_opts *opts, char *argv[]);
-
-/* ---- what rsync brings --------------------------------------------------- */
-
-struct replicate_enough {
-	int dirfd;
-	const char *next; /* borrowed, as rsync was told; NUL behind each */
-	const char *end;
-};
-
-/* Files of names are to come to the directory incoming.  false: one is there
- * already, so that cannot be told.  End it in either case. */
-bool replicate_enough_begin(struct replicate_enough *enough,
-    const char *incoming, const char *names, size_t size);
-void replicate_enough_end(struct replicate_enough *enough);
-
-/* Have all come?  context is a struct replicate_enough. */
-bool replicate_enough(void *context);
 
 /* ---- telling ------------------------------------------------------------ */
 

@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/signals.h"
 #include "replicate.h"
 
-enum { READ = 1 << 16, FIRST_PAUSE_US = 500, LAST_PAUSE_US = 20000 };
+enum { READ = 1 << 16 };
 
 /* ---- the environment ---------------------------------------------------- */
 
@@ -111,8 +109,7 @@ read_output(int fd, char **output, struct stream_error *err)
 /* ---- the child ---------------------------------------------------------- */
 
 static int
-spawn(char *const argv[], const struct child_io *io, int input, int output,
-    pid_t *pid)
+spawn(char *const argv[], int input, int output, bool shown, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -126,7 +123,7 @@ spawn(char *const argv[], const struct child_io *io, int input, int output,
 	if (output >= 0)
 		posix_spawn_file_actions_adddup2(
 		    &actions, output, STDOUT_FILENO);
-	else if (io->shown)
+	else if (shown)
 		posix_spawn_file_actions_adddup2(
 		    &actions, STDERR_FILENO, STDOUT_FILENO);
 	else
@@ -135,10 +132,7 @@ spawn(char *const argv[], const struct child_io *io, int input, int output,
 	/* What this process ignores (SIGXFSZ) a child does not. */
 	sigfillset(&all);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	/* To be ended with all that it starts, it leads a group. */
-	posix_spawnattr_setflags(&attributes,
-	    (short)(POSIX_SPAWN_SETSIGDEF |
-		    (io->enough != NULL ? POSIX_SPAWN_SETPGROUP : 0)));
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	if (r == 0)
 		r = posix_spawnp(
 		    pid, argv[0], &actions, &attributes, argv, clean);
@@ -148,67 +142,28 @@ spawn(char *const argv[], const struct child_io *io, int input, int output,
 	return r;
 }
 
-/* The longer it runs, the rarer it is asked. */
-static void
-pause_between(int64_t *waited_us)
-{
-	int64_t us = FIRST_PAUSE_US + *waited_us / 64;
-	struct timespec pause = {
-	    .tv_nsec = (us < LAST_PAUSE_US ? us : LAST_PAUSE_US) * 1000};
-
-	nanosleep(&pause, NULL);
-	*waited_us += us;
-}
-
-/* What a child that was ended had started is ours by then: wait for its end
- * too, so that nothing of it writes any more. */
-static void
-reap(pid_t group)
-{
-	while (waitpid(-group, NULL, 0) > 0 || errno == EINTR)
-		;
-}
-
 /* A stop is passed on once; then the child's end is waited for, so that nothing
  * of it is at work any more. */
 static int
-wait_for(
-    pid_t pid, const struct child_io *io, int *code, struct stream_error *err)
+wait_for(pid_t pid, int *code, struct stream_error *err)
 {
-	bool told = false, enough = false;
-	int64_t waited_us = 0;
+	bool told = false;
 	int status;
 
 	for (;;) {
-		bool asks = io->enough != NULL && !enough && !told;
-		pid_t ended;
-
 		if (cli_signals_pending() != 0 && !told) {
 			kill(pid, SIGTERM);
 			told = true;
-			asks = false;
 		}
-		ended = waitpid(pid, &status, asks ? WNOHANG : 0);
-		if (ended == pid)
+		if (waitpid(pid, &status, 0) == pid)
 			break;
-		if (ended < 0 && errno != EINTR)
+		if (errno != EINTR)
 			return cli_fail_sys(err, "cannot wait for a child");
-		if (ended != 0)
-			continue;
-		enough = io->enough(io->context);
-		if (enough)
-			kill(-pid, SIGKILL);
-		else
-			pause_between(&waited_us);
 	}
 	if (cli_signals_pending() != 0)
 		return cli_fail(err, STREAM_EINTR, "stopped on request");
 	*code =
 	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	if (enough) {
-		reap(pid);
-		*code = 0;
-	}
 	return STREAM_OK;
 }
 
@@ -224,9 +179,7 @@ run(char *const argv[], const struct child_io *io, int input, int *code,
 
 	if (io->output != NULL && pipe2(ends, O_CLOEXEC) != 0)
 		return cli_fail_sys(err, "cannot make a pipe");
-	if (io->enough != NULL)
-		prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = spawn(argv, io, input, ends[1], &pid);
+	r = spawn(argv, input, ends[1], io->shown, &pid);
 	if (ends[1] >= 0)
 		close(ends[1]);
 	if (r != 0) {
@@ -241,7 +194,7 @@ run(char *const argv[], const struct child_io *io, int input, int *code,
 		if (status != STREAM_OK)
 			kill(pid, SIGTERM);
 	}
-	r = wait_for(pid, io, code, status == STREAM_OK ? err : NULL);
+	r = wait_for(pid, code, status == STREAM_OK ? err : NULL);
 	if (status == STREAM_OK)
 		status = r;
 	if (status == STREAM_OK && io->output != NULL)

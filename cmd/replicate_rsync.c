@@ -199,31 +199,21 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* A replica here is checked while its files come.  Where both sides are here,
- * and nobody watches, rsync is over when all is there. */
+/* A replica here is checked while its files come. */
 static int
 run_rsync(
     struct run *run, struct child_io *io, int *code, struct stream_error *err)
 {
 	struct stream_replica_options how = {
 	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
-	struct replicate_enough enough = {.dirfd = -1};
 	struct rsync rsync = {.rsh = NULL};
 	int status = rsync_prepare(run, &rsync, err);
 
 	if (status == STREAM_OK && run->dest.host == NULL)
 		stream_replica_arrive(
 		    run->dest.path, run->text, &how, &run->arrival, NULL);
-	if (status == STREAM_OK && run->dest.host == NULL &&
-	    run->source.host == NULL && !io->shown &&
-	    replicate_enough_begin(
-		&enough, rsync.to, io->input, io->input_size)) {
-		io->enough = replicate_enough;
-		io->context = &enough;
-	}
 	if (status == STREAM_OK)
 		status = child_run(rsync.argv, io, code, err);
-	replicate_enough_end(&enough);
 	stream_replica_arrival_end(run->arrival);
 	rsync_release(&rsync);
 	return status;

@@ -308,17 +308,6 @@ keyed() {
     strm -C b verify t
 }
 
-@test "when all is there rsync is over, with all that it started" {
-    fill a t 3000
-    mkdir slow
-    printf '#!/bin/sh\necho $$ >%s\n%s "$@"\nsleep 300\n' "$PWD/pid" \
-        "$(command -v rsync)" >slow/rsync
-    chmod +x slow/rsync
-    PATH=$PWD/slow:$PATH replicate -q a b
-    same a b
-    run ! kill -0 "$(cat pid)"
-}
-
 # Bytes that the shell $1 and what it waited for have read.
 bytes_read() {
     sed -n 's/^rchar: //p' "/proc/$1/io"
