@@ -60,7 +60,9 @@ struct stream_manifest_topic {
 enum stream_manifest_role {
 	STREAM_IS_LEADER,
 	STREAM_IS_REPLICA,
-	STREAM_IS_FENCED
+	STREAM_IS_FENCED,
+	STREAM_IS_NEW,      /* a leader of no topic */
+	STREAM_IS_PROMOTING /* a replica whose promotion was begun */
 };
 
 struct stream_manifest {

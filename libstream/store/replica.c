@@ -8,8 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <stream/role.h>
-
 #include "base/clock.h"
 #include "base/fail.h"
 #include "file/dir.h"
@@ -19,6 +17,7 @@
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_look.h"
+#include "store/replica_role.h"
 
 /* A run that was not released in this time has died. */
 enum { A_DAY_S = 24 * 60 * 60 };
@@ -115,22 +114,6 @@ load_store_id(int replicate, char *id, struct stream_error *err)
 
 /* ---- the store ---------------------------------------------------------- */
 
-static int
-find_role(const struct stream_store *store, enum stream_manifest_role *found,
-    struct stream_error *err)
-{
-	struct stream_role *role = malloc(sizeof(*role));
-	int status = role == NULL ? stream_fail_memory(err)
-				  : stream_role_load(store, role, err);
-
-	if (status == STREAM_OK)
-		*found = role->is_replica  ? STREAM_IS_REPLICA
-			 : role->is_fenced ? STREAM_IS_FENCED
-					   : STREAM_IS_LEADER;
-	free(role);
-	return status;
-}
-
 static unsigned
 flags_of(const struct stream_replica_options *options, unsigned flags)
 {
@@ -172,12 +155,13 @@ stream_replica_have(const char *path, bool begin,
 			  : 0,
 		    options->lock_timeout_ms, &store, err);
 	if (status == STREAM_ENOENT && !begin) {
+		manifest->role = STREAM_IS_NEW;
 		status = stream_manifest_print(manifest, text, err);
 		stream_manifest_free(manifest);
 		return status;
 	}
 	if (status == STREAM_OK)
-		status = find_role(store, &manifest->role, err);
+		status = stream_replica_find_role(store, &manifest->role, err);
 	if (status == STREAM_OK && begin)
 		status = make_run(store, manifest->id, err);
 	if (status == STREAM_OK) {
@@ -232,7 +216,8 @@ prepare(struct stream_store *store, const struct stream_manifest *have,
 	    .hold = -1,
 	};
 	int status = manifest == NULL ? stream_fail_memory(err)
-				      : find_role(store, &manifest->role, err);
+				      : stream_replica_find_role(
+					    store, &manifest->role, err);
 
 	if (status == STREAM_OK) {
 		strcpy(manifest->id, have->id);

@@ -14,6 +14,7 @@
 #include "file/io.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
+#include "store/replica_role.h"
 
 /* What the replica is, was whole by then: after all else is durable. */
 static int
@@ -68,21 +69,15 @@ static int
 check_leader(struct stream_applying *all, struct stream_error *err)
 {
 	struct stream_manifest *mine = calloc(1, sizeof(*mine));
-	struct stream_role *role = malloc(sizeof(*role));
-	int status = mine == NULL || role == NULL
-			 ? stream_fail_memory(err)
-			 : stream_role_load(all->store, role, err);
+	int status = mine == NULL ? stream_fail_memory(err)
+				  : stream_replica_find_role(
+					all->store, &mine->role, err);
 
-	if (status == STREAM_OK) {
-		mine->role = role->is_replica  ? STREAM_IS_REPLICA
-			     : role->is_fenced ? STREAM_IS_FENCED
-					       : STREAM_IS_LEADER;
+	if (status == STREAM_OK)
 		status = stream_replica_look_all(&all->look, mine, err);
-	}
 	if (status == STREAM_OK)
 		status = stream_replica_check_leader(
 		    all->source, mine, all->options->truncate, err);
-	free(role);
 	stream_manifest_free(mine);
 	return status;
 }
