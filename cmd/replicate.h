@@ -3,6 +3,7 @@
  *
  * replicate_child.c starts ssh and rsync; replicate_side.c does a step at one
  * side, here or on another machine; replicate_serve.c is that other side;
+ * replicate_apart.c sees that the two sides are two;
  * replicate_show.c tells what was done; replicate_rsync.c does the steps in
  * their order.
  */
@@ -65,6 +66,10 @@ struct replicate_opts {
 int side_parse(const char *word, struct side *side, struct stream_error *err);
 void side_release(struct side *side);
 
+/* Is one of them the other, or does it lie in it?  CLI_USAGE, told. */
+enum cli_exit side_check_apart(
+    const struct side *source, const struct side *dest);
+
 enum side_step {
 	SIDE_HAVE,    /* and begin a run */
 	SIDE_LOOK,    /* the same, but change nothing */
@@ -72,7 +77,8 @@ enum side_step {
 	SIDE_PLAN,    /* the same, but hold nothing */
 	SIDE_APPLY,   /* input: the manifest */
 	SIDE_WAIT,    /* input: the manifest */
-	SIDE_RELEASE  /* input: the id of the run */
+	SIDE_RELEASE, /* input: the id of the run */
+	SIDE_CHECK    /* is there a store that can be a source? */
 };
 
 struct side_request {

@@ -391,6 +391,20 @@ look(struct run *run, bool status)
 
 /* ---- the command -------------------------------------------------------- */
 
+/* Before a destination is made.  A source on another machine need not be asked
+ * when there is one: the run's first step there says the same. */
+static enum cli_exit
+check_source(struct run *run)
+{
+	char *nothing = NULL;
+	enum cli_exit code = CLI_DONE;
+
+	if (run->source.host == NULL || access(run->dest.path, F_OK) != 0)
+		code = do_step(run, &run->source, SIDE_CHECK, "", &nothing);
+	free(nothing);
+	return code;
+}
+
 static enum cli_exit
 take_sides(struct run *run, char *argv[])
 {
@@ -404,7 +418,9 @@ take_sides(struct run *run, char *argv[])
 	if (run->source.host != NULL && run->dest.host != NULL)
 		return cli_usage(&replicate_rsync_command,
 		    "SOURCE or DEST must be a directory of this machine");
-	return CLI_DONE;
+	if (side_check_apart(&run->source, &run->dest) != CLI_DONE)
+		return CLI_USAGE;
+	return check_source(run);
 }
 
 static enum cli_exit

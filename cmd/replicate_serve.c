@@ -139,7 +139,7 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		    value, 0, INT64_MAX, &s->opts.lock_timeout_ms, err);
 	else if (strcmp(line, "step") == 0) {
 		int status = stream_parse_int(
-		    value, SIDE_HAVE, SIDE_RELEASE, &number, err);
+		    value, SIDE_HAVE, SIDE_CHECK, &number, err);
 
 		s->request.step = (enum side_step)number;
 		s->has_step = status == STREAM_OK;

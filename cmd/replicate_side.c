@@ -154,6 +154,9 @@ do_step(const char *path, const struct side_request *request,
 		status =
 		    stream_replica_wait(path, input, WAIT_MS, options, err);
 		break;
+	case SIDE_CHECK:
+		status = stream_replica_check_source(path, err);
+		break;
 	case SIDE_RELEASE:
 	default:
 		status =

@@ -61,7 +61,8 @@ find_run(int incoming, char *id, struct stream_error *err)
 }
 
 static int
-make_run(const struct stream_store *store, char *id, struct stream_error *err)
+make_run(const struct stream_store *store, int64_t now_ms, char *id,
+    struct stream_error *err)
 {
 	int incoming, run;
 	int status =
@@ -74,8 +75,10 @@ make_run(const struct stream_store *store, char *id, struct stream_error *err)
 		status = new_id(id, err);
 	if (status == STREAM_OK)
 		status = stream_dir_open_or_make(incoming, id, &run, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
+		stream_replica_note_time(run, now_ms);
 		close(run);
+	}
 	close(incoming);
 	return status;
 }
@@ -163,7 +166,7 @@ stream_replica_have(const char *path, bool begin,
 	if (status == STREAM_OK)
 		status = stream_replica_find_role(store, &manifest->role, err);
 	if (status == STREAM_OK && begin)
-		status = make_run(store, manifest->id, err);
+		status = make_run(store, options->now_ms, manifest->id, err);
 	if (status == STREAM_OK) {
 		look.store = store;
 		manifest->time_ms = options->now_ms;
@@ -264,8 +267,12 @@ stream_replica_prepare(const char *path, const char *have,
 		status = stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
 		    "what the replica says names no run");
 	if (status == STREAM_OK)
+		status = stream_replica_check_source(path, err);
+	if (status == STREAM_OK)
 		status = stream_store_open(
 		    path, flags, options->lock_timeout_ms, &store, err);
+	if (status == STREAM_OK && !options->dry_run)
+		status = stream_replica_check_apart(store, there, err);
 	if (status == STREAM_OK)
 		status = prepare(store, there, options, manifest, err);
 	stream_store_close(store);

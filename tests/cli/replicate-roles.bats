@@ -55,6 +55,81 @@ damage() {
     refuses 5 "is a replica" strm -C b produce orders <<<x
 }
 
+# ---- stores that are one ----------------------------------------------------
+
+@test "a store is no replica of itself, under any name" {
+    fill a t 5
+    ln -s a link
+    mkdir empty
+    names . >../before
+    for pair in "a a" "a ./link" "link a/." "empty empty"; do
+        # shellcheck disable=SC2086 # two words
+        refuses 2 "same directory" strm replicate-rsync --truncate $pair
+    done
+    names . | diff ../before -
+    echo x | strm -C a produce t
+}
+
+@test "neither store lies in the other" {
+    fill a t 5
+    mkdir a/below
+    fill a/below u 5
+    names . >../before
+    for dest in a/t-0 a/.strm a/new a/new/deep a/below "$PWD/a/x"; do
+        refuses 2 "lies within" strm replicate-rsync --truncate a "$dest"
+    done
+    refuses 2 "lies within" strm replicate-rsync --truncate a/below a
+    names . | diff ../before -
+    # A name that only begins as the other's is another.
+    replicate -q a ab
+    echo x | strm -C a produce t
+}
+
+@test "over ssh a store is known to be the other by what the run left in it" {
+    # shellcheck disable=SC2016  # it is the other shell's
+    printf '%s\n' '#!/bin/sh' 'for line; do :; done' 'exec sh -c "$line"' \
+        >bin/ssh
+    chmod +x bin/ssh
+    fill a t 5
+    for option in --truncate -q; do
+        refuses 2 "same store" strm replicate-rsync $option a "there:$PWD/a"
+        refuses 2 "same store" strm replicate-rsync $option "there:$PWD/a" a
+    done
+    echo x | strm -C a produce t
+    # A copy of a replica, made while a run of it is unfinished, is another.
+    mkdir -p b/.strm/incoming/0123456789abcdef
+    replicate -q a b
+    mkdir -p b/.strm/incoming/0123456789abcdef
+    cp -a b c
+    replicate -q b c
+    [ "$(strm -C c consume t | wc -l)" -eq 6 ]
+}
+
+# ---- what is no store -------------------------------------------------------
+
+@test "a directory that holds no store is no source" {
+    mkdir -p plain/sub plain/notes-x
+    echo text >plain/file
+    names . >../before
+    for option in -q -N --status; do
+        refuses 4 "plain: is no store: it holds neither .strm nor a partition" \
+            strm replicate-rsync $option plain d
+    done
+    refuses 4 "nowhere" strm replicate-rsync nowhere d
+    names . | diff ../before -
+}
+
+@test "a store without topics is a source, and so are a broker's directories" {
+    fill a t 5
+    mkdir broker
+    cp -r a/t-0 broker/
+    strm -C a topic rm -y t
+    replicate -q a b
+    [ -e b/.strm/replica.json ]
+    replicate -q broker c
+    [ "$(strm -C c consume t | wc -l)" -eq 5 ]
+}
+
 # ---- promotion --------------------------------------------------------------
 
 @test "a partition that cannot be promoted keeps all others from it" {
