@@ -130,6 +130,32 @@ damage() {
     [ "$(strm -C c consume t | wc -l)" -eq 5 ]
 }
 
+# ---- leader epochs ----------------------------------------------------------
+
+@test "a leader that lost its leader epochs does not follow an older one" {
+    fill a t 5
+    replicate -q a b
+    strm promote -q b
+    seq 3 | strm -C b produce t
+    for lost in "rm" "truncate -s 0"; do
+        $lost b/t-0/leader-epoch-checkpoint
+        refuses 5 "the source is an old leader" strm replicate-rsync -q a b
+        refuses 5 "the source is an old leader" \
+            strm replicate-rsync -q --truncate a b
+        [ ! -e b/.strm/replica.json ]
+        touch b/t-0/leader-epoch-checkpoint
+    done
+    rm b/t-0/leader-epoch-checkpoint
+    echo more | strm -C b produce t
+    # As a source it gives what its batches say.
+    rm -f b/t-0/leader-epoch-checkpoint
+    replicate -q b a
+    [ "$(cat a/t-0/leader-epoch-checkpoint)" = "0
+2
+0 0
+1 5" ]
+}
+
 # ---- promotion --------------------------------------------------------------
 
 @test "a partition that cannot be promoted keeps all others from it" {
