@@ -115,6 +115,7 @@ size_t side_ssh(const struct replicate_opts *opts, char *argv[]);
 struct replicate_sum {
 	uint64_t partitions;
 	uint64_t failed;
+	uint64_t damaged; /* of those */
 	uint64_t diverged;
 	uint64_t truncated;
 	uint64_t resend;

@@ -312,6 +312,14 @@ run_until_done(struct run *run)
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }
 
+/* Then it is not "partly done". */
+static bool
+is_all_damaged(const struct replicate_sum *sum)
+{
+	return sum->damaged > 0 && sum->damaged == sum->failed &&
+	       sum->partitions + sum->diverged + sum->resend == 0;
+}
+
 static void
 summarize(struct run *run)
 {
@@ -375,6 +383,10 @@ look(struct run *run, bool status)
 
 	if (code == CLI_DONE)
 		code = parse(run->have, &mine);
+	/* What would be made by a run has no time of its own. */
+	if (code == CLI_DONE && status && stream_manifest_time(mine) == 0)
+		code = cli_complain(
+		    CLI_NOT_FOUND, run->dest.word, "there is no such store");
 	if (code == CLI_DONE)
 		code = do_step(
 		    run, &run->source, SIDE_PLAN, run->have, &run->text);
@@ -441,6 +453,8 @@ replicate(struct run *run, char *argv[])
 		code = run_until_done(run);
 		if (run->report != NULL)
 			summarize(run);
+		if (code == CLI_PARTLY && is_all_damaged(&run->sum))
+			code = CLI_DAMAGED;
 	}
 	return topic_close_out(&run->out, code);
 }

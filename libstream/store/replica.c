@@ -14,6 +14,7 @@
 #include "file/io.h"
 #include "file/name.h"
 #include "file/random.h"
+#include "store/change.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_look.h"
@@ -69,7 +70,7 @@ make_run(const struct stream_store *store, int64_t now_ms, char *id,
 	    stream_layout_make(store, STREAM_INCOMING_DIR, &incoming, err);
 
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", store->path);
 	status = find_run(incoming, id, err);
 	if (status == STREAM_OK && id[0] == '\0')
 		status = new_id(id, err);
@@ -80,7 +81,10 @@ make_run(const struct stream_store *store, int64_t now_ms, char *id,
 		close(run);
 	}
 	close(incoming);
-	return status;
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s/%s/%s", store->path,
+			 STREAM_OWN_DIR, STREAM_INCOMING_DIR);
 }
 
 /* Which store it is, wherever it is moved to. */
@@ -194,7 +198,7 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 	    stream_layout_make(store, STREAM_REPLICATE_DIR, &replicate, err);
 
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", store->path);
 	status = load_store_id(replicate, manifest->store, err);
 	if (status == STREAM_OK)
 		status =
@@ -202,7 +206,10 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 	if (status == STREAM_OK)
 		futimens(*hold, times);
 	close(replicate);
-	return status;
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s/%s/%s", store->path,
+			 STREAM_OWN_DIR, STREAM_REPLICATE_DIR);
 }
 
 static int
@@ -410,6 +417,7 @@ stream_replica_release(
 	status = stream_layout_open(store, STREAM_REPLICATE_DIR, &fd, err);
 	if (status == STREAM_OK) {
 		status = sweep(fd, id, now_ms, err);
+		stream_change_sweep_temporary(fd, A_DAY_S);
 		close(fd);
 	} else if (status == STREAM_ENOENT) {
 		status = STREAM_OK;

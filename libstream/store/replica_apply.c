@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "store/change.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_role.h"
@@ -28,6 +29,8 @@ save_manifest(struct stream_applying *all, struct stream_error *err)
 		return status;
 	status = stream_layout_make(all->store, STREAM_REPLICA_DIR, &own, err);
 	if (status == STREAM_OK) {
+		/* Whoever was killed here held the lock that is ours now. */
+		stream_change_sweep_temporary(own, 0);
 		status = stream_io_replace(own, "manifest",
 		    (struct stream_bytes){(const uint8_t *)text, strlen(text)},
 		    err);

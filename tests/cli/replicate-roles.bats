@@ -130,6 +130,13 @@ damage() {
     [ "$(strm -C c consume t | wc -l)" -eq 5 ]
 }
 
+@test "a replica that is not there has no status" {
+    fill a t 5
+    refuses 4 "nowhere" strm replicate-rsync --status a nowhere
+    run -0 strm replicate-rsync -N a nowhere
+    [ ! -e nowhere ]
+}
+
 # ---- leader epochs ----------------------------------------------------------
 
 @test "a leader that lost its leader epochs does not follow an older one" {
@@ -201,4 +208,48 @@ damage() {
     seq 3 | strm -C two produce b
     run -0 strm verify -q ./two
     refuses 5 "the source is an old leader" strm replicate-rsync -q one two
+}
+
+# ---- what is said, and left -------------------------------------------------
+
+@test "when nothing gets through, the exit status says why" {
+    for topic in a b; do
+        fill one $topic 5
+        strm -C one roll $topic
+        echo x | strm -C one produce $topic
+        damage one/$topic-0
+    done
+    run --separate-stderr strm replicate-rsync one two
+    [ "$status" -eq 3 ]
+    strm -C one topic create c
+    run -7 --separate-stderr strm replicate-rsync one two
+}
+
+@test "what a killed run left half written goes with the next" {
+    fill a t 5
+    replicate -q a b
+    for place in b/.strm/replica a/.strm/replicate; do
+        mkdir -p $place
+        echo half >$place/.tmp-0123456789abcdef
+        touch -d '2 days ago' $place/.tmp-0123456789abcdef
+    done
+    replicate -q a b
+    [ -z "$(find a b -name '.tmp-*')" ]
+}
+
+@test "what cannot be made is told with the store's name" {
+    fill a t 5
+    mkdir -p b/.strm
+    touch b/.strm/incoming
+    refuses 4 "b: .strm: incoming" strm replicate-rsync -q a b
+    rm b/.strm/incoming
+    rm -r a/.strm/replicate 2>/dev/null || true
+    touch a/.strm/replicate
+    refuses 4 "a: .strm: replicate" strm replicate-rsync -q a b
+    # Root writes everywhere.
+    rm a/.strm/replicate
+    [ "$(id -u)" -eq 0 ] && return
+    mkdir -p b/.strm/incoming
+    chmod a-w b/.strm/incoming
+    refuses 6 "b/.strm/incoming: " strm replicate-rsync -q a b
 }

@@ -191,7 +191,7 @@ keyed() {
     printf '\377' | dd of="$log" bs=1 seek=3000 conv=notrunc status=none
     touch -r stamp "$log"
     run -0 strm replicate-rsync -q a b
-    run -7 strm replicate-rsync -q --verify a b
+    run -3 strm replicate-rsync -q --verify a b
     [[ $output == *"t-0"* ]]
 }
 
