@@ -119,6 +119,8 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 			s->opts.verify = true;
 		else if (strcmp(line, "truncate") == 0)
 			s->opts.truncate = true;
+		else if (strcmp(line, "delete") == 0)
+			s->opts.remove = true;
 		else if (strcmp(line, "network") == 0)
 			s->opts.network = true;
 		else
@@ -138,12 +140,12 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		return stream_parse_int(
 		    value, 0, INT64_MAX, &s->opts.lock_timeout_ms, err);
 	else if (strcmp(line, "step") == 0) {
-		int status = stream_parse_int(
-		    value, SIDE_HAVE, SIDE_CHECK, &number, err);
-
+		if (stream_parse_int(value, SIDE_HAVE, SIDE_LAST, &number,
+			NULL) != STREAM_OK)
+			return cli_fail(err, STREAM_EUSAGE,
+			    "the request is of another version of strm");
 		s->request.step = (enum side_step)number;
-		s->has_step = status == STREAM_OK;
-		return status;
+		s->has_step = true;
 	} else
 		return cli_fail(err, STREAM_EUSAGE,
 		    "the request is of another version of strm");
@@ -189,26 +191,56 @@ answer(const char *text, struct stream_error *err)
 	return cli_out_close(&out, err);
 }
 
+/* Files will be moved: then rsync is needed here too. */
+static int
+check_rsync(const struct serving *s, struct stream_error *err)
+{
+	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
+		   ? rsync_check(NULL, err)
+		   : STREAM_OK;
+}
+
+static int
+serve(struct serving *s, struct stream_error *err)
+{
+	char *output = NULL;
+	int status;
+
+	if (s->request.step == SIDE_WATCH)
+		return side_watch_serve(s->store, &s->opts, err);
+	status = side_do_here(s->store, &s->request, &s->opts, &output, err);
+	if (status == STREAM_OK)
+		status = answer(output, err);
+	free(output);
+	return status;
+}
+
 enum cli_exit
 side_serve(void)
 {
 	struct serving s = {.has_step = false};
-	struct stream_error err;
-	char *text = NULL, *output = NULL;
+	struct stream_error err, lost;
+	char *text = NULL;
 	int status = read_all(&text, &err);
 
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
 		status = take(&s, text, &err);
+		/* No fault of the words that someone typed there. */
+		if (status == STREAM_EUSAGE)
+			err.status = status = STREAM_EIO;
+	}
 	if (status == STREAM_OK)
-		status =
-		    side_do_here(s.store, &s.request, &s.opts, &output, &err);
+		status = check_rsync(&s, &err);
 	if (status == STREAM_OK)
-		status = answer(output, &err);
-	free(output);
+		status = serve(&s, &err);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);
 	if (status == STREAM_EINTR)
 		cli_signals_raise();
-	return status == STREAM_OK ? CLI_DONE : cli_report(NULL, &err);
+	if (status == STREAM_OK)
+		return CLI_DONE;
+	if (answer_failed(&err, &lost) != STREAM_OK)
+		cli_report(NULL, &lost);
+	return cli_status(status);
 }

@@ -159,6 +159,8 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 			status = make_whole(part, segment,
 			    plan->first + i + 1 < source->segment_count, err);
 	}
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(part->incoming, err);
 	if (status == STREAM_OK && to_end)
 		status = stream_install_epochs(
 		    &part->install, INT64_MAX, false, err);
@@ -228,7 +230,8 @@ drop_extra(struct stream_apply_part *part, struct stream_error *err)
 
 		if (base > source->segments[0].base_offset &&
 		    stream_manifest_find_segment(source, base) == NULL)
-			status = stream_install_drop(&part->install, base, err);
+			status =
+			    stream_partition_drop(part->partition, base, err);
 	}
 	return status;
 }

@@ -67,14 +67,17 @@ def append(store, name, kib):
 def whole_or_nothing(store, name, kib):
     """An operation on a disk with no room, a little, and more and more."""
     codes = []
-    for spare in range(0, 80, 4):
-        operation = OPERATIONS[name]
+    operation = OPERATIONS[name]
+    for spare in getattr(operation, 'spares', range(0, 80, 4)):
         with_room = os.path.join(store.path, str(spare))
         os.mkdir(with_room)
         operation.prepare(with_room)
         ballast = fill(store.path)
         os.truncate(ballast, max(0, os.path.getsize(ballast) - spare * 1024))
-        code, out, err = store.run(operation.command(with_room))
+        code, out, err = store.run(operation.command(with_room),
+                                   operation.input())
+        if hasattr(operation, 'told_full'):
+            code, err = operation.told_full(code, out, err)
         codes.append(code)
         if hasattr(operation, 'judge_full'):
             operation.judge_full(with_room, code, err)
