@@ -68,17 +68,13 @@ int child_stop(
 
 /*
  * Is there an rsync in the PATH that knows the options that are given to it?
+ * *bare: also --checksum-choice=none, which both ends would have to know.
  *
  * STREAM_EIO    there is none, or it is too old; err says what is needed
  * STREAM_EUSAGE it does not take this limit (NULL: none)
  * STREAM_EINTR, STREAM_ENOMEM
  */
-int rsync_check(const char *bwlimit, struct stream_error *err);
-
-/* Does the text of "rsync --version" name one?  version, of
- * RSYNC_VERSION_SIZE, is what it names, or its first line. */
-enum { RSYNC_VERSION_SIZE = 32 };
-bool rsync_is_new(const char *text, char *version);
+int rsync_check(const char *bwlimit, bool *bare, struct stream_error *err);
 
 /* ---- a side ------------------------------------------------------------- */
 
@@ -134,6 +130,7 @@ struct side_request {
 	enum side_step step;
 	const char *of;    /* apply: the name of the source */
 	const char *input; /* text; "" for none */
+	struct stream_replica_arrival *arrival; /* apply here; may be NULL */
 };
 
 /*
@@ -292,7 +289,9 @@ struct run {
 	char *report;
 	char *before; /* the report of the round before */
 	struct stream_manifest *manifest;
+	struct stream_replica_arrival *arrival; /* owned; NULL: none */
 	struct replicate_sum sum;
+	bool bare;      /* rsync_check's */
 	bool has_begun; /* a round got as far as to move files */
 	/* Told how far the replica is behind, once that is known; may be
 	 * NULL. */

@@ -84,6 +84,8 @@ forget(struct run *run)
 	free(run->report);
 	free(run->before);
 	stream_manifest_free(run->manifest);
+	stream_replica_arrival_free(run->arrival);
+	run->arrival = NULL;
 	run->have = run->text = run->report = run->before = NULL;
 	run->manifest = NULL;
 }
@@ -170,6 +172,9 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 		return cli_fail_sys(err, "cannot name the directories");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		rsync->argv[n++] = (char *)words[i];
+	/* What comes is compared with the manifest, so rsync need not. */
+	if (run->bare && run->source.host == NULL && run->dest.host == NULL)
+		rsync->argv[n++] = (char *)"--checksum-choice=none";
 	if (cli_progress_is_seen(run->context)) {
 		rsync->argv[n++] = (char *)"--info=progress2";
 		rsync->argv[n++] = (char *)"--no-human-readable";
@@ -244,6 +249,26 @@ complain_rsync(const struct run *run, int code)
 	    code);
 }
 
+/* A replica here is checked while its files come. */
+static int
+run_rsync(
+    struct run *run, struct child_io *io, int *code, struct stream_error *err)
+{
+	struct stream_replica_options how = {
+	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
+	struct rsync rsync = {.rsh = NULL};
+	int status = rsync_prepare(run, &rsync, err);
+
+	if (status == STREAM_OK && run->dest.host == NULL)
+		stream_replica_arrive(
+		    run->dest.path, run->text, &how, &run->arrival, NULL);
+	if (status == STREAM_OK)
+		status = child_run(rsync.argv, io, code, err);
+	stream_replica_arrival_end(run->arrival);
+	rsync_release(&rsync);
+	return status;
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
@@ -253,7 +278,6 @@ move_files(struct run *run)
 	    .context = &moving,
 	    .finish = run->opts->follow,
 	};
-	struct rsync rsync = {.rsh = NULL};
 	struct stream_error err;
 	char *names = NULL;
 	uint64_t bytes = 0;
@@ -266,13 +290,10 @@ move_files(struct run *run)
 		return CLI_DONE;
 	}
 	io.input = names;
-	if (status == STREAM_OK)
-		status = rsync_prepare(run, &rsync, &err);
 	cli_progress_begin(&moving.progress, run->context, bytes);
 	if (status == STREAM_OK)
-		status = child_run(rsync.argv, &io, &code, &err);
+		status = run_rsync(run, &io, &code, &err);
 	cli_progress_clear(&moving.progress);
-	rsync_release(&rsync);
 	free(names);
 	run->sum.bytes += bytes;
 	if (status == STREAM_ENOENT)
@@ -292,7 +313,11 @@ do_step(struct run *run, const struct side *side, enum side_step step,
     const char *input, char **output)
 {
 	struct side_request request = {
-	    .step = step, .of = run->of, .input = input};
+	    .step = step,
+	    .of = run->of,
+	    .input = input,
+	    .arrival = run->arrival,
+	};
 
 	return side_do(side, &request, run->opts, output);
 }
@@ -524,7 +549,8 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run);
-	} else if (rsync_check(run->opts->bwlimit, &err) != STREAM_OK) {
+	} else if (rsync_check(run->opts->bwlimit, &run->bare, &err) !=
+		   STREAM_OK) {
 		code = cli_report(NULL, &err);
 		/* What rsync cannot do is no fault of this system. */
 		return err.status == STREAM_EIO ? CLI_REMOTE : code;

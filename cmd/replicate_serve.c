@@ -195,8 +195,10 @@ answer(const char *text, struct stream_error *err)
 static int
 check_rsync(const struct serving *s, struct stream_error *err)
 {
+	bool bare;
+
 	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
-		   ? rsync_check(NULL, err)
+		   ? rsync_check(NULL, &bare, err)
 		   : STREAM_OK;
 }
 

@@ -227,6 +227,7 @@ side_do_here(const char *path, const struct side_request *request,
 	struct reading reading = {.opts = opts};
 	struct stream_replica_options options = {
 	    .of = request->of,
+	    .arrival = request->arrival,
 	    .verify = opts->verify,
 	    .truncate = opts->truncate,
 	    .remove = opts->remove,

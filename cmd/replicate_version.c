@@ -4,6 +4,7 @@
  * 3.1.0 (2013) is the first that takes --chmod=D0777,F0666, numbers for modes,
  * and --info.  -s, which keeps paths from a shell, is in 3.0.0 and later; -s,
  * --chmod and --files-from are understood at both ends, so both are asked.
+ * 3.2.0 (2020) surely takes --checksum-choice=none, which 3.1.3 brought.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,24 +12,30 @@
 
 #include "replicate.h"
 
-enum { LEAST_MAJOR = 3, LEAST_MINOR = 1, RSYNC_SYNTAX = 1 };
+enum {
+	MAJOR = 3,
+	LEAST_MINOR = 1,
+	BARE_MINOR = 2,
+	VERSION_SIZE = 32,
+	RSYNC_SYNTAX = 1
+};
 
 static const char least[] = "3.1.0";
 
-/* "rsync  version 3.2.7  protocol version 31", "v3.2.7" in some. */
-bool
-rsync_is_new(const char *text, char *version)
+/* "rsync  version 3.2.7  protocol version 31", "v3.2.7" in some.  version is
+ * what it names, or its first line. */
+static bool
+is_at_least(const char *text, int least_minor, char *version)
 {
 	int major = 0, minor = 0;
 
-	snprintf(version, RSYNC_VERSION_SIZE, "%.*s",
-	    (int)strcspn(text, "\r\n"), text);
+	snprintf(
+	    version, VERSION_SIZE, "%.*s", (int)strcspn(text, "\r\n"), text);
 	if (sscanf(text, "rsync version %*[v]%31[0-9.]", version) != 1 &&
 	    sscanf(text, "rsync version %31[0-9.]", version) != 1)
 		return false;
 	return sscanf(version, "%d.%d", &major, &minor) == 2 &&
-	       (major > LEAST_MAJOR ||
-		   (major == LEAST_MAJOR && minor >= LEAST_MINOR));
+	       (major > MAJOR || (major == MAJOR && minor >= least_minor));
 }
 
 static int
@@ -72,17 +79,19 @@ run(const char *bwlimit, char **text, struct stream_error *err)
 }
 
 int
-rsync_check(const char *bwlimit, struct stream_error *err)
+rsync_check(const char *bwlimit, bool *bare, struct stream_error *err)
 {
-	char version[RSYNC_VERSION_SIZE];
+	char version[VERSION_SIZE];
 	char *text = NULL;
 	int status = run(bwlimit, &text, err);
 
-	if (status == STREAM_OK && !rsync_is_new(text, version))
+	if (status == STREAM_OK && !is_at_least(text, LEAST_MINOR, version))
 		status = cli_fail(err, STREAM_EIO,
 		    "the rsync in the PATH is version \"%s\", and %s is the "
 		    "least that will do",
 		    version, least);
+	if (status == STREAM_OK)
+		*bare = is_at_least(text, BARE_MINOR, version);
 	free(text);
 	return status;
 }

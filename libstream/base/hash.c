@@ -4,6 +4,10 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
+#include "base/hash_avx2.h"
+
+/* Pieces below this are done before it pays. */
+enum { LONG_PIECE = 512 };
 
 uint64_t
 stream_hash(const void *bytes, size_t n, uint64_t seed)
@@ -23,13 +27,15 @@ stream_hash_wide(const void *bytes, size_t n, uint64_t seed)
 void
 stream_chain_add(struct stream_chain *digest, const void *bytes, size_t n)
 {
-	XXH128_hash_t hash = XXH3_128bits(bytes, n);
+	struct stream_hash_wide hash = n >= LONG_PIECE && stream_hash_has_avx2()
+					   ? stream_hash_avx2(bytes, n)
+					   : stream_hash_wide(bytes, n, 0);
 	uint8_t both[32];
 
 	stream_store64(both, digest->high);
 	stream_store64(both + 8, digest->low);
-	stream_store64(both + 16, hash.high64);
-	stream_store64(both + 24, hash.low64);
-	hash = XXH3_128bits(both, sizeof(both));
-	*digest = (struct stream_chain){hash.high64, hash.low64};
+	stream_store64(both + 16, hash.high);
+	stream_store64(both + 24, hash.low);
+	hash = stream_hash_wide(both, sizeof(both), 0);
+	*digest = (struct stream_chain){hash.high, hash.low};
 }

@@ -219,6 +219,51 @@ stream_io_sync_whole(int fd, struct stream_error *err)
 				   : stream_fail_sys(err, "sync failed");
 }
 
+void
+stream_io_begin_sync(int fd, uint64_t from, uint64_t to)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	sync_file_range(
+	    fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
+#else
+	(void)fd;
+	(void)from;
+	(void)to;
+#endif
+}
+
+bool
+stream_io_identify(int fd, struct stream_io_identity *id)
+{
+#ifdef STATX_BTIME
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0 ||
+	    (st.stx_mask & STATX_BTIME) == 0)
+		return false;
+	*id = (struct stream_io_identity){
+	    .device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor,
+	    .inode = st.stx_ino,
+	    .born_s = st.stx_btime.tv_sec,
+	    .born_ns = st.stx_btime.tv_nsec,
+	};
+	return true;
+#else
+	(void)fd;
+	(void)id;
+	return false;
+#endif
+}
+
+bool
+stream_io_is_same(
+    const struct stream_io_identity *a, const struct stream_io_identity *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       a->inode != 0 && a->born_s == b->born_s &&
+	       a->born_ns == b->born_ns;
+}
+
 int
 stream_io_sync_dir(int dirfd, struct stream_error *err)
 {

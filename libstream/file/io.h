@@ -55,6 +55,25 @@ int stream_io_sync(int fd, struct stream_error *err);
 int stream_io_sync_whole(int fd, struct stream_error *err);
 int stream_io_truncate(int fd, uint64_t size, struct stream_error *err);
 
+/* Have bytes from a position up to another on their way to the disk, where that
+ * can be had, and wait for none of them: the sync that must follow is short
+ * then.  What fails is told by that. */
+void stream_io_begin_sync(int fd, uint64_t from, uint64_t to);
+
+/* Which file it is, for as long as it is there and later: a number that is
+ * given again comes with another time of birth. */
+struct stream_io_identity {
+	uint64_t device;
+	uint64_t inode; /* 0: none */
+	int64_t born_s;
+	uint32_t born_ns;
+};
+
+/* false: the file system does not tell when a file was born. */
+bool stream_io_identify(int fd, struct stream_io_identity *id);
+bool stream_io_is_same(
+    const struct stream_io_identity *a, const struct stream_io_identity *b);
+
 /* The size of the open file. */
 int stream_io_size(int fd, uint64_t *size, struct stream_error *err);
 

@@ -16,6 +16,7 @@
 
 #include "file/checkpoint.h"
 #include "file/name.h"
+#include "log/arriving.h"
 #include "log/measure.h"
 #include "log/structure.h"
 
@@ -45,6 +46,8 @@ struct stream_install_check {
 	uint64_t mark_at;
 	struct stream_chain mark;
 	bool marked;
+	/* What was seen of it while it came; is restarted.  May be NULL. */
+	struct stream_arriving *arriving;
 	bool (*go_on)(void *context, uint64_t bytes); /* may be NULL */
 	void *context;
 };
@@ -58,6 +61,15 @@ void stream_install_name(int64_t base_offset, char *name);
  * where nobody looks yet.  None of it is durable.  STREAM_EIO. */
 int stream_install_move(
     int from, int to, int64_t base_offset, struct stream_error *err);
+
+/*
+ * Have the first writer of a partition that nobody sees yet know what its
+ * newest segment, which is durable, holds: it need not read all of it.
+ * leader_epoch is that of its checkpoint.  STREAM_EIO.
+ */
+int stream_install_state(int dirfd, int64_t base_offset,
+    const struct stream_measure *measure, int32_t leader_epoch,
+    struct stream_error *err);
 
 /* The leader epochs of the other log that begin at or below offset, behind
  * those that were there before its first.  exact: only its own.  Durable. */

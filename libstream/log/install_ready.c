@@ -13,14 +13,6 @@
 #include "file/io.h"
 
 static int
-add_to_index(void *context, const struct stream_batch *batch,
-    const uint8_t *bytes, struct stream_error *err)
-{
-	(void)bytes;
-	return stream_indexer_add(context, &batch->info, err);
-}
-
-static int
 put_index(int dirfd, int64_t base, enum stream_name_kind kind,
     const struct stream_buf *entries, struct stream_error *err)
 {
@@ -60,28 +52,28 @@ put_indexes(int dirfd, const struct stream_install_check *check,
 	return status;
 }
 
+/* What was seen of it while it came, if that serves; else all of it is read. */
 static int
 check_log(int fd, struct stream_install_check *check,
-    struct stream_indexer *indexer, struct stream_error *err)
+    struct stream_arriving *arriving, struct stream_error *err)
 {
-	struct stream_measure found;
+	const struct stream_measure *found = &arriving->measure;
 	struct stream_measuring how = {
 	    .fd = fd,
 	    .limit = check->measure->bytes,
-	    .batch = add_to_index,
-	    .context = indexer,
 	    .mark_at = check->mark_at,
 	    .go_on = check->go_on,
 	    .go_on_context = check->context,
 	};
 	int status;
 
-	stream_measure_init(&found, check->base_offset);
-	status = stream_measure_log(&how, &found, err);
+	if (found->bytes > check->mark_at || found->bytes > how.limit)
+		stream_arriving_restart(arriving);
+	status = stream_arriving_go_on(arriving, &how, err);
 	check->mark = how.mark;
 	check->marked = how.marked;
 	if (status == STREAM_OK &&
-	    !stream_measure_bears_out(&found, check->measure))
+	    !stream_measure_bears_out(found, check->measure))
 		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "what came is not what was sent");
 	return status;
@@ -140,29 +132,42 @@ take_name(int dirfd, int64_t base, char *name, struct stream_error *err)
 	return stream_fail_sys(err, "%s: cannot rename", plain);
 }
 
+static int
+make_ready(int dirfd, const char *name, struct stream_install_check *check,
+    struct stream_arriving *arriving, struct stream_error *err)
+{
+	int fd;
+	int status = stream_io_open(dirfd, name, O_RDWR, &fd, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = check_log(fd, check, arriving, err);
+	if (status == STREAM_OK)
+		status = settle_log(fd, check->measure->bytes, err);
+	close(fd);
+	return status == STREAM_OK
+		   ? put_indexes(dirfd, check, &arriving->indexer, err)
+		   : status;
+}
+
 int
 stream_install_ready(
     int dirfd, struct stream_install_check *check, struct stream_error *err)
 {
-	struct stream_indexer indexer;
+	struct stream_arriving own;
+	struct stream_arriving *arriving = check->arriving;
 	char name[STREAM_NAME_SIZE];
-	int fd;
 	int status;
 
+	stream_arriving_init(&own, check->base_offset, check->interval_bytes);
+	if (arriving == NULL)
+		arriving = &own;
 	status = take_name(dirfd, check->base_offset, name, err);
 	if (status == STREAM_OK)
-		status = stream_io_open(dirfd, name, O_RDWR, &fd, err);
-	if (status != STREAM_OK)
-		return status;
-	stream_indexer_init(
-	    &indexer, check->base_offset, check->interval_bytes);
-	status = check_log(fd, check, &indexer, err);
-	if (status == STREAM_OK)
-		status = settle_log(fd, check->measure->bytes, err);
-	close(fd);
-	if (status == STREAM_OK)
-		status = put_indexes(dirfd, check, &indexer, err);
-	stream_indexer_release(&indexer);
+		status = make_ready(dirfd, name, check, arriving, err);
+	/* Its indexes are finished, or what was seen was of no use. */
+	stream_arriving_restart(arriving);
+	stream_arriving_release(&own);
 	if (status == STREAM_OK)
 		status = sync_file(
 		    dirfd, check->base_offset, STREAM_NAME_TXNINDEX, err);

@@ -15,7 +15,11 @@
 
 #define CACHE "cache"
 
-enum { LIMIT = 1 << 30, END_SIZE = 37 };
+enum {
+	LIMIT = 1 << 30,
+	END_SIZE = 37,
+	KEPT = 4 /* measures of one log that grows */
+};
 
 struct stream_measures_item {
 	char name[STREAM_PARTITION_NAME_SIZE];
@@ -40,7 +44,51 @@ compare(const void *a, const void *b)
 		return names;
 	if (x->base_offset != y->base_offset)
 		return x->base_offset < y->base_offset ? -1 : 1;
-	return x->inode < y->inode ? -1 : x->inode > y->inode;
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	if (x->measure.bytes != y->measure.bytes)
+		return x->measure.bytes < y->measure.bytes ? -1 : 1;
+	return x->mtime_ns < y->mtime_ns ? -1 : x->mtime_ns > y->mtime_ns;
+}
+
+/* An inode is used again for the log of the next topic of that name. */
+static bool
+is_same_file(
+    const struct stream_measures_item *a, const struct stream_measures_item *b)
+{
+	return strcmp(a->name, b->name) == 0 &&
+	       a->base_offset == b->base_offset && a->inode == b->inode &&
+	       a->birth_ns == b->birth_ns;
+}
+
+static void
+sort(struct stream_measures *measures)
+{
+	if (!measures->sorted && measures->count > 0)
+		qsort(measures->items, measures->count,
+		    sizeof(*measures->items), compare);
+	measures->sorted = true;
+}
+
+/* How many items, in their order, are not above item, whose time counts for
+ * nothing. */
+static size_t
+rank(struct stream_measures *measures, struct stream_measures_item item_at)
+{
+	const struct stream_measures_item *item = &item_at;
+	size_t low = 0, high = measures->count;
+
+	item_at.mtime_ns = INT64_MAX;
+	sort(measures);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&measures->items[middle], item) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 void
@@ -97,20 +145,18 @@ fill(struct stream_measures_item *item, const char *name, int64_t base_offset,
 
 bool
 stream_measures_find(struct stream_measures *measures, const char *name,
-    int64_t base_offset, int fd, struct stream_measure *measure, bool *whole)
+    int64_t base_offset, int fd, uint64_t most, struct stream_measure *measure,
+    bool *whole)
 {
 	struct stream_measures_item now, *item;
+	size_t below;
 
 	if (measures->count == 0 || !fill(&now, name, base_offset, fd))
 		return false;
-	if (!measures->sorted)
-		qsort(measures->items, measures->count, sizeof(now), compare);
-	measures->sorted = true;
-	item = bsearch(
-	    &now, measures->items, measures->count, sizeof(now), compare);
-	/* An inode is used again for the log of the next topic of that name. */
-	if (item == NULL || item->measure.bytes > now.size ||
-	    item->birth_ns != now.birth_ns)
+	now.measure.bytes = most < now.size ? most : now.size;
+	below = rank(measures, now);
+	item = below > 0 ? &measures->items[below - 1] : NULL;
+	if (item == NULL || !is_same_file(item, &now))
 		return false;
 	*whole = item->size == now.size && item->mtime_ns == now.mtime_ns &&
 		 item->measure.bytes == now.size;
@@ -119,6 +165,31 @@ stream_measures_find(struct stream_measures *measures, const char *name,
 		return false;
 	*measure = item->measure;
 	return true;
+}
+
+int
+stream_measures_keep(struct stream_measures *measures,
+    struct stream_measures *known, const char *name, int64_t base_offset,
+    int fd, struct stream_error *err)
+{
+	struct stream_measures_item now;
+	size_t below;
+	int status = STREAM_OK;
+
+	if (!fill(&now, name, base_offset, fd))
+		return STREAM_OK;
+	now.measure.bytes = now.size;
+	below = rank(known, now);
+	for (size_t i = 0; i < KEPT && i < below && status == STREAM_OK; i++) {
+		const struct stream_measures_item *item =
+		    &known->items[below - 1 - i];
+
+		if (!is_same_file(item, &now))
+			break;
+		if (item->grows != 0)
+			status = add(measures, item, err);
+	}
+	return status;
 }
 
 int
@@ -159,6 +230,26 @@ print_item(FILE *to, const struct stream_measures_item *item)
 	    item->size, item->mtime_ns, item->grows, m->bytes, m->digest.high,
 	    m->digest.low, m->next_offset, m->records, m->max_timestamp_ms,
 	    m->max_timestamp_offset, m->last_position, m->leader_epoch);
+}
+
+/* The last ones of each log, and none twice. */
+static void
+print_all(FILE *to, struct stream_measures *measures)
+{
+	size_t next = 0; /* after those of the same log */
+
+	sort(measures);
+	for (size_t i = 0; i < measures->count; i++) {
+		const struct stream_measures_item *item = &measures->items[i];
+
+		while (next < measures->count &&
+		       is_same_file(item, &measures->items[next]))
+			next++;
+		if (next - i <= KEPT &&
+		    (i + 1 == next ||
+			item[1].measure.bytes != item->measure.bytes))
+			print_item(to, item);
+	}
 }
 
 static bool
@@ -262,7 +353,7 @@ put_file(int dirfd, const char *text, size_t size, struct stream_error *err)
 
 int
 stream_measures_save(const struct stream_store *store,
-    const struct stream_measures *measures, struct stream_error *err)
+    struct stream_measures *measures, struct stream_error *err)
 {
 	char end[END_SIZE + 1];
 	char *text = NULL;
@@ -273,8 +364,7 @@ stream_measures_save(const struct stream_store *store,
 
 	if (to == NULL)
 		return stream_fail_memory(err);
-	for (size_t i = 0; i < measures->count; i++)
-		print_item(to, &measures->items[i]);
+	print_all(to, measures);
 	if (fflush(to) == 0) {
 		put_end(text, size, end);
 		fputs(end, to);

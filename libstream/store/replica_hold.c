@@ -230,22 +230,27 @@ measure(struct holding *h, int fd, uint64_t limit, bool grows,
 	    .go_on_context = look->options->context,
 	};
 	struct stream_measure *m = &segment->measure;
+	int64_t base = segment->base_offset;
+	uint64_t most =
+	    begin->wanted && begin->bytes < limit ? begin->bytes : limit;
 	bool whole = false;
 	int status = STREAM_OK;
 
-	if ((!stream_measures_find(
-		 &look->fresh, h->name, segment->base_offset, fd, m, &whole) &&
-		!stream_measures_find(&look->known, h->name,
-		    segment->base_offset, fd, m, &whole)) ||
-	    m->bytes > limit || (begin->wanted && m->bytes > begin->bytes))
-		stream_measure_init(m, segment->base_offset);
+	if (!stream_measures_find(
+		&look->fresh, h->name, base, fd, most, m, &whole) &&
+	    !stream_measures_find(
+		&look->known, h->name, base, fd, most, m, &whole))
+		stream_measure_init(m, base);
 	status = stream_measure_log(&how, m, err);
+	if (status == STREAM_OK && (grows || begin->wanted))
+		status = stream_measures_keep(
+		    &look->fresh, &look->known, h->name, base, fd, err);
 	if (status != STREAM_OK)
 		return status;
 	begin->agrees =
 	    how.marked && stream_chain_is_same(&how.mark, &begin->digest);
 	return stream_measures_add(
-	    &look->fresh, h->name, segment->base_offset, fd, grows, m, err);
+	    &look->fresh, h->name, base, fd, grows, m, err);
 }
 
 static struct beginning

@@ -177,7 +177,7 @@ look_at_segment(struct stream_replica_look *look, const char *name, int fd,
 	if (status != STREAM_OK)
 		return status;
 	if (!stream_measures_find(&look->known, name, segment->base_offset, fd,
-		&segment->measure, &whole))
+		UINT64_MAX, &segment->measure, &whole))
 		stream_measure_init(&segment->measure, segment->base_offset);
 	if (!whole)
 		status = stream_measure_log(&how, &segment->measure, err);

@@ -19,6 +19,7 @@
 #include "file/scan.h"
 #include "log/view.h"
 #include "store/replica_apply.h"
+#include "store/replica_arrive.h"
 
 int
 stream_apply_open(const struct stream_apply_part *part,
@@ -92,6 +93,8 @@ ready_whole(struct stream_apply_part *part,
 		    "%s: nothing came for it", part->name);
 	if (mine != NULL && mine->base_offset == segment->base_offset)
 		check.mark_at = mine->measure.bytes;
+	check.arriving = stream_replica_arrived(part->all->options->arrival,
+	    part->source->topic, part->source->partition, segment->base_offset);
 	status = stream_install_ready(part->incoming, &check, err);
 	*grows = check.marked && mine != NULL &&
 		 stream_chain_is_same(&check.mark, &mine->measure.digest);

@@ -49,6 +49,20 @@ put_metadata(int dirfd, const char *id, struct stream_error *err)
 	return status == STREAM_OK ? sync_metadata(dirfd, err) : status;
 }
 
+/* Without epochs the first writer has more to find out. */
+static int
+put_state(int dirfd, const struct stream_manifest_part *source,
+    struct stream_error *err)
+{
+	const struct stream_manifest_segment *last;
+
+	if (source->segment_count == 0 || source->epoch_count == 0)
+		return STREAM_OK;
+	last = &source->segments[source->segment_count - 1];
+	return stream_install_state(dirfd, last->base_offset, &last->measure,
+	    stream_manifest_epoch(source), err);
+}
+
 static int
 fill(int dirfd, const struct stream_apply_part *part, struct stream_error *err)
 {
@@ -62,6 +76,8 @@ fill(int dirfd, const struct stream_apply_part *part, struct stream_error *err)
 	if (status == STREAM_OK && source->epoch_count > 0)
 		status = stream_epochs_save(
 		    dirfd, source->epochs, source->epoch_count, err);
+	if (status == STREAM_OK)
+		status = put_state(dirfd, source, err);
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
 

@@ -298,6 +298,42 @@ keyed() {
     same a b
 }
 
+@test "logs that are checked while they come are as they were sent" {
+    strm -C a topic create -q t --set segment.bytes=8MiB
+    seq -f 'value %.0f of some length' 400000 | strm -C a produce -q t
+    run -0 strm replicate-rsync -q --bwlimit=20m a b
+    same a b
+    strm -C b verify t
+}
+
+# Bytes that the shell $1 and what it waited for have read.
+bytes_read() {
+    sed -n 's/^rchar: //p' "/proc/$1/io"
+}
+
+# Fails if a run reads more than a small part of 15 MB.
+reads_little() {
+    local me=$BASHPID before
+    before=$(bytes_read "$me")
+    strm replicate-rsync -q "$@"
+    [ $(($(bytes_read "$me") - before)) -lt 4000000 ]
+}
+
+@test "what was read once is not read again, however far a replica is" {
+    [ -r /proc/self/io ] || skip "no /proc/PID/io"
+    strm -C a topic create -q t
+    seq -f 'value %.0f of some length' 400000 | strm -C a produce -q t
+    strm replicate-rsync -q a b
+    strm replicate-rsync -q a c
+    for _ in 1 2; do
+        echo more | strm -C a produce -q t
+        reads_little a b
+    done
+    reads_little a c
+    same a b
+    same a c
+}
+
 @test "--follow goes on until a signal" {
     fill a t 10
     strm replicate-rsync --follow a b >out 2>&1 3>&- &

@@ -30,6 +30,8 @@
 /* Characters of the id of a run, without its NUL. */
 enum { STREAM_REPLICA_ID = 16 };
 
+struct stream_replica_arrival;
+
 struct stream_replica_options {
 	/* Partitions that are replicated: all when there are none in include,
 	 * but for those in exclude.  Topics, no paths.  Borrowed. */
@@ -44,6 +46,9 @@ struct stream_replica_options {
 	bool truncate; /* apply: set aside what the source does not hold */
 	bool remove;   /* topics that are gone from the source */
 	bool network;  /* also on NFS and the like */
+	/* apply: what was seen while the files came; may be NULL.  It ended,
+	 * and is used up. */
+	struct stream_replica_arrival *arrival;
 	int lock_timeout_ms;
 	int64_t now_ms; /* the caller's clock */
 	/* Told of bytes that were read; false stops.  May be NULL. */
@@ -82,6 +87,22 @@ int stream_replica_check_source(const char *path, struct stream_error *err);
 int stream_replica_prepare(const char *path, const char *have,
     const struct stream_replica_options *options, char **manifest,
     struct stream_error *err);
+
+/*
+ * At the replica, begin to check the files of manifest (borrowed) and to send
+ * them to the disk, while they come: a thread does, up to the end.  It saves
+ * time, and apply does all that it did not.  Only lock_timeout_ms of options
+ * counts.  *arrival is given; free it after the apply.
+ *
+ * STREAM_ECORRUPT, STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_replica_arrive(const char *path, const char *manifest,
+    const struct stream_replica_options *options,
+    struct stream_replica_arrival **arrival, struct stream_error *err);
+
+/* No more comes.  NULL is allowed, here and below. */
+void stream_replica_arrival_end(struct stream_replica_arrival *arrival);
+void stream_replica_arrival_free(struct stream_replica_arrival *arrival);
 
 /*
  * Put in place what manifest (borrowed) says and what lies in .strm/incoming.
