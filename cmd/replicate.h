@@ -4,9 +4,10 @@
  * replicate_child.c starts ssh and rsync, which replicate_version.c asks for
  * its version; replicate_side.c does a step at one side, here or on another
  * machine; replicate_serve.c is that other side, and replicate_answer.c what it
- * answers; replicate_show.c tells what was done, replicate_lag.c how far the
- * replica is behind; replicate_rsync.c does the steps in their order, and
- * replicate_follow.c again and again.
+ * answers; replicate_apart.c sees that the sides are two; replicate_show.c
+ * tells what was done, replicate_lag.c how far the replica is behind;
+ * replicate_rsync.c does the steps in their order, and replicate_follow.c again
+ * and again.
  */
 #ifndef REPLICATE_H
 #define REPLICATE_H
@@ -106,6 +107,10 @@ struct replicate_opts {
 int side_parse(const char *word, struct side *side, struct stream_error *err);
 void side_release(struct side *side);
 
+/* Is one of them the other, or does it lie in it?  CLI_USAGE, told. */
+enum cli_exit side_check_apart(
+    const struct side *source, const struct side *dest);
+
 enum side_step {
 	SIDE_HAVE,    /* and begin a run */
 	SIDE_LOOK,    /* the same, but change nothing */
@@ -115,6 +120,7 @@ enum side_step {
 	SIDE_WATCH,   /* until nobody listens: see side_watch */
 	SIDE_STATUS,  /* as plan, whoever leads */
 	SIDE_RELEASE, /* input: the id of the run */
+	SIDE_CHECK,   /* is there a store that can be a source? */
 	SIDE_FENCE,   /* input: the reason */
 	SIDE_LIFT,
 	SIDE_LAST = SIDE_LIFT
@@ -216,6 +222,7 @@ size_t side_ssh(const struct replicate_opts *opts, char *argv[]);
 struct replicate_sum {
 	uint64_t partitions;
 	uint64_t failed;
+	uint64_t damaged; /* of those */
 	uint64_t diverged;
 	uint64_t truncated;
 	uint64_t resend;

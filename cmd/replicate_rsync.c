@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/progress.h"
@@ -415,6 +414,14 @@ replicate_run(struct run *run)
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }
 
+/* Then it is not "partly done". */
+static bool
+is_all_damaged(const struct replicate_sum *sum)
+{
+	return sum->damaged > 0 && sum->damaged == sum->failed &&
+	       sum->partitions + sum->diverged + sum->resend == 0;
+}
+
 void
 replicate_summarize(struct run *run)
 {
@@ -451,6 +458,10 @@ look(struct run *run)
 
 	if (code == CLI_DONE)
 		code = parse(run->have, &mine);
+	/* What would be made by a run has no time of its own. */
+	if (code == CLI_DONE && status && stream_manifest_time(mine) == 0)
+		code = cli_complain(
+		    CLI_NOT_FOUND, run->dest.word, "there is no such store");
 	if (code == CLI_DONE)
 		code = do_step(run, &run->source,
 		    status ? SIDE_STATUS : SIDE_PLAN, run->have, &run->text);
@@ -470,14 +481,18 @@ look(struct run *run)
 
 /* ---- the command -------------------------------------------------------- */
 
-static bool
-is_one(const struct side *a, const struct side *b)
+/* Before a destination is made.  A source on another machine need not be asked
+ * when there is one: the run's first step there says the same. */
+static enum cli_exit
+check_source(struct run *run)
 {
-	struct stat here, there;
+	char *nothing = NULL;
+	enum cli_exit code = CLI_DONE;
 
-	return a->host == NULL && b->host == NULL &&
-	       stat(a->path, &here) == 0 && stat(b->path, &there) == 0 &&
-	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+	if (run->source.host == NULL || access(run->dest.path, F_OK) != 0)
+		code = do_step(run, &run->source, SIDE_CHECK, "", &nothing);
+	free(nothing);
+	return code;
 }
 
 /* A path of this machine is told on another one with the name of this. */
@@ -512,14 +527,14 @@ take_sides(struct run *run, char *argv[])
 	if (run->source.host != NULL && run->dest.host != NULL)
 		return cli_usage(&replicate_rsync_command,
 		    "SOURCE or DEST must be a directory of this machine");
-	if (is_one(&run->source, &run->dest))
-		return cli_usage(&replicate_rsync_command,
-		    "SOURCE and DEST are the same directory");
 	if (run->opts->follow && (run->opts->status || run->opts->dry_run))
 		return cli_usage(&replicate_rsync_command,
 		    "--follow does not go with --status or --dry-run");
-	return name_source(run, &err) == STREAM_OK ? CLI_DONE
-						   : cli_report(NULL, &err);
+	if (side_check_apart(&run->source, &run->dest) != CLI_DONE)
+		return CLI_USAGE;
+	if (name_source(run, &err) != STREAM_OK)
+		return cli_report(NULL, &err);
+	return check_source(run);
 }
 
 static enum cli_exit
@@ -545,6 +560,8 @@ replicate(struct run *run, char *argv[])
 		code = replicate_run(run);
 		if (run->report != NULL)
 			replicate_summarize(run);
+		if (code == CLI_PARTLY && is_all_damaged(&run->sum))
+			code = CLI_DAMAGED;
 	}
 	return topic_close_out(&run->out, code);
 }

@@ -59,6 +59,8 @@ count(const struct line *line, struct replicate_sum *sum)
 		sum->resend++;
 	else
 		sum->failed++;
+	if (is(line, "failed") && code == CLI_DAMAGED)
+		sum->damaged++;
 	if (is(line, "failed") || is(line, "resend"))
 		sum->code =
 		    cli_first(sum->code, code == CLI_DONE ? CLI_SYSTEM : code);

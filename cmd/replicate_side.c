@@ -197,6 +197,9 @@ do_step(const char *path, const struct side_request *request,
 		    path, input, options, output, err);
 	case SIDE_APPLY:
 		return stream_replica_apply(path, input, options, output, err);
+	case SIDE_CHECK:
+		status = stream_replica_check_source(path, err);
+		break;
 	case SIDE_FENCE:
 		return fence_step(path, input, options, output, err);
 	case SIDE_LIFT:

@@ -70,9 +70,10 @@ save(int dirfd, const struct stream_epoch *entries, size_t count,
 	return status;
 }
 
-/* The file first: whoever rebuilds the state takes the epoch from there. */
+/* The file first: whoever rebuilds the state takes the epoch from there.  only:
+ * say which one it would be. */
 static int
-begin(struct stream_partition *partition, struct stream_epoch *begun,
+begin(struct stream_partition *partition, bool only, struct stream_epoch *begun,
     struct stream_error *err)
 {
 	struct stream_epoch *entries;
@@ -83,17 +84,17 @@ begin(struct stream_partition *partition, struct stream_epoch *begun,
 		return status;
 	begun->start_offset = partition->state.next_offset;
 	status = choose(partition, entries, count, &begun->epoch, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && !only)
 		status = save(partition->dirfd, entries, count, *begun, err);
 	free(entries);
-	if (status != STREAM_OK)
+	if (status != STREAM_OK || only)
 		return status;
 	partition->state.leader_epoch = begun->epoch;
 	return stream_partition_publish(partition, err);
 }
 
-int
-stream_partition_begin_epoch(struct stream_partition *partition,
+static int
+lock_and_begin(struct stream_partition *partition, bool only,
     struct stream_epoch *begun, struct stream_error *err)
 {
 	struct stream_epoch new;
@@ -101,9 +102,23 @@ stream_partition_begin_epoch(struct stream_partition *partition,
 
 	if (status != STREAM_OK)
 		return status;
-	status = begin(partition, &new, err);
+	status = begin(partition, only, &new, err);
 	stream_partition_unlock(partition);
 	if (status == STREAM_OK)
 		*begun = new;
 	return status;
+}
+
+int
+stream_partition_begin_epoch(struct stream_partition *partition,
+    struct stream_epoch *begun, struct stream_error *err)
+{
+	return lock_and_begin(partition, false, begun, err);
+}
+
+int
+stream_partition_next_epoch(struct stream_partition *partition,
+    struct stream_epoch *next, struct stream_error *err)
+{
+	return lock_and_begin(partition, true, next, err);
 }

@@ -140,4 +140,9 @@ int stream_partition_mark_closed(int dirfd,
 int stream_partition_begin_epoch(struct stream_partition *partition,
     struct stream_epoch *begun, struct stream_error *err);
 
+/* Which one that would begin, and where.  The entries are read, and rebuilt
+ * where they cannot be; nothing else is written.  Errors as above. */
+int stream_partition_next_epoch(struct stream_partition *partition,
+    struct stream_epoch *next, struct stream_error *err);
+
 #endif

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
@@ -119,8 +121,18 @@ is_temporary(const char *name)
 	       name[size + 16] == '\0';
 }
 
-static void
-sweep_temporary(int dirfd)
+static bool
+is_older(int dirfd, const char *name, int64_t age_s)
+{
+	struct stat st;
+
+	return age_s == 0 ||
+	       (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		   stream_clock_now_ms() / 1000 - st.st_mtim.tv_sec > age_s);
+}
+
+void
+stream_change_sweep_temporary(int dirfd, int64_t age_s)
 {
 	struct stream_buf names;
 
@@ -128,7 +140,7 @@ sweep_temporary(int dirfd)
 	if (stream_dir_list(dirfd, &names, NULL) == STREAM_OK)
 		for (const char *name = stream_dir_next(&names, NULL);
 		     name != NULL; name = stream_dir_next(&names, name))
-			if (is_temporary(name))
+			if (is_temporary(name) && is_older(dirfd, name, age_s))
 				unlinkat(dirfd, name, 0);
 	stream_buf_release(&names);
 }
@@ -178,7 +190,7 @@ stream_change_sweep(const struct stream_change *change)
 		if (stream_dir_open(change->store->dirfd, directories[i], &fd,
 			NULL) != STREAM_OK)
 			continue;
-		sweep_temporary(fd);
+		stream_change_sweep_temporary(fd, 0);
 		close(fd);
 	}
 	sweep_build(change->build);

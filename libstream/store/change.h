@@ -41,4 +41,11 @@ int stream_change_drop_intent(const struct stream_change *change,
  */
 void stream_change_sweep(const struct stream_change *change);
 
+/*
+ * Remove the temporary files in the directory dirfd that are older than age_s
+ * seconds; 0: all, where the caller holds the lock under which files are
+ * replaced there.
+ */
+void stream_change_sweep_temporary(int dirfd, int64_t age_s);
+
 #endif

@@ -319,7 +319,7 @@ take_line(struct parsing *p, char *line, struct stream_error *err)
 		status = p->bad ? bad(p, err) : STREAM_OK;
 	} else if (strcmp(word, "role") == 0) {
 		m->role = (enum stream_manifest_role)number(
-		    p, 1, STREAM_IS_LEADER, STREAM_IS_FENCED);
+		    p, 1, STREAM_IS_LEADER, STREAM_IS_PROMOTING);
 		status = p->bad ? bad(p, err) : STREAM_OK;
 	} else {
 		status = bad(p, err);

@@ -2,9 +2,12 @@
  * promote.c - a replica becomes the leader
  *
  * All leader epochs are durable before the store stops being a replica: nothing
- * that the new leader writes can be taken for the old one's.  Whoever dies in
- * between leaves a replica.
+ * that the new leader writes can be taken for the old one's.  With the first of
+ * them the source is an old leader, so before it every partition must have
+ * shown that it can have one; whoever dies after it leaves a replica that says
+ * that its promotion is to be finished.
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <stream/topic.h>
@@ -18,7 +21,11 @@
 
 struct promotion {
 	struct stream_store *store;
-	bool plan_only;
+	/* What is done to each partition. */
+	int (*act)(const struct promotion *promotion,
+	    const struct stream_topic *topic, int32_t partition,
+	    struct stream_epoch *begun, struct stream_error *err);
+	/* NULL: nobody. */
 	void (*promoted)(void *context, const char *topic, int32_t partition,
 	    const struct stream_role_epoch *epoch);
 	void *context;
@@ -48,9 +55,20 @@ set_config(const struct promotion *promotion, const struct stream_topic *topic,
 	    err);
 }
 
+/* The file of the epochs is replaced. */
 static int
-begin_epoch(const struct promotion *promotion, const struct stream_topic *topic,
-    int32_t partition, struct stream_epoch *begun, struct stream_error *err)
+check_directory(int dirfd, struct stream_error *err)
+{
+	return faccessat(dirfd, ".", W_OK | X_OK, AT_EACCESS) == 0
+		   ? STREAM_OK
+		   : stream_fail_sys(err, "cannot write to its directory");
+}
+
+/* begin: else all is done but to write it. */
+static int
+open_and_begin(const struct promotion *promotion,
+    const struct stream_topic *topic, int32_t partition, bool begin,
+    struct stream_epoch *begun, struct stream_error *err)
 {
 	struct stream_log_config config;
 	struct stream_partition *log;
@@ -64,11 +82,28 @@ begin_epoch(const struct promotion *promotion, const struct stream_topic *topic,
 		return status;
 	status = stream_partition_open_structure(dirfd, &config, &log, err);
 	if (status == STREAM_OK) {
-		status = stream_partition_begin_epoch(log, begun, err);
+		status = begin ? stream_partition_begin_epoch(log, begun, err)
+			       : stream_partition_next_epoch(log, begun, err);
 		stream_partition_close(log);
 	}
+	if (status == STREAM_OK && !begin)
+		status = check_directory(dirfd, err);
 	close(dirfd);
 	return status;
+}
+
+static int
+begin_epoch(const struct promotion *promotion, const struct stream_topic *topic,
+    int32_t partition, struct stream_epoch *begun, struct stream_error *err)
+{
+	return open_and_begin(promotion, topic, partition, true, begun, err);
+}
+
+static int
+check_epoch(const struct promotion *promotion, const struct stream_topic *topic,
+    int32_t partition, struct stream_epoch *begun, struct stream_error *err)
+{
+	return open_and_begin(promotion, topic, partition, false, begun, err);
 }
 
 /* A log in which nothing was ever written would get epoch 0 from its first
@@ -95,18 +130,16 @@ promote_partition(const struct promotion *promotion,
 {
 	struct stream_role_epoch told;
 	struct stream_epoch begun;
-	int status =
-	    promotion->plan_only
-		? plan_epoch(promotion, topic, partition, &begun, err)
-		: begin_epoch(promotion, topic, partition, &begun, err);
+	int status = promotion->act(promotion, topic, partition, &begun, err);
 
 	if (status != STREAM_OK)
 		return stream_fail_in(
 		    err, status, "%s-%d", stream_topic_name(topic), partition);
 	told = (struct stream_role_epoch){
 	    begun.epoch, begun.start_offset, begun.start_offset};
-	promotion->promoted(
-	    promotion->context, stream_topic_name(topic), partition, &told);
+	if (promotion->promoted != NULL)
+		promotion->promoted(promotion->context,
+		    stream_topic_name(topic), partition, &told);
 	return STREAM_OK;
 }
 
@@ -133,6 +166,23 @@ promote_topics(const struct promotion *promotion, struct stream_error *err)
 		stream_topic_free(topic);
 	}
 	stream_topic_list_free(list);
+	return status;
+}
+
+/* From here on its source is an old leader, so nothing is copied to it. */
+static int
+note_begin(struct stream_store *store, struct stream_error *err)
+{
+	struct stream_role_change change;
+	int status = stream_role_begin(store, &change, err);
+
+	if (status != STREAM_OK)
+		return status;
+	if (!change.role.is_promoting) {
+		change.role.is_promoting = true;
+		status = stream_replica_save(change.own, &change.role, err);
+	}
+	stream_role_end(&change);
 	return status;
 }
 
@@ -172,16 +222,30 @@ check(const struct stream_store *store, struct stream_error *err)
 static int
 promote_held(const struct promotion *promotion, struct stream_error *err)
 {
+	struct promotion rehearsal = {
+	    .store = promotion->store, .act = check_epoch};
 	int status = check(promotion->store, err);
 
 	if (status == STREAM_OK)
+		status = promote_topics(&rehearsal, err);
+	if (status == STREAM_OK)
+		status = note_begin(promotion->store, err);
+	if (status == STREAM_OK)
 		status = promote_topics(promotion, err);
-	if (status == STREAM_OK && !promotion->plan_only)
+	if (status == STREAM_OK)
 		status = stop_being_replica(promotion->store, err);
 	/* A mark that stays is taken away by the next writer. */
-	if (status == STREAM_OK && !promotion->plan_only)
+	if (status == STREAM_OK)
 		stream_role_mark_all(promotion->store, NULL);
 	return status;
+}
+
+static int
+plan(const struct promotion *promotion, struct stream_error *err)
+{
+	int status = check(promotion->store, err);
+
+	return status == STREAM_OK ? promote_topics(promotion, err) : status;
 }
 
 int
@@ -190,12 +254,13 @@ stream_role_promote(struct stream_store *store, bool plan_only,
 	const struct stream_role_epoch *epoch),
     void *context, struct stream_error *err)
 {
-	struct promotion promotion = {store, plan_only, promoted, context};
+	struct promotion promotion = {
+	    store, plan_only ? plan_epoch : begin_epoch, promoted, context};
 	int hold;
 	int status;
 
 	if (plan_only)
-		return promote_held(&promotion, err);
+		return plan(&promotion, err);
 	status = stream_role_hold(store, &hold, err);
 	if (status != STREAM_OK)
 		return status;

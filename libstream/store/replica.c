@@ -7,16 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <stream/role.h>
-
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/random.h"
+#include "store/change.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_gone.h"
 #include "store/replica_look.h"
+#include "store/replica_role.h"
 
 /* A run that was not released in this time has died. */
 enum { A_DAY_S = 24 * 60 * 60 };
@@ -60,23 +60,29 @@ find_run(int incoming, char *id, struct stream_error *err)
 }
 
 static int
-make_run(const struct stream_store *store, char *id, struct stream_error *err)
+make_run(const struct stream_store *store, int64_t now_ms, char *id,
+    struct stream_error *err)
 {
 	int incoming, run;
 	int status =
 	    stream_layout_make(store, STREAM_INCOMING_DIR, &incoming, err);
 
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", store->path);
 	status = find_run(incoming, id, err);
 	if (status == STREAM_OK && id[0] == '\0')
 		status = new_id(id, err);
 	if (status == STREAM_OK)
 		status = stream_dir_open_or_make(incoming, id, &run, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
+		stream_replica_note_time(run, now_ms);
 		close(run);
+	}
 	close(incoming);
-	return status;
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s/%s/%s", store->path,
+			 STREAM_OWN_DIR, STREAM_INCOMING_DIR);
 }
 
 /* Which store it is, wherever it is moved to. */
@@ -112,22 +118,6 @@ load_store_id(int replicate, char *id, struct stream_error *err)
 }
 
 /* ---- the store ---------------------------------------------------------- */
-
-static int
-find_role(const struct stream_store *store, enum stream_manifest_role *found,
-    struct stream_error *err)
-{
-	struct stream_role *role = malloc(sizeof(*role));
-	int status = role == NULL ? stream_fail_memory(err)
-				  : stream_role_load(store, role, err);
-
-	if (status == STREAM_OK)
-		*found = role->is_replica  ? STREAM_IS_REPLICA
-			 : role->is_fenced ? STREAM_IS_FENCED
-					   : STREAM_IS_LEADER;
-	free(role);
-	return status;
-}
 
 static unsigned
 flags_of(const struct stream_replica_options *options, unsigned flags)
@@ -170,14 +160,15 @@ stream_replica_have(const char *path, bool begin,
 			  : 0,
 		    options->lock_timeout_ms, &store, err);
 	if (status == STREAM_ENOENT && !begin) {
+		manifest->role = STREAM_IS_NEW;
 		status = stream_manifest_print(manifest, text, err);
 		stream_manifest_free(manifest);
 		return status;
 	}
 	if (status == STREAM_OK)
-		status = find_role(store, &manifest->role, err);
+		status = stream_replica_find_role(store, &manifest->role, err);
 	if (status == STREAM_OK && begin)
-		status = make_run(store, manifest->id, err);
+		status = make_run(store, options->now_ms, manifest->id, err);
 	if (status == STREAM_OK) {
 		look.store = store;
 		manifest->time_ms = options->now_ms;
@@ -205,7 +196,7 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 	    stream_layout_make(store, STREAM_REPLICATE_DIR, &replicate, err);
 
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", store->path);
 	status = load_store_id(replicate, manifest->store, err);
 	if (status == STREAM_OK)
 		status =
@@ -213,7 +204,10 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 	if (status == STREAM_OK)
 		futimens(*hold, times);
 	close(replicate);
-	return status;
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s/%s/%s", store->path,
+			 STREAM_OWN_DIR, STREAM_REPLICATE_DIR);
 }
 
 static int
@@ -230,7 +224,8 @@ prepare(struct stream_store *store, const struct stream_manifest *have,
 	    .hold = -1,
 	};
 	int status = manifest == NULL ? stream_fail_memory(err)
-				      : find_role(store, &manifest->role, err);
+				      : stream_replica_find_role(
+					    store, &manifest->role, err);
 
 	if (status == STREAM_OK) {
 		strcpy(manifest->id, have->id);
@@ -279,8 +274,12 @@ stream_replica_prepare(const char *path, const char *have,
 		status = stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
 		    "what the replica says names no run");
 	if (status == STREAM_OK)
+		status = stream_replica_check_source(path, err);
+	if (status == STREAM_OK)
 		status = stream_store_open(
 		    path, flags, options->lock_timeout_ms, &store, err);
+	if (status == STREAM_OK && !options->dry_run)
+		status = stream_replica_check_apart(store, there, err);
 	if (status == STREAM_OK)
 		status = prepare(store, there, options, manifest, err);
 	stream_store_close(store);
@@ -334,6 +333,7 @@ stream_replica_release(
 	status = stream_layout_open(store, STREAM_REPLICATE_DIR, &fd, err);
 	if (status == STREAM_OK) {
 		status = sweep(fd, id, now_ms, err);
+		stream_change_sweep_temporary(fd, A_DAY_S);
 		close(fd);
 	} else if (status == STREAM_ENOENT) {
 		status = STREAM_OK;

@@ -12,9 +12,11 @@
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
+#include "store/change.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_gone.h"
+#include "store/replica_role.h"
 
 /* What the replica is, was whole by then: after all else is durable. */
 static int
@@ -28,6 +30,8 @@ save_manifest(struct stream_applying *all, struct stream_error *err)
 		return status;
 	status = stream_layout_make(all->store, STREAM_REPLICA_DIR, &own, err);
 	if (status == STREAM_OK) {
+		/* Whoever was killed here held the lock that is ours now. */
+		stream_change_sweep_temporary(own, 0);
 		status = stream_io_replace(own, "manifest",
 		    (struct stream_bytes){(const uint8_t *)text, strlen(text)},
 		    err);
@@ -69,21 +73,15 @@ static int
 check_leader(struct stream_applying *all, struct stream_error *err)
 {
 	struct stream_manifest *mine = calloc(1, sizeof(*mine));
-	struct stream_role *role = malloc(sizeof(*role));
-	int status = mine == NULL || role == NULL
-			 ? stream_fail_memory(err)
-			 : stream_role_load(all->store, role, err);
+	int status = mine == NULL ? stream_fail_memory(err)
+				  : stream_replica_find_role(
+					all->store, &mine->role, err);
 
-	if (status == STREAM_OK) {
-		mine->role = role->is_replica  ? STREAM_IS_REPLICA
-			     : role->is_fenced ? STREAM_IS_FENCED
-					       : STREAM_IS_LEADER;
+	if (status == STREAM_OK)
 		status = stream_replica_look_all(&all->look, mine, err);
-	}
 	if (status == STREAM_OK)
 		status = stream_replica_check_leader(
 		    all->source, mine, all->options->truncate, err);
-	free(role);
 	all->mine = mine;
 	return status;
 }

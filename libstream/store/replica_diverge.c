@@ -88,14 +88,18 @@ int
 stream_replica_check_leader(const struct stream_manifest *source,
     const struct stream_manifest *have, bool force, struct stream_error *err)
 {
-	bool newer = false, holds = false;
+	bool newer = false;
 
+	if (have->role == STREAM_IS_PROMOTING)
+		return stream_fail(err, STREAM_EFENCED, STREAM_POS_NONE,
+		    "the destination's promotion was begun and is not "
+		    "finished: nothing is copied to it (finish it with strm "
+		    "promote)");
 	for (size_t i = 0; i < have->part_count; i++) {
 		const struct stream_manifest_part *mine = &have->parts[i];
 		const struct stream_manifest_part *theirs =
 		    stream_manifest_find(source, mine->topic, mine->partition);
 
-		holds = true;
 		if (theirs == NULL || theirs->failed != STREAM_OK ||
 		    mine->failed != STREAM_OK ||
 		    stream_replica_is_another(mine, theirs))
@@ -105,7 +109,8 @@ stream_replica_check_leader(const struct stream_manifest *source,
 		if (stream_manifest_epoch(mine) < stream_manifest_epoch(theirs))
 			newer = true;
 	}
-	if (have->role != STREAM_IS_LEADER || !holds || newer || force)
+	/* Of topics that are not chosen it is no replica either. */
+	if (have->role != STREAM_IS_LEADER || newer || force)
 		return STREAM_OK;
 	return stream_fail(err, STREAM_EFENCED, STREAM_POS_NONE,
 	    "the destination holds topics and is no replica: records may be "

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
+#include "log/epochs_rebuild.h"
 #include "log/view.h"
 #include "store/layout.h"
 #include "store/metadata.h"
@@ -116,6 +117,25 @@ load_rest(struct stream_replica_look *look, int dirfd,
 	return status;
 }
 
+/* The file is a hint (I5): without it a leader is none of old. */
+static int
+walk_epochs(
+    int dirfd, struct stream_manifest_part *part, struct stream_error *err)
+{
+	struct stream_epochs_noter noter;
+	int status;
+
+	stream_epochs_noter_init(&noter);
+	status = stream_epochs_walk(dirfd, &noter, err);
+	if (status != STREAM_OK) {
+		stream_epochs_noter_release(&noter);
+		return status;
+	}
+	part->epochs = (struct stream_epoch *)(void *)noter.entries.data;
+	part->epoch_count = noter.entries.size / sizeof(*part->epochs);
+	return STREAM_OK;
+}
+
 /* After the log: an epoch that begins past the end of what was seen is of
  * no use yet. */
 static int
@@ -126,10 +146,12 @@ load_epochs(
 	int status =
 	    stream_epochs_load(dirfd, &part->epochs, &part->epoch_count, err);
 
-	if (status == STREAM_ENOENT || status == STREAM_ECORRUPT) {
+	if (status == STREAM_ENOENT || status == STREAM_ECORRUPT ||
+	    (status == STREAM_OK && part->epoch_count == 0)) {
+		if (status == STREAM_OK)
+			free(part->epochs);
 		part->epochs = NULL;
-		part->epoch_count = 0;
-		return STREAM_OK;
+		status = walk_epochs(dirfd, part, err);
 	}
 	while (status == STREAM_OK && part->epoch_count > 0 &&
 	       part->epochs[part->epoch_count - 1].start_offset > end)

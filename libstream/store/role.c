@@ -56,7 +56,10 @@ refuse(const struct stream_role *role, bool fenced, struct stream_error *err)
 		    "fence --lift takes the fence away)",
 		    told(role->reason), role->reason);
 	return stream_fail(err, STREAM_EFENCED, STREAM_POS_NONE,
-	    "is a replica of %.*s; strm promote makes it the leader",
+	    role->is_promoting
+		? "is a replica of %.*s whose promotion is not finished; strm "
+		  "promote finishes it"
+		: "is a replica of %.*s; strm promote makes it the leader",
 	    told(role->of), role->of);
 }
 

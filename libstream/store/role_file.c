@@ -9,6 +9,8 @@
 /* The longest text, each byte of it written as \u00XX. */
 enum { FILE_LIMIT = 64 << 10 };
 
+#define PROMOTING "promoting"
+
 static int
 take_since(const json_t *root, int64_t *since_ms, struct stream_error *err)
 {
@@ -21,12 +23,26 @@ take_since(const json_t *root, int64_t *since_ms, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* An object of two names: a text, and since when. */
+static int
+take_promoting(const json_t *root, bool *promoting, struct stream_error *err)
+{
+	const json_t *value = json_object_get(root, PROMOTING);
+
+	if (value != NULL && !json_is_boolean(value))
+		return stream_document_malformed(
+		    "\"" PROMOTING "\" is wrong", err);
+	*promoting = json_is_true(value);
+	return STREAM_OK;
+}
+
+/* An object of two names: a text, and since when; and, of a replica's
+ * (promoting is not NULL), perhaps a third. */
 static int
 parse(struct stream_bytes text, const char *name, char *to, int64_t *since_ms,
-    struct stream_error *err)
+    bool *promoting, struct stream_error *err)
 {
-	const char *const names[] = {"version", name, "since", NULL};
+	const char *const names[] = {"version", name, "since",
+	    promoting != NULL ? PROMOTING : NULL, NULL};
 	json_t *root;
 	int status = stream_document_parse(text, &root, err);
 
@@ -35,6 +51,8 @@ parse(struct stream_bytes text, const char *name, char *to, int64_t *since_ms,
 	status = stream_document_check_names(root, names, err);
 	if (status == STREAM_OK)
 		status = take_since(root, since_ms, err);
+	if (status == STREAM_OK && promoting != NULL)
+		status = take_promoting(root, promoting, err);
 	if (status == STREAM_OK)
 		status = stream_document_take_text(
 		    root, name, to, STREAM_ROLE_TEXT_SIZE, err);
@@ -46,7 +64,8 @@ int
 stream_replica_parse(struct stream_bytes text, struct stream_role *role,
     struct stream_error *err)
 {
-	int status = parse(text, "of", role->of, &role->replica_since_ms, err);
+	int status = parse(text, "of", role->of, &role->replica_since_ms,
+	    &role->is_promoting, err);
 
 	role->is_replica = status == STREAM_OK;
 	return status;
@@ -56,8 +75,8 @@ int
 stream_fenced_parse(struct stream_bytes text, struct stream_role *role,
     struct stream_error *err)
 {
-	int status =
-	    parse(text, "reason", role->reason, &role->fenced_since_ms, err);
+	int status = parse(
+	    text, "reason", role->reason, &role->fenced_since_ms, NULL, err);
 
 	role->is_fenced = status == STREAM_OK;
 	return status;
@@ -97,28 +116,34 @@ stream_role_files_load(
 	return status;
 }
 
-static int
-save(int own, const char *file, const char *name, const char *text,
-    int64_t since_ms, struct stream_error *err)
+static json_t *
+pack(const char *name, const char *text, int64_t since_ms)
 {
-	json_t *root = json_pack("{s:i, s:s, s:I}", "version",
-	    STREAM_DOCUMENT_VERSION, name, text, "since", (json_int_t)since_ms);
-
-	return stream_document_save(own, file, root, JSON_INDENT(2), err);
+	return json_pack("{s:i, s:s, s:I}", "version", STREAM_DOCUMENT_VERSION,
+	    name, text, "since", (json_int_t)since_ms);
 }
 
 int
 stream_replica_save(
     int own, const struct stream_role *role, struct stream_error *err)
 {
-	return save(own, STREAM_REPLICA_FILE, "of", role->of,
-	    role->replica_since_ms, err);
+	json_t *root = pack("of", role->of, role->replica_since_ms);
+
+	if (role->is_promoting &&
+	    json_object_set_new(root, PROMOTING, json_true()) != 0) {
+		json_decref(root);
+		root = NULL;
+	}
+	return stream_document_save(
+	    own, STREAM_REPLICA_FILE, root, JSON_INDENT(2), err);
 }
 
 int
 stream_fenced_save(
     int own, const struct stream_role *role, struct stream_error *err)
 {
-	return save(own, STREAM_FENCED_FILE, "reason", role->reason,
-	    role->fenced_since_ms, err);
+	json_t *root = pack("reason", role->reason, role->fenced_since_ms);
+
+	return stream_document_save(
+	    own, STREAM_FENCED_FILE, root, JSON_INDENT(2), err);
 }

@@ -24,7 +24,7 @@ int stream_fenced_parse(struct stream_bytes text, struct stream_role *role,
 int stream_role_files_load(
     int own, struct stream_role *role, struct stream_error *err);
 
-/* Write one durably: of and since, reason and since.  STREAM_EIO,
+/* Write one durably: of, since and is_promoting; reason and since.  STREAM_EIO,
  * STREAM_ENOMEM. */
 int stream_replica_save(
     int own, const struct stream_role *role, struct stream_error *err);

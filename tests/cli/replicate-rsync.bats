@@ -176,7 +176,7 @@ keyed() {
     printf '\377' | dd of="$log" bs=1 seek=3000 conv=notrunc status=none
     touch -r stamp "$log"
     run -0 strm replicate-rsync -q a b
-    run -7 strm replicate-rsync -q --verify a b
+    run -3 strm replicate-rsync -q --verify a b
     [[ $output == *"t-0"* ]]
 }
 
@@ -196,7 +196,7 @@ keyed() {
     seq 9000 | strm -C a produce t:1
     printf '\377' | dd of="a/t-1/00000000000000000000.log" bs=1 seek=3000 \
         conv=notrunc status=none
-    run -7 --separate-stderr strm replicate-rsync -J a b
+    run -3 --separate-stderr strm replicate-rsync -J a b
     [[ $stderr == *"t-1"*"byte"* ]]
     [[ $stderr == *"t-0: the topic appears when all of it has come"* ]]
     [[ $output != *'"result":"done"'* ]]

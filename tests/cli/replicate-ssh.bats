@@ -110,7 +110,7 @@ remote() {
     printf '\377' | dd of="$log" bs=1 seek=3000 conv=notrunc status=none
     touch -r stamp "$log"
     replicate a "box1:$PWD/b"
-    run -7 --separate-stderr strm replicate-rsync -q --verify a "box1:$PWD/b"
+    run -3 --separate-stderr strm replicate-rsync -q --verify a "box1:$PWD/b"
     [[ $stderr == "strm: t-0: "* ]]
 }
 

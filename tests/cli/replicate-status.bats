@@ -18,6 +18,7 @@ row() {
 @test "records, bytes and seconds are what was written since" {
     strm -C a topic create t
     seq 3 | strm -C a produce t --timestamp 2026-03-01T00:00:00Z
+    mkdir b
     [ "$(row a b)" = "source 0 - 3 0 3 $(stat -c %s a/t-0/*.log) -" ]
     replicate a b
     [ "$(row a b)" = "source 0 0 3 3 0 0 0.000" ]
@@ -92,8 +93,11 @@ row() {
     fill a t 100
     mkdir only
     ln -s "$STRM" only/strm
-    for option in --status -N; do
-        run -0 env PATH="$PWD/only" strm replicate-rsync $option a b
+    mkdir empty
+    for option in "--status a empty" "-N a empty" "-N a b"; do
+        # shellcheck disable=SC2086 # several words
+        run -0 env PATH="$PWD/only" strm replicate-rsync $option
+        [ -z "$(ls -A empty)" ]
         [ ! -e b ]
         [ ! -e a/.strm/replicate ]
     done

@@ -122,16 +122,17 @@ gone() {
     fill a t 9000
     log=$(find a/t-0 -name '*.log' | sort | head -n 1)
     printf '\377' | dd of="$log" bs=1 seek=3000 conv=notrunc status=none
-    run -7 --separate-stderr strm replicate-rsync --delete a b
+    run -3 --separate-stderr strm replicate-rsync --delete a b
     [ "$(strm -C b consume t | wc -l)" -eq 10 ]
 }
 
 @test "a source without topics, or without a store, deletes nothing" {
     fill a t 10
     replicate a b
-    mkdir empty
+    mkdir -p empty/.strm bare
     for option in --delete -q --status; do
         refuses 4 "holds no topics" strm replicate-rsync $option empty b
+        refuses 4 "is no store" strm replicate-rsync $option bare b
         refuses 4 "nowhere" strm replicate-rsync $option nowhere b
     done
     strm -C a topic rm -y t

@@ -6,8 +6,9 @@ whatever was cut off can be done again.
 
 import json
 import os
+import shutil
 
-from strmtest import STRM, consume, require, strm
+from strmtest import STRM, consume, require, run, strm
 
 PARTITIONS = 3
 
@@ -19,9 +20,9 @@ def write_role(store, name, fields):
         json.dump({'version': 1, 'since': 1, **fields}, file)
 
 
-def epochs(store, partition):
+def epochs(store, name):
     """(epoch, start) of each entry of leader-epoch-checkpoint."""
-    path = os.path.join(store, f't-{partition}', 'leader-epoch-checkpoint')
+    path = os.path.join(store, name, 'leader-epoch-checkpoint')
     with open(path, encoding='ascii') as file:
         lines = file.read().split('\n')
     require(lines[0] == '0' and int(lines[1]) == len(lines) - 3, path, lines)
@@ -29,15 +30,33 @@ def epochs(store, partition):
 
 
 class Promote:
-    """A replica is promoted, or stays one that can be promoted again."""
+    """A replica is promoted, or stays one: all of it the replica that it was,
+    which is replicated to as before, or one whose promotion must be finished
+    first, and can be."""
 
     done = 0
+    # Topic, partition, records.
+    all = [('t', p, p + 1) for p in range(PARTITIONS)] + [('u', 0, 2)]
 
     def prepare(self, store):
         strm(store, 'topic', 'create', 't', '--partitions', str(PARTITIONS))
-        for p in range(PARTITIONS):
-            strm(store, 'produce', f't:{p}', data=b'old\n' * (p + 1))
+        strm(store, 'topic', 'create', 'u')
+        for topic, p, records in self.all:
+            strm(store, 'produce', f'{topic}:{p}', data=b'old\n' * records)
         write_role(store, 'replica.json', {'of': 'x'})
+
+    @staticmethod
+    def replicate(store, code):
+        """From a leader that holds the same."""
+        source = store + '-source'
+        shutil.rmtree(source, ignore_errors=True)
+        shutil.copytree(store, source)
+        os.remove(os.path.join(source, '.strm/replica.json'))
+        got = run([STRM, 'replicate-rsync', '-q', source, store])
+        shutil.rmtree(source)
+        require(got.code == code, 'replication exits', got.code, got.err)
+        require(code == 0 or 'promotion was begun and is not finished'
+                in got.err, got.err)
 
     def command(self, store):
         return [STRM, 'promote', store]
@@ -51,17 +70,28 @@ class Promote:
         refused = strm(store, 'produce', 't:0', code=None).code
         require(refused == (5 if replica else 0), 'produce exits', refused)
         if replica:
+            self.judge_replica(store)
             strm(store, *self.command(store)[1:])
-        for p in range(PARTITIONS):
-            found = epochs(store, p)
+        for topic, p, records in self.all:
+            found = epochs(store, f'{topic}-{p}')
             require(found[0] == (0, 0) and len(found) == 2 and
-                    found[1][0] in (1, 2) and found[1][1] == p + 1,
-                    'epochs of partition', p, found)
-            strm(store, 'produce', f't:{p}', data=b'new\n')
-            told = strm(store, 'consume', f't:{p}', '-f', '%e %s\n').out
-            require(told == b'0 old\n' * (p + 1) +
-                    b'%d new\n' % found[1][0], 'partition', p, told)
-        strm(store, 'verify', 't')
+                    found[1][0] in (1, 2, 3) and found[1][1] == records,
+                    'epochs of partition', topic, p, found)
+            strm(store, 'produce', f'{topic}:{p}', data=b'new\n')
+            told = strm(
+                store, 'consume', f'{topic}:{p}', '-f', '%e %s\n').out
+            require(told == b'0 old\n' * records +
+                    b'%d new\n' % found[1][0], 'partition', topic, p, told)
+        strm(store, 'verify', 't', 'u')
+
+    def judge_replica(self, store):
+        with open(os.path.join(store, '.strm/replica.json'),
+                  encoding='ascii') as file:
+            promoting = json.load(file).get('promoting', False)
+        begun = [topic for topic, p, _ in self.all
+                 if len(epochs(store, f'{topic}-{p}')) > 1]
+        require(promoting or not begun, 'begun, and not said:', begun)
+        self.replicate(store, 5 if promoting else 0)
 
 
 class Fence:

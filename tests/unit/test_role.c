@@ -559,15 +559,80 @@ the_last_epoch_cannot_be_passed(void **state)
 	    dir, "t-1/leader-epoch-checkpoint", "0\n1\n2147483647 0\n");
 	assert_int_equal(promote(dir, false, &heard, &err), STREAM_ECORRUPT);
 	assert_non_null(strstr(err.text, "t-1: "));
+	/* Nothing of it was done: its source is none of old. */
+	assert_int_equal(heard.count, 0);
 	assert_true(load(dir).is_replica);
-	/* Half of it was done, and can be done again. */
-	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n2\n0 0\n1 2\n");
+	assert_false(load(dir).is_promoting);
+	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n1\n0 0\n");
 	temp_dir_put(dir, "t-1/leader-epoch-checkpoint", "0\n1\n0 0\n");
 	unlinkat(dir->fd, "t-1/" STREAM_STATE_NAME, 0);
+	assert_int_equal(promote(dir, false, &heard, &err), STREAM_OK);
+	assert_int_equal(heard.epochs[0], 1);
+	assert_int_equal(heard.epochs[1], 1);
+}
+
+static void
+a_partition_that_cannot_be_written_keeps_all_from_promotion(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_error err;
+	struct heard heard;
+
+	make_replica(dir);
+	unlinkat(dir->fd, "t-1/leader-epoch-checkpoint", 0);
+	assert_int_equal(
+	    mkdirat(dir->fd, "t-1/leader-epoch-checkpoint", 0777), 0);
+	assert_int_equal(promote(dir, false, &heard, &err), STREAM_EIO);
+	assert_non_null(strstr(err.text, "t-1: "));
+	assert_false(load(dir).is_promoting);
+	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n1\n0 0\n");
+}
+
+/* As one leaves it that was killed after the first of its epochs. */
+static void
+a_promotion_that_was_begun_is_finished_by_another(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_error err;
+	struct heard heard;
+
+	make_replica(dir);
+	temp_dir_put(dir, ".strm/replica.json",
+	    "{\"version\":1,\"of\":\"x\",\"since\":1,\"promoting\":true}");
+	temp_dir_put(dir, "t-0/leader-epoch-checkpoint", "0\n2\n0 0\n1 2\n");
+	unlinkat(dir->fd, "t-0/" STREAM_STATE_NAME, 0);
+	assert_true(load(dir).is_promoting);
+	assert_int_equal(
+	    try_open(dir, STREAM_STORE_WRITE, &err), STREAM_EFENCED);
+	assert_non_null(strstr(err.text, "strm promote finishes it"));
+	/* Whoever replicates into it does not make it less of one. */
+	set_replica(dir, "y");
+	assert_true(load(dir).is_promoting);
 	assert_int_equal(promote(dir, false, &heard, &err), STREAM_OK);
 	assert_int_equal(heard.epochs[0], 2);
 	assert_int_equal(heard.epochs[1], 1);
 	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n2\n0 0\n2 2\n");
+	assert_false(load(dir).is_replica);
+	assert_false(load(dir).is_promoting);
+}
+
+static void
+only_a_replica_is_promoting(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_error err;
+
+	assert_int_equal(create(dir, "t", 1), STREAM_OK);
+	temp_dir_put(dir, ".strm/replica.json",
+	    "{\"version\":1,\"of\":\"x\",\"since\":1,\"promoting\":1}");
+	assert_int_equal(
+	    try_open(dir, STREAM_STORE_WRITE, &err), STREAM_ECORRUPT);
+	unlinkat(dir->fd, ".strm/replica.json", 0);
+	temp_dir_put(dir, ".strm/fenced.json",
+	    "{\"version\":1,\"reason\":\"x\",\"since\":1,"
+	    "\"promoting\":true}");
+	assert_int_equal(
+	    try_open(dir, STREAM_STORE_WRITE, &err), STREAM_ENEWER);
 }
 
 static void
@@ -615,6 +680,9 @@ main(void)
 	    IN_DIR(an_epoch_without_records_gives_way),
 	    IN_DIR(a_checkpoint_that_is_lost_is_rebuilt),
 	    IN_DIR(the_last_epoch_cannot_be_passed),
+	    IN_DIR(a_partition_that_cannot_be_written_keeps_all_from_promotion),
+	    IN_DIR(a_promotion_that_was_begun_is_finished_by_another),
+	    IN_DIR(only_a_replica_is_promoting),
 	    IN_DIR(only_a_replica_that_is_not_fenced_is_promoted),
 	};
 

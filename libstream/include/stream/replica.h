@@ -68,12 +68,20 @@ int stream_replica_have(const char *path, bool begin,
     struct stream_error *err);
 
 /*
+ * Is there a store at path (borrowed): a directory that holds .strm or at least
+ * one partition?  STREAM_ENOENT: there is none; STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_replica_check_source(const char *path, struct stream_error *err);
+
+/*
  * Hold what the replica that said have (borrowed) lacks, and describe the store
  * at path: *manifest is given; free it.  Takes no lock for longer than a sync.
  *
  * STREAM_ECORRUPT  the log is damaged, or have is no such text
- * STREAM_ENOENT    there is no such store; or it holds no topics, and the
- *                  replica does
+ * STREAM_ENOENT    there is no store, as stream_replica_check_source says it;
+ *                  or it holds no topics, and the replica does
+ * STREAM_EUSAGE    it is the store that said have, under another name
+ * STREAM_EFENCED   the replica must not follow it (SPEC 15.4)
  * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_replica_prepare(const char *path, const char *have,
@@ -154,7 +162,9 @@ void stream_manifest_free(struct stream_manifest *manifest);
 enum stream_manifest_role {
 	STREAM_IS_LEADER,
 	STREAM_IS_REPLICA,
-	STREAM_IS_FENCED
+	STREAM_IS_FENCED,
+	STREAM_IS_NEW,      /* a leader of no topic */
+	STREAM_IS_PROMOTING /* a replica whose promotion was begun */
 };
 
 enum stream_manifest_role stream_manifest_role(

@@ -33,7 +33,8 @@ struct stream_role {
 	bool is_replica;
 	char of[STREAM_ROLE_TEXT_SIZE]; /* the source, for people */
 	int64_t replica_since_ms;
-	bool is_fenced; /* a replica may be fenced too */
+	bool is_promoting; /* its promotion was begun and is not finished */
+	bool is_fenced;    /* a replica may be fenced too */
 	char reason[STREAM_ROLE_TEXT_SIZE];
 	int64_t fenced_since_ms;
 };
@@ -109,9 +110,11 @@ int stream_role_newest_epoch(const struct stream_store *store,
 /*
  * Make a replica the leader: first each partition gets a new leader epoch, one
  * above its last, that begins at the end of its log, durably; then the store
- * stops being a replica.  After a failure, or a crash at any point, it still
- * is one and can be promoted again (some partitions then get one epoch more),
- * but its source is refused as an old leader where an epoch was made.
+ * stops being a replica.  Before the first epoch every partition is opened,
+ * recovered and looked at: when one cannot be promoted, none is, and the store
+ * is the replica that it was.  After a failure later on, or a crash, it is a
+ * replica that says so (is_promoting): nothing is copied to it any more, and
+ * promoting it again finishes it (some partitions then get one epoch more).
  * promoted (context is passed on) is told of each partition once its new epoch
  * is durable, or, in a plan, would be; topic is lent. With plan_only nothing is
  * changed and the store need not be open for writing; otherwise it is, with
