@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "file/checkpoint.h"
+#include "file/dir.h"
 #include "file/io.h"
 #include "file/scan.h"
 #include "log/partition_private.h"
@@ -25,7 +27,7 @@ struct cutting {
 /* ---- where -------------------------------------------------------------- */
 
 static int
-find_position(struct cutting *c, int64_t offset, struct stream_error *err)
+find_position(struct cutting *c, int64_t limit, struct stream_error *err)
 {
 	struct stream_scan scan;
 	struct stream_batch batch;
@@ -40,7 +42,7 @@ find_position(struct cutting *c, int64_t offset, struct stream_error *err)
 	    STREAM_SCAN_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 		   STREAM_OK &&
-	       batch.info.last_offset < offset) {
+	       batch.info.last_offset < limit) {
 		c->position = scan.next;
 		c->end = batch.info.last_offset + 1;
 	}
@@ -50,8 +52,10 @@ find_position(struct cutting *c, int64_t offset, struct stream_error *err)
 							      : status;
 }
 
+/* The segment of offset is the newest, up to the first batch that reaches
+ * limit. */
 static int
-find(struct cutting *c, int64_t offset, struct stream_error *err)
+find(struct cutting *c, int64_t offset, int64_t limit, struct stream_error *err)
 {
 	int status = stream_view_load(c->dirfd, &c->view, err);
 
@@ -66,7 +70,7 @@ find(struct cutting *c, int64_t offset, struct stream_error *err)
 		if (c->view.segments[i].swap)
 			return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 			    "an interrupted compaction is not settled");
-	return find_position(c, offset, err);
+	return find_position(c, limit, err);
 }
 
 /* ---- cutting ------------------------------------------------------------ */
@@ -94,6 +98,7 @@ publish(struct cutting *c, struct stream_error *err)
 	    c->partition->statefd, &c->partition->identity, state, err);
 }
 
+/* Of a segment without a byte there is nothing to keep. */
 static int
 set_aside_segment(int dirfd, int64_t base, struct stream_error *err)
 {
@@ -101,11 +106,17 @@ set_aside_segment(int dirfd, int64_t base, struct stream_error *err)
 	    STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX, STREAM_NAME_TXNINDEX,
 	    STREAM_NAME_SNAPSHOT};
 	char name[STREAM_NAME_SIZE];
+	struct stat st;
+	bool empty;
 	int status = STREAM_OK;
 
+	stream_name_put_plain(base, STREAM_NAME_LOG, name);
+	empty = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_size == 0;
 	for (size_t i = 0; i < 5 && status == STREAM_OK; i++) {
 		stream_name_put_plain(base, kinds[i], name);
-		status = stream_set_aside_file(dirfd, name, err);
+		status = empty ? stream_dir_remove_file(dirfd, name, err)
+			       : stream_set_aside_file(dirfd, name, err);
 	}
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
@@ -177,9 +188,9 @@ cut(struct cutting *c, struct stream_error *err)
 		   : status;
 }
 
-int
-stream_log_truncate(int dirfd, const struct stream_log_config *config,
-    int64_t offset, int64_t *end, struct stream_error *err)
+static int
+truncate_log(int dirfd, const struct stream_log_config *config, int64_t offset,
+    int64_t limit, int64_t *end, struct stream_error *err)
 {
 	struct cutting c = {.dirfd = dirfd};
 	int status =
@@ -187,7 +198,7 @@ stream_log_truncate(int dirfd, const struct stream_log_config *config,
 
 	if (status != STREAM_OK)
 		return status;
-	status = find(&c, offset, err);
+	status = find(&c, offset, limit, err);
 	if (status == STREAM_OK)
 		status = cut(&c, err);
 	if (status == STREAM_OK)
@@ -195,4 +206,20 @@ stream_log_truncate(int dirfd, const struct stream_log_config *config,
 	stream_view_release(&c.view);
 	stream_partition_close(c.partition);
 	return status;
+}
+
+int
+stream_log_truncate(int dirfd, const struct stream_log_config *config,
+    int64_t offset, int64_t *end, struct stream_error *err)
+{
+	return truncate_log(dirfd, config, offset, offset, end, err);
+}
+
+int
+stream_log_end_with(int dirfd, const struct stream_log_config *config,
+    int64_t base_offset, struct stream_error *err)
+{
+	int64_t end;
+
+	return truncate_log(dirfd, config, base_offset, INT64_MAX, &end, err);
 }

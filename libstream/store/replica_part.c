@@ -215,15 +215,16 @@ extend(struct stream_apply_part *part, const struct plan *plan,
 
 /* A swap hides what it covers by the offsets in it; a segment past them whose
  * records were compacted into one before it is left, as by a broker, when all
- * is cut off right there. */
+ * is cut off right there.  The newest one is never of these: who writes has it
+ * open (end_as_source). */
 static int
 drop_extra(struct stream_apply_part *part, struct stream_error *err)
 {
 	const struct stream_manifest_part *source = part->source;
 	int status = STREAM_OK;
 
-	for (size_t i = 0; i < part->mine.segment_count && status == STREAM_OK;
-	     i++) {
+	for (size_t i = 0;
+	     i + 1 < part->mine.segment_count && status == STREAM_OK; i++) {
 		int64_t base = part->mine.segments[i].base_offset;
 
 		if (base > source->segments[0].base_offset &&
@@ -324,8 +325,8 @@ plan_and_do(struct stream_apply_part *part, struct stream_error *err)
 	return status;
 }
 
-int
-stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
+static int
+open_structure(struct stream_apply_part *part, struct stream_error *err)
 {
 	struct stream_log_config config;
 	int status;
@@ -333,18 +334,70 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 	stream_replica_log_config(&part->all->look, part->settings, &config);
 	status = stream_partition_open_structure(
 	    part->dirfd, &config, &part->partition, err);
-	if (status != STREAM_OK)
-		return status;
-	part->install = (struct stream_install){
-	    .partition = part->partition,
-	    .dirfd = part->dirfd,
-	    .epochs = part->source->epochs,
-	    .epoch_count = part->source->epoch_count,
-	    .go_on = part->all->options->go_on,
-	    .context = part->all->options->context,
-	};
-	status = stream_replica_look_part(
+	if (status == STREAM_OK)
+		part->install = (struct stream_install){
+		    .partition = part->partition,
+		    .dirfd = part->dirfd,
+		    .epochs = part->source->epochs,
+		    .epoch_count = part->source->epoch_count,
+		    .go_on = part->all->options->go_on,
+		    .context = part->all->options->context,
+		};
+	return status;
+}
+
+static int
+look(struct stream_apply_part *part, struct stream_error *err)
+{
+	return stream_replica_look_part(
 	    &part->all->look, part->dirfd, part->settings, &part->mine, err);
+}
+
+/* How many of the replica's segments are left without the empty ones at its end
+ * that the source does not have. */
+static size_t
+count_wanted(const struct stream_apply_part *part)
+{
+	const struct stream_manifest_segment *mine = part->mine.segments;
+	size_t count = part->mine.segment_count;
+
+	while (count > 1 && mine[count - 1].measure.bytes == 0 &&
+	       stream_manifest_find_segment(
+		   part->source, mine[count - 1].base_offset) == NULL)
+		count--;
+	return count;
+}
+
+/* A roll after the last run, of a leader that is one no more, holds no record
+ * and must not stand in the way: the log goes on in the segment before. */
+static int
+end_as_source(struct stream_apply_part *part, struct stream_error *err)
+{
+	struct stream_log_config config;
+	size_t count = count_wanted(part);
+	int status;
+
+	if (count == part->mine.segment_count)
+		return STREAM_OK;
+	stream_partition_close(part->partition);
+	part->partition = NULL;
+	stream_replica_log_config(&part->all->look, part->settings, &config);
+	status = stream_log_end_with(part->dirfd, &config,
+	    part->mine.segments[count - 1].base_offset, err);
+	if (status == STREAM_OK)
+		status = open_structure(part, err);
+	return status == STREAM_OK ? look(part, err) : status;
+}
+
+int
+stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
+{
+	int status = open_structure(part, err);
+
+	if (status == STREAM_OK)
+		status = look(part, err);
+	if (status == STREAM_OK)
+		status = end_as_source(part, err);
 	if (status == STREAM_OK)
 		part->diverged =
 		    stream_replica_divergence(part->source, &part->mine);
