@@ -79,9 +79,10 @@ int stream_apply_show_topic(const struct stream_change *change,
 int stream_apply_show_part(const struct stream_change *change, const char *name,
     struct stream_error *err);
 
-/* Have the settings of a topic of ours be those of the source. */
+/* Have the settings of a topic of ours be those of the source; but that the
+ * replica's log may have gaps stays, and is noted in those of topic. */
 int stream_apply_settings(struct stream_applying *all,
-    const struct stream_manifest_topic *topic, struct stream_error *err);
+    struct stream_manifest_topic *topic, struct stream_error *err);
 
 /* Set aside what the partition holds from offset on. */
 int stream_apply_truncate(

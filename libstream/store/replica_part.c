@@ -215,19 +215,21 @@ extend(struct stream_apply_part *part, const struct plan *plan,
 
 /* A swap hides what it covers by the offsets in it; a segment past them whose
  * records were compacted into one before it is left, as by a broker, when all
- * is cut off right there.  The newest one is never of these: who writes has it
- * open (end_as_source). */
+ * is cut off right there.  The newest one, which is the source's by then, is
+ * never of these: who writes has it open. */
 static int
 drop_extra(struct stream_apply_part *part, struct stream_error *err)
 {
 	const struct stream_manifest_part *source = part->source;
+	int64_t newest =
+	    source->segments[source->segment_count - 1].base_offset;
 	int status = STREAM_OK;
 
-	for (size_t i = 0;
-	     i + 1 < part->mine.segment_count && status == STREAM_OK; i++) {
+	for (size_t i = 0; i < part->mine.segment_count && status == STREAM_OK;
+	     i++) {
 		int64_t base = part->mine.segments[i].base_offset;
 
-		if (base > source->segments[0].base_offset &&
+		if (base > source->segments[0].base_offset && base < newest &&
 		    stream_manifest_find_segment(source, base) == NULL)
 			status = stream_install_drop(&part->install, base, err);
 	}

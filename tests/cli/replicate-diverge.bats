@@ -111,3 +111,113 @@ same() {
     # What it wrote is kept.
     [ -n "$(find a/t-0 -name '.strm-*' -size +0 -exec grep -l 15 {} +)" ]
 }
+
+# A compacted topic with gaps, in an archive of it.
+compacted() {
+    create --set cleanup.policy=compact --set segment.bytes=300
+    keyed a x:1 y:1 z:1 x:2 y:2
+    strm -C a roll -q t
+    keyed a x:3
+    strm -C a roll -q t
+    strm -C a compact -q t
+}
+
+@test "other records at the same offsets of a compacted topic are not copied over" {
+    compacted
+    strm -C a archive -q t -o t.tar
+    keyed a z:acked
+    replicate a b
+    strm -C a topic rm -y t
+    strm -C a restore -q t.tar
+    keyed a y:other
+    run -1 --separate-stderr strm replicate-rsync a b
+    [[ $stderr == *"diverged: from offset 6 to 7"* ]]
+    strm -C b consume t -f '%o %k %s\n' | grep '^6 z acked$'
+    replicate --truncate a b
+    same
+    grep -q acked b/t-0/.strm-cut-6
+}
+
+@test "nor those of a source that was put back from a copy" {
+    compacted
+    replicate a b
+    cp -a a back
+    keyed a z:acked w:1
+    replicate a b
+    rm -r a
+    mv back a
+    keyed a z:other w:1 w:2
+    run -1 --separate-stderr strm replicate-rsync a b
+    [[ $stderr == *"diverged: from offset 6 to 8"* ]]
+    strm -C b consume t -f '%s\n' | grep '^acked$'
+}
+
+@test "nor those of one of two leaders" {
+    compacted
+    replicate a b
+    replicate a c
+    strm promote -q b
+    strm promote -q c
+    # The epoch is the same, and so are offsets and sizes.
+    keyed b z:other
+    keyed c z:acked
+    strm fence -q c --reason test
+    run -1 --separate-stderr strm replicate-rsync b c
+    [[ $stderr == *"diverged: from offset 6 to 7"* ]]
+    strm -C c consume t -f '%s\n' | grep '^acked$'
+}
+
+@test "a log that lacks what compaction did not take is another one" {
+    compacted
+    replicate a b
+    cp -a a back
+    keyed a v:acked
+    replicate a b
+    rm -r a
+    mv back a
+    # One batch where the replica has two.
+    printf '%s\n' v:1 w:1 | strm -C a produce t -K :
+    keyed a w:2
+    run -1 --separate-stderr strm replicate-rsync a b
+    [[ $stderr == *"diverged: from offset 6 to 7"* ]]
+}
+
+@test "compaction at the source is followed whatever it makes of a batch" {
+    for codec in none zstd; do
+        rm -rf a b
+        create --set cleanup.policy=compact --set segment.bytes=2000 \
+            --set delete.retention.ms=1
+        for i in 1 2 3 4 5 6; do
+            printf '%s\n' "x:$i" y: "z$i:$i" w:1 "v:$i" |
+                strm -C a produce t -K : -Z -z $codec --batch-bytes 10000
+        done
+        strm -C a roll -q t
+        replicate a b
+        # Records go and horizons are set; then tombstones go.
+        for round in 1 2 3; do
+            strm -C a compact -q --all --force 2>/dev/null ||
+                strm -C a compact -q t
+            keyed a "r:$round"
+            strm -C a roll -q t
+            replicate a b
+            same
+        done
+    done
+}
+
+@test "an old leader that was compacted further fails back" {
+    create --set cleanup.policy=compact --set segment.bytes=300
+    for i in 1 2 3 4; do keyed a "x:$i" "y:$i" "z$i:$i"; done
+    replicate a b
+    strm -C a roll -q t
+    keyed a x:5
+    strm -C a roll -q t
+    strm -C a compact -q t
+    fail_over
+    keyed b y:9
+    run -1 --separate-stderr strm replicate-rsync b a
+    [[ $stderr == *"diverged: from offset 12 to 13"* ]]
+    replicate --truncate b a
+    [[ $output != *"offsets 0 "* ]]
+    same
+}
