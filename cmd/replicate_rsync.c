@@ -307,7 +307,12 @@ run_until_done(struct run *run)
 		    "%llu partitions changed while they were read, again and "
 		    "again",
 		    (unsigned long long)run->sum.resend);
-	if (run->sum.failed + run->sum.resend > 0)
+	if (run->sum.truncated > 0)
+		cli_complain(CLI_PARTLY, NULL,
+		    "%llu partitions were cut, and what the source holds is "
+		    "not there yet: run it again",
+		    (unsigned long long)run->sum.truncated);
+	if (run->sum.failed + run->sum.resend + run->sum.truncated > 0)
 		return CLI_PARTLY;
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }

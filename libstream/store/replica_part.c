@@ -119,12 +119,20 @@ make_whole(struct stream_apply_part *part,
 }
 
 /* The active segment goes on by itself, if all between it and the last one that
- * changed is there. */
+ * changed is there; or if nothing was compacted, so that what changed is all
+ * below the replica's first segment. */
 static bool
 is_tail_apart(const struct stream_apply_part *part, const struct plan *plan)
 {
 	size_t last = part->source->segment_count - 1;
 
+	if (part->mine.segment_count == 0 ||
+	    stream_manifest_end(&part->mine) <=
+		part->mine.segments[0].base_offset)
+		return false;
+	if (plan->last < last && part->settings != NULL &&
+	    !part->settings->has_gaps)
+		return true;
 	if (plan->last == last || (plan->kinds[last] != STREAM_APPLY_SAME &&
 				      plan->kinds[last] != STREAM_APPLY_GROW))
 		return false;
@@ -159,9 +167,12 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 			status = make_whole(part, segment,
 			    plan->first + i + 1 < source->segment_count, err);
 	}
-	if (status == STREAM_OK && to_end)
-		status = stream_install_epochs(
-		    &part->install, INT64_MAX, false, err);
+	/* Epochs begin no later than the first record, also of what is put in
+	 * front. */
+	if (status == STREAM_OK)
+		status = stream_install_epochs(&part->install,
+		    to_end ? INT64_MAX : stream_manifest_end(&part->mine) - 1,
+		    false, err);
 	if (status == STREAM_OK)
 		status = stream_install_swap(
 		    &part->install, part->incoming, list, count, until, err);
@@ -236,6 +247,35 @@ drop_extra(struct stream_apply_part *part, struct stream_error *err)
 	return status;
 }
 
+/* ---- where it starts ---------------------------------------------------- */
+
+static int64_t
+effective_start(const struct stream_manifest_part *log)
+{
+	return log->segment_count > 0 &&
+		       log->segments[0].base_offset > log->log_start_offset
+		   ? log->segments[0].base_offset
+		   : log->log_start_offset;
+}
+
+/* What an old leader deleted after the last run, the new one still has.  Before
+ * the records are there, so that the log never ends below its start. */
+static int
+lower_log_start(struct stream_apply_part *part, struct stream_error *err)
+{
+	const struct stream_manifest_part *source = part->source;
+	int64_t start = effective_start(source);
+	int status;
+
+	if (part->mine.log_start_offset <= start)
+		return STREAM_OK;
+	status = stream_store_set_log_start(
+	    part->all->store, source->topic, source->partition, start, err);
+	if (status == STREAM_OK)
+		part->mine.log_start_offset = start;
+	return status;
+}
+
 /* ---- what is gone ------------------------------------------------------- */
 
 static int
@@ -293,9 +333,9 @@ carry_out(struct stream_apply_part *part, const struct plan *plan,
     struct stream_error *err)
 {
 	bool to_end;
-	int status = STREAM_OK;
+	int status = lower_log_start(part, err);
 
-	if (plan->first < part->source->segment_count) {
+	if (status == STREAM_OK && plan->first < part->source->segment_count) {
 		to_end = !is_tail_apart(part, plan);
 		status = swap(part, plan, to_end, err);
 		if (status != STREAM_OK || to_end)
@@ -425,6 +465,10 @@ stream_apply_truncate(
 		    part->source->topic, part->source->partition, offset, err);
 	else
 		status = STREAM_OK;
+	/* Nor may the log end below its start. */
+	if (status == STREAM_OK && part->mine.log_start_offset > offset)
+		status = stream_store_set_log_start(part->all->store,
+		    part->source->topic, part->source->partition, offset, err);
 	if (status == STREAM_OK)
 		status = stream_log_truncate(
 		    part->dirfd, &config, offset, &end, err);

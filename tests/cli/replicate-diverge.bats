@@ -221,3 +221,121 @@ compacted() {
     [[ $output != *"offsets 0 "* ]]
     same
 }
+
+@test "an old leader that deleted after the last run gets back what the new one has" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    replicate a b
+    strm -C a retain -q t --keep-bytes 2000
+    [ ! -e a/t-0/00000000000000000000.log ]
+    put a 1 3
+    fail_over
+    put b 1001 1005
+    replicate --truncate b a
+    [ "${lines[0]}" = "t-0: offsets 1000 to 1002 set aside, which the source does not hold" ]
+    [[ ${lines[1]} == "t-0: up to offset 1005, from "* ]]
+    [ "$(strm -C a consume t | wc -l)" -eq 1005 ]
+    same
+    replicate b a
+    [ "$output" = "1 partition is as at the replica, 0 bytes moved" ]
+}
+
+@test "so does one that diverged below its first segment" {
+    create --set segment.bytes=2000
+    put a 1 100
+    replicate a b
+    put a 101 1000
+    strm -C a retain -q t --keep-bytes 2000
+    fail_over
+    put b 1001 1005
+    run -1 --separate-stderr strm replicate-rsync b a
+    [[ $stderr == *"diverged: from offset 100 to 1000"* ]]
+    replicate --truncate b a
+    [ "$(strm -C a consume t | wc -l)" -eq 105 ]
+    same
+}
+
+@test "so does one that trimmed" {
+    create
+    put a 1 10
+    replicate a b
+    put a 11 50
+    strm -C a trim -q t@40
+    fail_over
+    put b 51 55
+    replicate --truncate b a
+    [ "$(strm -C a consume t | wc -l)" -eq 15 ]
+    same
+}
+
+@test "so does one that deleted all, and rolled" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    replicate a b
+    strm -C a trim -q t@1000
+    strm -C a roll -q t
+    strm -C a retain -q t
+    [ "$(find a/t-0 -name '*.log' | wc -l)" -eq 1 ]
+    fail_over
+    put b 1001 1100
+    replicate b a
+    same
+    put b 1101 1200
+    replicate b a
+    same
+}
+
+@test "so does one that is compacted" {
+    create --set segment.bytes=300 --set cleanup.policy=compact,delete
+    for i in 1 2 3 4 5 6; do keyed a "x:$i" "y:$i" "z:$i"; done
+    replicate a b
+    strm -C a trim -q t@10
+    strm -C a retain -q t
+    strm -C a roll -q t
+    keyed a x:7
+    strm -C a compact -q t
+    fail_over
+    keyed b y:8
+    strm -C b roll -q t
+    strm -C b compact -q t
+    keyed b z:9
+    replicate --truncate b a
+    same
+}
+
+@test "a new leader that deleted is followed by the old one" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    replicate a b
+    put a 1001 1010
+    fail_over
+    put b 1001 2000
+    strm -C b retain -q t --keep-bytes 2000
+    replicate --truncate b a
+    same
+}
+
+@test "what is cut again and again is not told as done" {
+    create
+    put a 1 10
+    replicate a b
+    put a 11 20
+    fail_over
+    put b 21 25
+    # Each time rsync has done its work, the old leader has one record more.
+    mkdir bin2
+    real=$(command -v rsync)
+    cat >bin2/rsync <<END
+#!/bin/sh
+$real "\$@"
+code=\$?
+[ "\$1" = --version ] || STRM_DIR= strm -C a fence -q --lift a
+rm -f a/.strm/replica.json
+echo x | strm -C a produce -q t
+exit \$code
+END
+    chmod +x bin2/rsync
+    PATH=$PWD/bin2:$PATH run -7 --separate-stderr \
+        strm replicate-rsync --truncate b a
+    [[ $stderr == *"run it again"* || $stderr == *"again and again"* ]]
+}

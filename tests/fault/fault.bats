@@ -482,6 +482,10 @@ full() {
     python replicate.py epochs
 }
 
+@test "T1 I8: kill -9 at any point of an old leader that gets back what it deleted" {
+    python replicate.py front
+}
+
 @test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {
     python replicate_storm.py
 }

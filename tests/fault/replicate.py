@@ -98,6 +98,22 @@ def case_epochs(source, replicate):
     produce(source, lines(700, 700))
 
 
+def case_front(source, replicate):
+    """Segments that an old leader deleted, and the new one has."""
+    create(source)
+    produce(source, lines(0, 1500))
+    replicate()
+    old = source.removesuffix('source') + 'replica'
+    os.rename(source, source + '-first')
+    os.rename(old, source)
+    os.rename(source + '-first', old)
+    strm(old, 'retain', 't', '--keep-bytes', '9000')
+    done = run([STRM, 'promote', source])
+    require(done.code == 0, 'cannot promote:', done.err)
+    strm(old, 'fence', old, '--reason', 'test')
+    produce(source, lines(1500, 700))
+
+
 CASES = {name[5:]: function for name, function in list(globals().items())
          if name.startswith('case_')}
 
