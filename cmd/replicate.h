@@ -9,6 +9,9 @@
 #ifndef REPLICATE_H
 #define REPLICATE_H
 
+#include <sys/types.h>
+
+#include <stream/record.h>
 #include <stream/replica.h>
 
 #include "cli/command.h"
@@ -37,6 +40,17 @@ struct child_io {
 int child_run(char *const argv[], const struct child_io *io, int *code,
     struct stream_error *err);
 
+/*
+ * Run argv for as long as a pipe to its standard input is open, which input
+ * (borrowed) is written to: *pipe.  *answer, of size bytes, is the line that it
+ * answers, without its end and with a NUL; "" when it ended.  Errors as above.
+ */
+int child_hold(char *const argv[], struct stream_bytes input, pid_t *pid,
+    int *pipe, char *answer, size_t size, struct stream_error *err);
+
+/* Close the pipe and wait for its end; *code as above. */
+void child_let_go(pid_t pid, int pipe, int *code);
+
 /* ---- a side ------------------------------------------------------------- */
 
 struct side {
@@ -53,6 +67,7 @@ struct replicate_opts {
 	bool follow;
 	bool status;
 	bool serve;
+	bool if_unlocked;
 	const char *bwlimit;
 	const char *ssh_config;
 	struct cli_list include;
@@ -72,12 +87,15 @@ enum side_step {
 	SIDE_PLAN,    /* the same, but hold nothing */
 	SIDE_APPLY,   /* input: the manifest */
 	SIDE_WAIT,    /* input: the manifest */
+	SIDE_LOCK,    /* see side_lock */
 	SIDE_RELEASE  /* input: the id of the run */
 };
 
 struct side_request {
 	enum side_step step;
 	const char *of;    /* apply: the name of the source */
+	const char *id;    /* have, lock: of the run; NULL: none yet */
+	const char *have;  /* apply: what the replica said; NULL: not asked */
 	const char *input; /* text; "" for none */
 };
 
@@ -94,8 +112,37 @@ enum cli_exit side_do(const struct side *side,
 int side_do_here(const char *path, const struct side_request *request,
     const struct replicate_opts *opts, char **output, struct stream_error *err);
 
+/* Put the request in text, given: free it. */
+int side_put_request(const char *path, const struct side_request *request,
+    const struct replicate_opts *opts, char **text, size_t *size,
+    struct stream_error *err);
+
+/* CLI_DONE, or what the exit status of ssh means; it is told. */
+enum cli_exit side_judge(const struct side *side, int code);
+
 /* Read a request from standard input and answer it. */
 enum cli_exit side_serve(void);
+
+/* ---- a lock of a side --------------------------------------------------- */
+
+/* Of stream_replica_lock: here, or in a strm that ssh runs for as long as the
+ * pipe to it is open. */
+struct side_lock {
+	struct stream_replica_lock *here; /* NULL: it is not here */
+	pid_t pid;                        /* of ssh; 0: it is not there */
+	int pipe;
+};
+
+/* id as in stream_replica_lock.  CLI_BUSY: another has it; a failure is
+ * reported, but that one not with opts->if_unlocked. */
+enum cli_exit side_lock(const struct side *side, const char *id,
+    const struct replicate_opts *opts, struct side_lock *lock);
+/* One that is all zero is not held. */
+void side_unlock(struct side_lock *lock);
+
+/* The other end of it: answers, and waits for the end of standard input. */
+int side_lock_serve(const char *path, const char *id,
+    const struct replicate_opts *opts, struct stream_error *err);
 
 /* Words of an ssh with --, a host, a command and NULL behind them. */
 enum { SIDE_SSH_WORDS = 16 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -216,4 +217,87 @@ child_run(char *const argv[], const struct child_io *io, int *code,
 	if (input >= 0)
 		close(input);
 	return status;
+}
+
+/* ---- one that holds a lock ---------------------------------------------- */
+
+static int
+write_all(int fd, struct stream_bytes bytes, struct stream_error *err)
+{
+	while (bytes.size > 0) {
+		ssize_t n = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR && cli_signals_pending() == 0)
+			continue;
+		if (n < 0)
+			return cli_fail_sys(err, "cannot write to a child");
+		bytes.data += n;
+		bytes.size -= (size_t)n;
+	}
+	return STREAM_OK;
+}
+
+static int
+read_line(int fd, char *line, size_t size, struct stream_error *err)
+{
+	size_t at = 0;
+	ssize_t n = 1;
+
+	line[0] = '\0';
+	while (at + 1 < size && n != 0) {
+		n = read(fd, line + at, 1);
+		if (n < 0 && (errno != EINTR || cli_signals_pending() != 0))
+			return cli_fail_sys(err, "cannot read from a child");
+		if (n == 1 && line[at] == '\n')
+			break;
+		at += n > 0 ? 1 : 0;
+		line[at] = '\0';
+	}
+	line[at] = '\0';
+	return STREAM_OK;
+}
+
+int
+child_hold(char *const argv[], struct stream_bytes input, pid_t *pid, int *pipe,
+    char *answer, size_t size, struct stream_error *err)
+{
+	int to[2], from[2];
+	int r, code;
+	int status = STREAM_OK;
+
+	/* No pipe: one that is broken must not end this process. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) != 0)
+		return cli_fail_sys(err, "cannot make a pipe");
+	if (pipe2(from, O_CLOEXEC) != 0) {
+		status = cli_fail_sys(err, "cannot make a pipe");
+		close(to[0]);
+		close(to[1]);
+		return status;
+	}
+	r = spawn(argv, to[0], from[1], false, pid);
+	close(to[0]);
+	close(from[1]);
+	if (r != 0) {
+		errno = r;
+		status = cli_fail_sys(err, "%s: cannot run", argv[0]);
+		close(to[1]);
+	} else {
+		status = write_all(to[1], input, err);
+		if (status == STREAM_OK)
+			status = read_line(from[0], answer, size, err);
+		if (status == STREAM_OK)
+			*pipe = to[1];
+		else
+			child_let_go(*pid, to[1], &code);
+	}
+	close(from[0]);
+	return status;
+}
+
+void
+child_let_go(pid_t pid, int pipe, int *code)
+{
+	close(pipe);
+	if (wait_for(pid, code, NULL) != STREAM_OK)
+		*code = 0;
 }

@@ -49,6 +49,9 @@ static const struct cli_option options[] = {
     {0, "lock-timeout", "DURATION", CLI_DURATION,
 	offsetof(struct replicate_opts, lock_timeout_ms),
 	"wait so long for a lock"},
+    {0, "if-unlocked", NULL, CLI_FLAG,
+	offsetof(struct replicate_opts, if_unlocked),
+	"do nothing while another run works on DEST"},
     {0, "allow-network-fs", NULL, CLI_FLAG,
 	offsetof(struct replicate_opts, network),
 	"also write to NFS, SMB and the like"},
@@ -77,6 +80,9 @@ struct run {
 	const struct replicate_opts *opts;
 	struct side source;
 	struct side dest;
+	struct side_lock dest_lock;
+	struct side_lock source_lock;
+	char id[STREAM_REPLICA_ID + 1]; /* of the run; "": not known yet */
 	struct cli_out out;
 	char *have; /* owned, as the texts below */
 	char *text; /* the manifest */
@@ -236,7 +242,12 @@ do_step(struct run *run, const struct side *side, enum side_step step,
     const char *input, char **output)
 {
 	struct side_request request = {
-	    .step = step, .of = run->source.word, .input = input};
+	    .step = step,
+	    .of = run->source.word,
+	    .id = run->id[0] == '\0' ? NULL : run->id,
+	    .have = step == SIDE_APPLY ? run->have : NULL,
+	    .input = input,
+	};
 
 	return side_do(side, &request, run->opts, output);
 }
@@ -262,6 +273,29 @@ release(struct run *run)
 	free(nothing);
 }
 
+/* The replica names the run at its first step, and the source is told that it
+ * is alive. */
+static enum cli_exit
+begin_run(struct run *run)
+{
+	struct stream_manifest *mine;
+	enum cli_exit code;
+
+	if (run->id[0] != '\0')
+		return CLI_DONE;
+	code = parse(run->have, &mine);
+	if (code != CLI_DONE)
+		return code;
+	snprintf(run->id, sizeof(run->id), "%s", stream_manifest_id(mine));
+	stream_manifest_free(mine);
+	code = side_lock(&run->source, run->id, run->opts, &run->source_lock);
+	/* A copy of a replica, made in the middle of a run, goes on with it. */
+	if (code == CLI_BUSY && run->opts->if_unlocked)
+		cli_complain(
+		    code, run->source.word, "a run of the same id is at work");
+	return code;
+}
+
 /* What could not be put in place stays held: the next run goes on there. */
 static enum cli_exit
 run_once(struct run *run)
@@ -271,6 +305,8 @@ run_once(struct run *run)
 	forget(run);
 	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
 	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
+	if (code == CLI_DONE)
+		code = begin_run(run);
 	if (code == CLI_DONE)
 		code = do_step(
 		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
@@ -413,6 +449,31 @@ take_sides(struct run *run, char *argv[])
 }
 
 static enum cli_exit
+replicate_alone(struct run *run)
+{
+	enum cli_exit code =
+	    side_lock(&run->dest, NULL, run->opts, &run->dest_lock);
+
+	if (code == CLI_BUSY && run->opts->if_unlocked) {
+		cli_note(run->context, run->dest.word,
+		    "another run replicates to it: nothing is done");
+		return CLI_DONE;
+	}
+	if (code != CLI_DONE)
+		return code;
+	if (run->opts->follow) {
+		code = follow(run);
+	} else {
+		code = run_until_done(run);
+		if (run->report != NULL)
+			summarize(run);
+	}
+	side_unlock(&run->source_lock);
+	side_unlock(&run->dest_lock);
+	return code;
+}
+
+static enum cli_exit
 replicate(struct run *run, char *argv[])
 {
 	struct stream_error err;
@@ -424,12 +485,8 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run, run->opts->status);
-	} else if (run->opts->follow) {
-		code = follow(run);
 	} else {
-		code = run_until_done(run);
-		if (run->report != NULL)
-			summarize(run);
+		code = replicate_alone(run);
 	}
 	return topic_close_out(&run->out, code);
 }

@@ -22,8 +22,23 @@ struct serving {
 	struct replicate_opts opts;
 	struct side_request request;
 	char *store; /* lent by the text */
+	char *have;  /* owned */
+	int64_t have_size;
 	bool has_step;
 };
+
+/* Whoever wants a lock to be held keeps the pipe open, so that a request for
+ * one ends with its first empty line. */
+static bool
+is_all(char *text, size_t size)
+{
+	const char *end, *lock;
+
+	text[size] = '\0';
+	lock = strstr(text, "\nlock\n");
+	end = strstr(text, "\n\n");
+	return lock != NULL && end != NULL && lock < end;
+}
 
 static int
 read_all(char **text, struct stream_error *err)
@@ -45,6 +60,8 @@ read_all(char **text, struct stream_error *err)
 		if (n == 0)
 			break;
 		size += (size_t)n;
+		if (is_all(read_so_far, size))
+			break;
 		if (size == room) {
 			char *bigger = realloc(read_so_far, room * 2 + 1);
 
@@ -121,6 +138,10 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 			s->opts.truncate = true;
 		else if (strcmp(line, "network") == 0)
 			s->opts.network = true;
+		else if (strcmp(line, "if-unlocked") == 0)
+			s->opts.if_unlocked = true;
+		else if (strcmp(line, "lock") == 0)
+			return STREAM_OK;
 		else
 			return cli_fail(err, STREAM_EUSAGE,
 			    "the request is of another version of strm");
@@ -130,6 +151,11 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		s->store = value;
 	else if (strcmp(line, "of") == 0)
 		s->request.of = value;
+	else if (strcmp(line, "id") == 0)
+		s->request.id = value;
+	else if (strcmp(line, "have") == 0)
+		return stream_parse_int(
+		    value, 1, REQUEST_LIMIT, &s->have_size, err);
 	else if (strcmp(line, "include") == 0)
 		return add(&s->opts.include, value, err);
 	else if (strcmp(line, "exclude") == 0)
@@ -147,6 +173,22 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 	} else
 		return cli_fail(err, STREAM_EUSAGE,
 		    "the request is of another version of strm");
+	return STREAM_OK;
+}
+
+/* What the replica said stands before the rest. */
+static int
+take_have(struct serving *s, struct stream_error *err)
+{
+	size_t size = (size_t)s->have_size;
+
+	if (strlen(s->request.input) < size)
+		return cli_fail(err, STREAM_EUSAGE, "the request is cut short");
+	s->have = strndup(s->request.input, size);
+	if (s->have == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	s->request.have = s->have;
+	s->request.input += size;
 	return STREAM_OK;
 }
 
@@ -171,6 +213,8 @@ take(struct serving *s, char *text, struct stream_error *err)
 		text = stop + 1;
 	}
 	s->request.input = text + 1;
+	if (status == STREAM_OK && s->have_size > 0)
+		status = take_have(s, err);
 	if (status == STREAM_OK && (s->store == NULL || !s->has_step))
 		status = cli_fail(
 		    err, STREAM_EUSAGE, "the request lacks a store or a step");
@@ -199,12 +243,15 @@ side_serve(void)
 
 	if (status == STREAM_OK)
 		status = take(&s, text, &err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && s.request.step == SIDE_LOCK)
+		status = side_lock_serve(s.store, s.request.id, &s.opts, &err);
+	else if (status == STREAM_OK)
 		status =
 		    side_do_here(s.store, &s.request, &s.opts, &output, &err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && output != NULL)
 		status = answer(output, &err);
 	free(output);
+	free(s.have);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);

@@ -155,10 +155,11 @@ do_step(const char *path, const struct side_request *request,
 		    stream_replica_wait(path, input, WAIT_MS, options, err);
 		break;
 	case SIDE_RELEASE:
-	default:
-		status =
-		    stream_replica_release(path, input, options->now_ms, err);
+		status = stream_replica_release(path, input, err);
 		break;
+	case SIDE_LOCK:
+	default:
+		status = cli_fail(err, STREAM_EUSAGE, "is no step that ends");
 	}
 	if (status == STREAM_OK)
 		*output = strdup("");
@@ -174,6 +175,8 @@ side_do_here(const char *path, const struct side_request *request,
 	int64_t wait_ms = opts->lock_timeout_ms;
 	struct stream_replica_options options = {
 	    .of = request->of,
+	    .id = request->id,
+	    .have = request->have,
 	    .verify = opts->verify,
 	    .truncate = opts->truncate,
 	    .network = opts->network,
@@ -228,8 +231,8 @@ put(FILE *to, const char *name, const char *value)
 	fputc('\n', to);
 }
 
-static int
-put_request(const char *path, const struct side_request *request,
+int
+side_put_request(const char *path, const struct side_request *request,
     const struct replicate_opts *opts, char **text, size_t *size,
     struct stream_error *err)
 {
@@ -242,6 +245,12 @@ put_request(const char *path, const struct side_request *request,
 	put(to, "store", path);
 	if (request->of != NULL)
 		put(to, "of", request->of);
+	if (request->id != NULL)
+		put(to, "id", request->id);
+	if (request->have != NULL)
+		fprintf(to, "have %zu\n", strlen(request->have));
+	if (opts->if_unlocked)
+		fputs("if-unlocked\n", to);
 	if (opts->verify)
 		fputs("verify\n", to);
 	if (opts->truncate)
@@ -252,14 +261,18 @@ put_request(const char *path, const struct side_request *request,
 		put(to, "include", opts->include.items[i]);
 	for (size_t i = 0; i < opts->exclude.count; i++)
 		put(to, "exclude", opts->exclude.items[i]);
-	fprintf(to, "\n%s", request->input);
+	/* Its end is no sign that this is all. */
+	if (request->step == SIDE_LOCK)
+		fputs("lock\n", to);
+	fprintf(to, "\n%s%s", request->have == NULL ? "" : request->have,
+	    request->input);
 	return fclose(to) == 0 ? STREAM_OK
 			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }
 
 /* 255: ssh itself failed and has said why; 126 and 127: there is no strm. */
-static enum cli_exit
-judge(const struct side *side, int code)
+enum cli_exit
+side_judge(const struct side *side, int code)
 {
 	if (code == 0)
 		return CLI_DONE;
@@ -283,8 +296,8 @@ do_there(const struct side *side, const struct side_request *request,
 	char *text = NULL;
 	size_t n = side_ssh(opts, argv);
 	int code = 0;
-	int status =
-	    put_request(side->path, request, opts, &text, &io.input_size, &err);
+	int status = side_put_request(
+	    side->path, request, opts, &text, &io.input_size, &err);
 
 	io.input = text;
 	argv[n++] = (char *)"--";
@@ -301,7 +314,7 @@ do_there(const struct side *side, const struct side_request *request,
 		free(*output);
 		*output = NULL;
 	}
-	return judge(side, code);
+	return side_judge(side, code);
 }
 
 enum cli_exit

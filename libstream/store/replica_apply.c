@@ -162,6 +162,12 @@ stream_replica_apply(const char *path, const char *manifest,
 
 	if (status != STREAM_OK)
 		return status;
+	if (options->have != NULL)
+		status = stream_manifest_parse(options->have, &all.have, err);
+	if (status != STREAM_OK) {
+		stream_manifest_free(all.source);
+		return status;
+	}
 	all.report = open_memstream(&text, &size);
 	if (all.report == NULL)
 		status = stream_fail_memory(err);
@@ -176,6 +182,7 @@ stream_replica_apply(const char *path, const char *manifest,
 	    status == STREAM_OK)
 		status = stream_fail_memory(err);
 	stream_manifest_free(all.source);
+	stream_manifest_free(all.have);
 	if (status == STREAM_OK)
 		*report_text = text;
 	else

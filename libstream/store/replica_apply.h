@@ -14,6 +14,7 @@ struct stream_applying {
 	struct stream_store *store;
 	const struct stream_replica_options *options;
 	struct stream_manifest *source;
+	struct stream_manifest *have;    /* what was said; NULL: not asked */
 	struct stream_replica_look look; /* of the replica */
 	int incoming;                    /* .strm/incoming/ID */
 	FILE *report;

@@ -395,6 +395,47 @@ look(struct stream_apply_part *part, struct stream_error *err)
 	    &part->all->look, part->dirfd, part->settings, &part->mine, err);
 }
 
+static bool
+is_same_log(
+    const struct stream_manifest_part *a, const struct stream_manifest_part *b)
+{
+	if (a->failed != STREAM_OK || b->failed != STREAM_OK ||
+	    a->log_start_offset != b->log_start_offset ||
+	    a->clean_point != b->clean_point ||
+	    a->segment_count != b->segment_count ||
+	    a->epoch_count != b->epoch_count)
+		return false;
+	for (size_t i = 0; i < a->segment_count; i++)
+		if (a->segments[i].base_offset != b->segments[i].base_offset ||
+		    !stream_measure_is_same(
+			&a->segments[i].measure, &b->segments[i].measure))
+			return false;
+	for (size_t i = 0; i < a->epoch_count; i++)
+		if (a->epochs[i].epoch != b->epochs[i].epoch ||
+		    a->epochs[i].start_offset != b->epochs[i].start_offset)
+			return false;
+	return true;
+}
+
+/* What came was chosen for what the replica was.  If another run brought it on
+ * meanwhile, what this one knows of the source may be older than that, and
+ * would have it go back. */
+static int
+check_unchanged(struct stream_apply_part *part, struct stream_error *err)
+{
+	const struct stream_manifest *have = part->all->have;
+	const struct stream_manifest_part *said =
+	    have == NULL ? NULL
+			 : stream_manifest_find(have, part->source->topic,
+			       part->source->partition);
+
+	if (have == NULL || (said != NULL && is_same_log(said, &part->mine)))
+		return STREAM_OK;
+	part->resend = true;
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "the replica is not what it was when the run began");
+}
+
 /* How many of the replica's segments are left without the empty ones at its end
  * that the source does not have. */
 static size_t
@@ -438,6 +479,8 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 
 	if (status == STREAM_OK)
 		status = look(part, err);
+	if (status == STREAM_OK)
+		status = check_unchanged(part, err);
 	if (status == STREAM_OK)
 		status = end_as_source(part, err);
 	if (status == STREAM_OK)

@@ -339,3 +339,126 @@ END
         strm replicate-rsync --truncate b a
     [[ $stderr == *"run it again"* || $stderr == *"again and again"* ]]
 }
+
+# An rsync that does its work, then waits until there is a file "go".
+slow_rsync() {
+    mkdir -p slow
+    cat >slow/rsync <<END
+#!/bin/sh
+$(command -v rsync) "\$@"
+code=\$?
+[ "\$1" = --version ] && exit
+: >arrived
+until [ -e go ]; do sleep 0.02; done
+exit \$code
+END
+    chmod +x slow/rsync
+}
+
+@test "one run at a time replicates to a store" {
+    create
+    put a 1 12
+    slow_rsync
+    PATH=$PWD/slow:$PATH start strm replicate-rsync --truncate a b
+    run=$!
+    eventually test -e arrived
+    put a 13 20
+    refuses 5 "another run replicates to it" \
+        strm replicate-rsync --lock-timeout 0 a b
+    run -0 --separate-stderr strm replicate-rsync --if-unlocked a b
+    [ -z "$output" ]
+    [[ $stderr == *"another run replicates to it: nothing is done"* ]]
+    # It waits, and then brings all.
+    start strm replicate-rsync a b
+    second=$!
+    : >go
+    ends 0 "$run"
+    ends 0 "$second"
+    same
+    [ "$(strm -C b consume t | wc -l)" -eq 20 ]
+    [ -z "$(ls b/.strm/incoming)" ]
+}
+
+@test "a run that was killed holds nobody up" {
+    create
+    put a 1 12
+    slow_rsync
+    PATH=$PWD/slow:$PATH start strm replicate-rsync a b
+    run=$!
+    eventually test -e arrived
+    kill -9 "$run"
+    ends 137 "$run"
+    replicate --lock-timeout 0 a b
+    : >go
+    same
+}
+
+# serve STEP STORE [BODY [LINE...]]: a step, as ssh has it done.
+serve() {
+    printf 'strm-request 1\nstep %s\ntimeout 10000\nstore %s\nof a\n' "$1" "$2"
+    [ $# -le 3 ] || printf '%s\n' "${@:4}"
+    printf '\n'
+    [ $# -le 2 ] || cat "${3}"
+}
+
+@test "what was chosen for an older state of the replica is sent again" {
+    create
+    put a 1 12
+    replicate a b
+    put a 13 14
+    serve 0 b | strm replicate-rsync --serve >have
+    serve 2 a have | strm replicate-rsync --serve >manifest
+    put a 15 20
+    replicate a b
+    mkdir -p "b/.strm/incoming/$(sed -n 's/^id //p' manifest)"
+    cat have manifest >both
+    serve 4 b both "have $(wc -c <have)" truncate |
+        strm replicate-rsync --serve >report
+    grep '^resend t 0 ' report
+    [ "$(strm -C b consume t | wc -l)" -eq 20 ]
+    same
+}
+
+# An ssh that runs the command here.
+fake_ssh() {
+    mkdir -p fake
+    cat >fake/ssh <<'END'
+#!/bin/sh
+while :; do
+    case $1 in
+    -o | -F) shift 2 ;;
+    --) shift ;;
+    -*) shift ;;
+    *) break ;;
+    esac
+done
+shift
+exec sh -c "$*"
+END
+    chmod +x fake/ssh
+}
+
+@test "a lock at another machine goes with the run" {
+    create
+    put a 1 12
+    fake_ssh
+    slow_rsync
+    PATH=$PWD/slow:$PWD/fake:$PATH start strm replicate-rsync a "host:$PWD/b"
+    run=$!
+    eventually test -e arrived
+    refuses 5 "another run replicates to it" \
+        strm replicate-rsync --lock-timeout 0 a b
+    PATH=$PWD/fake:$PATH refuses 5 "another run replicates to it" \
+        strm replicate-rsync --lock-timeout 0 a "host:$PWD/b"
+    PATH=$PWD/fake:$PATH run -0 --separate-stderr \
+        strm replicate-rsync --if-unlocked a "host:$PWD/b"
+    [[ $stderr == *"another run replicates to it: nothing is done"* ]]
+    kill -9 "$run"
+    ends 137 "$run"
+    : >go
+    eventually strm replicate-rsync --lock-timeout 0 a b
+    same
+    PATH=$PWD/fake:$PATH replicate "host:$PWD/a" c
+    PATH=$PWD/fake:$PATH replicate a "host:$PWD/b"
+    [ "$(ls a/.strm/replicate)" = $'cache\nid' ]
+}
