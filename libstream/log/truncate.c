@@ -121,6 +121,18 @@ set_aside_segment(int dirfd, int64_t base, struct stream_error *err)
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
 }
 
+/* One that was closed may be held for a replica by a hard link, which must not
+ * be cut with it, and keeps writers out. */
+static int
+make_own(struct cutting *c, struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+
+	stream_name_put_plain(
+	    c->view.segments[c->keep].base_offset, STREAM_NAME_LOG, name);
+	return stream_io_make_own(c->dirfd, name, err);
+}
+
 static int
 cut_newest(struct cutting *c, struct stream_error *err)
 {
@@ -171,8 +183,10 @@ cut_epochs(struct cutting *c, struct stream_error *err)
 static int
 cut(struct cutting *c, struct stream_error *err)
 {
-	int status = publish(c, err);
+	int status = make_own(c, err);
 
+	if (status == STREAM_OK)
+		status = publish(c, err);
 	for (size_t i = c->view.count; --i > c->keep && status == STREAM_OK;)
 		status = set_aside_segment(
 		    c->dirfd, c->view.segments[i].base_offset, err);

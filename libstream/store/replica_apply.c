@@ -14,6 +14,7 @@
 #include "file/io.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
+#include "store/replica_lock.h"
 
 /* What the replica is, was whole by then: after all else is durable. */
 static int
@@ -133,7 +134,10 @@ open_and_apply(const char *path, struct stream_applying *all, bool *whole,
 	status = stream_role_hold(all->store, &hold, err);
 	if (status == STREAM_OK) {
 		all->look.store = all->store;
-		status = apply(all, err);
+		/* What it held as a source would keep its writers out. */
+		status = stream_replica_sweep(all->store, NULL, err);
+		if (status == STREAM_OK)
+			status = apply(all, err);
 		*whole = status == STREAM_OK;
 		for (size_t i = 0; i < all->source->part_count && *whole; i++)
 			*whole = all->source->parts[i].failed == STREAM_OK;

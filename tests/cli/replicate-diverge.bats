@@ -462,3 +462,84 @@ END
     PATH=$PWD/fake:$PATH replicate a "host:$PWD/b"
     [ "$(ls a/.strm/replicate)" = $'cache\nid' ]
 }
+
+# An rsync that kills its parent when it has done its work.
+deadly_rsync() {
+    mkdir -p deadly
+    cat >deadly/rsync <<END
+#!/bin/sh
+$(command -v rsync) "\$@"
+[ "\$1" = --version ] && exit
+kill -9 \$PPID
+END
+    chmod +x deadly/rsync
+}
+
+links() {
+    find "$1" -type f -links +1 | wc -l
+}
+
+@test "a run that died does not keep an old leader from failing back" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    replicate a b
+    put a 1001 2000
+    deadly_rsync
+    PATH=$PWD/deadly:$PATH run strm replicate-rsync a c
+    [ "$(links a)" -gt 4 ]
+    fail_over
+    put b 1001 1100
+    replicate --truncate b a
+    same
+    [ "$(links a)" -eq 0 ]
+    strm fence -q --lift a
+    strm promote -q a
+    put a 1 10
+}
+
+@test "nor does one that is at work, and it moves what it said" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    replicate a b
+    put a 1001 2000
+    mkdir wait
+    cat >wait/rsync <<END
+#!/bin/sh
+[ "\$1" = --version ] || { : >arrived; until [ -e go ]; do sleep 0.02; done; }
+exec $(command -v rsync) "\$@"
+END
+    chmod +x wait/rsync
+    PATH=$PWD/wait:$PATH start strm replicate-rsync a c
+    run=$!
+    eventually test -e arrived
+    (cd a/.strm/replicate/*/t-0 && sha256sum ./*.log) >held
+    fail_over
+    put b 1001 1100
+    replicate --truncate b a
+    same
+    # What is held was not cut with the log.
+    (cd a/.strm/replicate/*/t-0 && sha256sum ./*.log) >two
+    diff held two
+    : >go
+    code=0
+    wait "$run" || code=$?
+    [ "$code" -ne 0 ] || strm -C c verify -q t
+    [ "$(links a)" -eq 0 ]
+}
+
+@test "what a run that died held goes with the next run, and with a promotion" {
+    create --set segment.bytes=2000
+    put a 1 1000
+    deadly_rsync
+    for to in b c; do
+        PATH=$PWD/deadly:$PATH run strm replicate-rsync a $to
+    done
+    [ "$(links a)" -gt 0 ]
+    replicate a d
+    [ "$(links a)" -eq 0 ]
+    [ "$(ls a/.strm/replicate)" = $'cache\nid' ]
+    PATH=$PWD/deadly:$PATH run strm replicate-rsync d e
+    [ "$(links d)" -gt 0 ]
+    strm promote -q d
+    [ "$(links d)" -eq 0 ]
+}
