@@ -140,8 +140,9 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/libstream.a $(filter-out $(O)/cmd/strm.o,
 		$(filter $(O)/cmd/cli/%.o $(ARCHIVE_LIB_OBJ),$^) \
 		$(O)/libstream.a $(SHARED_LIBS) $(ARCHIVE_LIBS) -lcmocka -lm
 
-$(O)/tests/unit/test_archive: $(ARCHIVE_LIB_OBJ)
-$(O)/tests/unit/test_archive: ARCHIVE_LIBS := -larchive
+$(O)/tests/unit/test_archive $(O)/tests/unit/test_archive_choose: $(ARCHIVE_LIB_OBJ)
+$(O)/tests/unit/test_archive $(O)/tests/unit/test_archive_choose: \
+	ARCHIVE_LIBS := -larchive
 
 $(O)/tests/fault/%: tests/fault/%.c Makefile
 	$(say) CC $@

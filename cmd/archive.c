@@ -292,6 +292,9 @@ verify(struct run *run, int fd, struct stream_error *err)
 	    .max_batch_bytes = run->how.max_batch_bytes};
 	struct stream_archive_checked checked;
 
+	cli_progress_clear(&run->progress);
+	cli_progress_begin(&run->progress, run->context, run->archive_bytes);
+	run->done = 0;
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return cli_fail_sys(err, "cannot seek");
 	return stream_archive_check(fd, run->opts->output, &how, &checked, err);

@@ -36,6 +36,9 @@ struct archive_input {
 int archive_input_open(struct archive_input *input,
     const struct cli_context *context, const char *path, uint64_t max_bytes,
     struct stream_error *err);
+/* Take all of it, a pipe, to a file without a name in the current directory,
+ * and read that.  STREAM_EIO, STREAM_EINTR, STREAM_ENOMEM. */
+int archive_input_spool(struct archive_input *input, struct stream_error *err);
 void archive_input_close(struct archive_input *input);
 
 #endif

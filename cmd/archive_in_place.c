@@ -54,21 +54,35 @@ make_directory(const char *path, int *fd, struct stream_error *err)
 	return *fd >= 0 ? STREAM_OK : cli_fail_sys(err, "%s", path);
 }
 
+static void
+note(void *context, const char *text)
+{
+	struct archive_input *input = context;
+
+	cli_progress_clear(&input->progress);
+	cli_note(input->context, NULL, "%s", text);
+}
+
 static int
 unpack(struct archive_input *input, const struct stream_address *address,
     struct stream_error *err)
 {
+	struct stream_unpack_options how = {
+	    .with_files = with_files, .note = note, .context = input};
 	struct stream_archive *archive = NULL;
 	int fd = -1;
-	int status = stream_archive_open(
-	    input->fd, input->name, &input->options, &archive, err);
+	int status = STREAM_OK;
 
+	if (lseek(input->fd, 0, SEEK_CUR) < 0)
+		status = archive_input_spool(input, err);
+	if (status == STREAM_OK)
+		status = stream_archive_open(
+		    input->fd, input->name, &input->options, &archive, err);
 	if (status != STREAM_OK)
 		return status;
 	status = make_directory(address->name, &fd, err);
 	if (status == STREAM_OK) {
-		status = stream_archive_unpack(
-		    archive, address, with_files, fd, err);
+		status = stream_archive_unpack(archive, address, &how, fd, err);
 		close(fd);
 	}
 	stream_archive_close(archive);
@@ -320,17 +334,23 @@ make_place(struct place *place)
 	return CLI_DONE;
 }
 
+/* Remove the directory, where it was made. */
 static void
-remove_place(const struct place *place)
+end_place(struct place *place)
 {
-	int above;
+	int above =
+	    place->path == NULL
+		? -1
+		: open(place->above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (place->path == NULL)
-		return;
-	above = open(place->above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (above >= 0)
+	if (above >= 0) {
 		stream_archive_unpacked_remove(above, place->name);
-	close(above);
+		close(above);
+	}
+	if (place->lock >= 0)
+		close(place->lock);
+	free(place->path);
+	free(place->from);
 }
 
 /* ---- two processes ------------------------------------------------------- */
@@ -399,7 +419,7 @@ end_as(int result)
 }
 
 static int
-run_apart(const struct cli_command *command, const struct place *place,
+run_apart(const struct cli_command *command, struct place *place,
     const sigset_t *usual, int argc, char *argv[])
 {
 	pid_t parent = getpid();
@@ -411,14 +431,14 @@ run_apart(const struct cli_command *command, const struct place *place,
 		run_child(command, place, parent, argc, argv);
 	}
 	if (child < 0) {
-		remove_place(place);
+		end_place(place);
 		return (int)cli_complain(CLI_SYSTEM, NULL, "cannot fork: %s",
 		    strerrordesc_np(errno));
 	}
 	catch_stops();
 	sigprocmask(SIG_SETMASK, usual, NULL);
 	result = wait_for_child();
-	remove_place(place);
+	end_place(place);
 	return end_as(result);
 }
 
@@ -468,7 +488,7 @@ archive_in_place(int argc, char *argv[])
 		    strerrordesc_np(errno));
 	if (code == CLI_DONE)
 		return run_apart(command, &place, &usual, argc, argv);
-	remove_place(&place);
+	end_place(&place);
 	sigprocmask(SIG_SETMASK, &usual, NULL);
 	return code;
 }

@@ -233,6 +233,8 @@ run_ls(struct cli_context *context, int argc, char *argv[])
 	if (status == STREAM_OK)
 		status = stream_archive_open(
 		    input.fd, input.name, &input.options, &archive, &err);
+	if (status == STREAM_OK)
+		status = stream_archive_check_logs(archive, &err);
 	cli_progress_clear(&input.progress);
 	code =
 	    status == STREAM_OK ? list(&opts, archive) : cli_report(NULL, &err);

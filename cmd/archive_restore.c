@@ -74,6 +74,14 @@ note(void *context, const char *text)
 	cli_note(run->context, NULL, "%s", text);
 }
 
+static void
+reads(void *context, uint64_t bytes)
+{
+	struct run *run = context;
+
+	run->input.progress.total = bytes;
+}
+
 static int
 parse_wanted(
     struct run *run, int count, char *words[], struct stream_error *err)
@@ -175,6 +183,7 @@ restore(struct run *run, struct stream_error *err)
 	    .wanted = run->wanted,
 	    .wanted_count = run->count,
 	    .as = run->opts->as,
+	    .reads = reads,
 	    .note = note,
 	    .context = run,
 	};

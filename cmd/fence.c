@@ -1,8 +1,8 @@
 /*
  * fence.c - nobody writes to a store any more
  */
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <stream/role.h>
 
@@ -85,126 +85,54 @@ tell(const struct cli_context *context, const struct fence_opts *opts,
 }
 
 /* A replica can be fenced, and a store that is fenced for another reason. */
-static enum cli_exit
-fence_here(const struct cli_context *context, const struct fence_opts *opts,
-    const char *path)
+int
+fence_step(const char *path, const char *reason,
+    const struct stream_replica_options *how, char **output,
+    struct stream_error *err)
 {
 	unsigned flags =
 	    STREAM_STORE_WRITE | STREAM_STORE_REPLICA | STREAM_STORE_FENCED;
 	struct stream_store *store;
-	struct stream_error err;
-	bool was;
+	struct stream_error why;
+	bool was = false;
 	int status;
 
-	if (opts->write.network)
+	if (how->network)
 		flags |= STREAM_STORE_NETWORK;
-	status = stream_store_open(
-	    path, flags, (int)opts->write.lock_timeout_ms, &store, &err);
+	status =
+	    stream_store_open(path, flags, how->lock_timeout_ms, &store, err);
 	if (status != STREAM_OK)
-		return topic_report(&err);
-	status = opts->lift
-		     ? stream_role_lift(store, &was, &err)
-		     : stream_role_fence(store, opts->reason, &was, &err);
+		return status;
+	status = reason == NULL ? stream_role_lift(store, &was, &why)
+				: stream_role_fence(store, reason, &was, &why);
 	stream_store_close(store);
 	if (status != STREAM_OK)
-		return cli_report(path, &err);
-	return tell(context, opts, path, was);
-}
-
-/* A word as a shell reads it back: the other side's is the only one that does.
- */
-static void
-put_word(FILE *line, const char *word)
-{
-	fputs(" '", line);
-	for (; *word != '\0'; word++)
-		if (*word == '\'')
-			fputs("'\\''", line);
-		else
-			fputc(*word, line);
-	fputc('\'', line);
-}
-
-/* The command there; NULL: no memory. */
-static char *
-make_line(const struct cli_context *context, const struct fence_opts *opts,
-    const char *path)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *line = open_memstream(&text, &size);
-
-	if (line == NULL)
-		return NULL;
-	fprintf(line, "strm fence --lock-timeout=%lldms%s%s%s%s",
-	    (long long)opts->write.lock_timeout_ms, opts->lift ? " --lift" : "",
-	    opts->json ? " -J" : "", context->quiet ? " -q" : "",
-	    opts->write.network ? " --allow-network-fs" : "");
-	if (!opts->lift) {
-		fputs(" --reason", line);
-		put_word(line, opts->reason);
-	}
-	fputs(" --", line);
-	put_word(line, path);
-	if (fclose(line) == 0)
-		return text;
-	free(text);
-	return NULL;
+		return cli_fail(err, why.status, "%s: %s", path, why.text);
+	*output = strdup(was ? FENCE_WAS "1" : FENCE_WAS "0");
+	return *output != NULL ? STREAM_OK
+			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }
 
 static enum cli_exit
-judge(const char *host, int code)
-{
-	if (code == 0)
-		return CLI_DONE;
-	if (code == 126 || code == 127)
-		return cli_complain(CLI_REMOTE, host, "cannot run strm there");
-	if (code > CLI_REMOTE)
-		return cli_complain(CLI_REMOTE, host,
-		    "cannot be reached: ssh failed (exit %d)", code);
-	return cli_complain(
-	    CLI_REMOTE, host, "strm fence failed there (exit %d)", code);
-}
-
-static enum cli_exit
-run_there(const struct fence_opts *opts, const char *host, char *line)
-{
-	struct replicate_opts ssh = {.ssh_config = opts->ssh_config};
-	char *argv[SIDE_SSH_WORDS] = {NULL};
-	char *said = NULL;
-	struct child_io io = {.output = &said};
-	struct stream_error err;
-	struct cli_out out;
-	size_t n = side_ssh(&ssh, argv);
-	int code;
-
-	argv[n++] = (char *)"--";
-	argv[n++] = (char *)host;
-	argv[n] = line;
-	if (child_run(argv, &io, &code, &err) != STREAM_OK) {
-		cli_report(NULL, &err);
-		return CLI_REMOTE;
-	}
-	if (cli_out_open(&out, 1, false, &err) != STREAM_OK) {
-		free(said);
-		return topic_report(&err);
-	}
-	cli_out_text(&out, said);
-	free(said);
-	return topic_close_out(&out, judge(host, code));
-}
-
-static enum cli_exit
-fence_there(const struct cli_context *context, const struct fence_opts *opts,
+fence(const struct cli_context *context, const struct fence_opts *opts,
     const struct side *side)
 {
-	char *line = make_line(context, opts, side->path);
-	enum cli_exit code;
+	struct replicate_opts how = {
+	    .ssh_config = opts->ssh_config,
+	    .lock_timeout_ms = opts->write.lock_timeout_ms,
+	    .network = opts->write.network,
+	};
+	struct side_request request = {
+	    .step = opts->lift ? SIDE_LIFT : SIDE_FENCE,
+	    .input = opts->lift ? "" : opts->reason,
+	};
+	char *was = NULL;
+	enum cli_exit code = side_do(side, &request, &how, &was);
 
-	if (line == NULL)
-		return cli_complain(CLI_SYSTEM, NULL, "out of memory");
-	code = run_there(opts, side->host, line);
-	free(line);
+	if (code == CLI_DONE)
+		code = tell(context, opts, side->word,
+		    strstr(was, FENCE_WAS "1") != NULL);
+	free(was);
 	return code;
 }
 
@@ -232,8 +160,7 @@ run_fence(struct cli_context *context, int argc, char *argv[])
 		return code;
 	if (side_parse(argv[first], &side, &err) != STREAM_OK)
 		return cli_report(NULL, &err);
-	code = side.host != NULL ? fence_there(context, &opts, &side)
-				 : fence_here(context, &opts, side.path);
+	code = fence(context, &opts, &side);
 	side_release(&side);
 	cli_signals_raise();
 	return code;

@@ -76,10 +76,13 @@ opening_is_archive(const char *path)
 	bool is;
 	int fd;
 
-	if (slash == NULL || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+	if (slash == NULL || stat(path, &st) != 0)
 		return false;
+	/* Nothing else is read from a pipe that is named. */
+	if (S_ISFIFO(st.st_mode))
+		return true;
 	stream_file_name(slash + 1, &file);
-	if (file.kind != STREAM_FILE_OTHER)
+	if (!S_ISREG(st.st_mode) || file.kind != STREAM_FILE_OTHER)
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)

@@ -20,8 +20,8 @@ unsigned opening_workers(void);
 void opening_raise_limit(void);
 
 /*
- * Is the path an archive that is read in place: a file that is none of a
- * partition's, and begins as an archive does?
+ * Is the path an archive that is read in place: a pipe, or a file that is none
+ * of a partition's, and begins as an archive does?
  */
 bool opening_is_archive(const char *path);
 

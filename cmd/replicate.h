@@ -1,17 +1,18 @@
 /*
  * replicate.h - the parts of strm replicate-rsync
  *
- * replicate_child.c starts ssh and rsync; replicate_side.c does a step at one
- * side, here or on another machine; replicate_serve.c is that other side;
- * replicate_show.c tells what was done; replicate_rsync.c does the steps in
- * their order.
+ * replicate_child.c starts ssh and rsync, which replicate_version.c asks for
+ * its version; replicate_side.c does a step at one side, here or on another
+ * machine; replicate_serve.c is that other side, and replicate_answer.c what it
+ * answers; replicate_show.c tells what was done, replicate_lag.c how far the
+ * replica is behind; replicate_rsync.c does the steps in their order, and
+ * replicate_follow.c again and again.
  */
 #ifndef REPLICATE_H
 #define REPLICATE_H
 
 #include <sys/types.h>
 
-#include <stream/record.h>
 #include <stream/replica.h>
 
 #include "cli/command.h"
@@ -19,20 +20,31 @@
 
 /* ---- children ----------------------------------------------------------- */
 
-/* What a child reads and what it writes. */
+/* What a child reads and what becomes of what it writes: one of the three, or
+ * it is thrown away. */
 struct child_io {
 	const void *input; /* borrowed */
 	size_t input_size;
-	/* Its standard output: kept in *output (given), or if that is NULL,
-	 * shown on standard error (progress), or thrown away. */
-	char **output;
-	bool shown;
+	char **output; /* all of it, given */
+	void (*told)(void *context, const char *bytes, size_t size);
+	void *context; /* of told */
+	bool lines;    /* child_start: whoever started it reads it */
+	/* A stop that is asked for does not end it; nor does one that the
+	 * terminal sends to all. */
+	bool finish;
+};
+
+struct child {
+	pid_t pid;
+	int output; /* what it writes; -1: nobody reads it */
+	bool finish;
 };
 
 /*
  * Run argv (its end is NULL), found in the PATH, with an environment that
  * changes nothing of what it does; wait for its end.  *code is its exit status,
- * 128+n for a signal.  A stop that is asked for ends it too.
+ * 128+n for a signal.  A stop that is asked for ends it too.  It ends when this
+ * process does, however that is.
  *
  * STREAM_ENOENT  there is no such program
  * STREAM_EINTR, STREAM_EIO, STREAM_ENOMEM
@@ -40,16 +52,32 @@ struct child_io {
 int child_run(char *const argv[], const struct child_io *io, int *code,
     struct stream_error *err);
 
-/*
- * Run argv for as long as a pipe to its standard input is open, which input
- * (borrowed) is written to: *pipe.  *answer, of size bytes, is the line that it
- * answers, without its end and with a NUL; "" when it ended.  Errors as above.
- */
-int child_hold(char *const argv[], struct stream_bytes input, pid_t *pid,
-    int *pipe, char *answer, size_t size, struct stream_error *err);
+/* The two halves of it. */
+int child_start(char *const argv[], const struct child_io *io,
+    struct child *child, struct stream_error *err);
+int child_finish(struct child *child, const struct child_io *io, int *code,
+    struct stream_error *err);
 
-/* Close the pipe and wait for its end; *code as above. */
-void child_let_go(pid_t pid, int pipe, int *code);
+/* Instead of child_finish: read no more, and wait for its end.  kill_it: ask it
+ * to end. */
+int child_stop(
+    struct child *child, bool kill_it, int *code, struct stream_error *err);
+
+/* ---- the version of rsync ----------------------------------------------- */
+
+/*
+ * Is there an rsync in the PATH that knows the options that are given to it?
+ *
+ * STREAM_EIO    there is none, or it is too old; err says what is needed
+ * STREAM_EUSAGE it does not take this limit (NULL: none)
+ * STREAM_EINTR, STREAM_ENOMEM
+ */
+int rsync_check(const char *bwlimit, struct stream_error *err);
+
+/* Does the text of "rsync --version" name one?  version, of
+ * RSYNC_VERSION_SIZE, is what it names, or its first line. */
+enum { RSYNC_VERSION_SIZE = 32 };
+bool rsync_is_new(const char *text, char *version);
 
 /* ---- a side ------------------------------------------------------------- */
 
@@ -64,6 +92,7 @@ struct replicate_opts {
 	bool json;
 	bool verify;
 	bool truncate;
+	bool remove;
 	bool follow;
 	bool status;
 	bool serve;
@@ -74,6 +103,8 @@ struct replicate_opts {
 	struct cli_list exclude;
 	int64_t lock_timeout_ms;
 	bool network;
+	/* Who draws the progress; NULL: nobody. */
+	const struct cli_context *context;
 };
 
 /* Take "DIR" or "HOST:DIR" apart.  STREAM_EUSAGE, STREAM_ENOMEM. */
@@ -86,9 +117,13 @@ enum side_step {
 	SIDE_PREPARE, /* input: what the replica has */
 	SIDE_PLAN,    /* the same, but hold nothing */
 	SIDE_APPLY,   /* input: the manifest */
-	SIDE_WAIT,    /* input: the manifest */
-	SIDE_LOCK,    /* see side_lock */
-	SIDE_RELEASE  /* input: the id of the run */
+	SIDE_WATCH,   /* until nobody listens: see side_watch */
+	SIDE_LOCK,    /* the same: see side_lock */
+	SIDE_STATUS,  /* as plan, whoever leads */
+	SIDE_RELEASE, /* input: the id of the run */
+	SIDE_FENCE,   /* input: the reason */
+	SIDE_LIFT,
+	SIDE_LAST = SIDE_LIFT
 };
 
 struct side_request {
@@ -100,9 +135,9 @@ struct side_request {
 };
 
 /*
- * Do the step; *output (given) is what it says.  A failure here is reported;
- * one on another machine was reported there.  CLI_REMOTE when it cannot be
- * reached.
+ * Do the step; *output (given) is what it says.  A failure is reported, with
+ * the name of the host if it was on another machine.  CLI_REMOTE when that
+ * cannot be reached, is no strm of this version, or its system failed.
  */
 enum cli_exit side_do(const struct side *side,
     const struct side_request *request, const struct replicate_opts *opts,
@@ -112,37 +147,90 @@ enum cli_exit side_do(const struct side *side,
 int side_do_here(const char *path, const struct side_request *request,
     const struct replicate_opts *opts, char **output, struct stream_error *err);
 
-/* Put the request in text, given: free it. */
-int side_put_request(const char *path, const struct side_request *request,
-    const struct replicate_opts *opts, char **text, size_t *size,
-    struct stream_error *err);
-
-/* CLI_DONE, or what the exit status of ssh means; it is told. */
-enum cli_exit side_judge(const struct side *side, int code);
-
-/* Read a request from standard input and answer it. */
-enum cli_exit side_serve(void);
-
-/* ---- a lock of a side --------------------------------------------------- */
-
-/* Of stream_replica_lock: here, or in a strm that ssh runs for as long as the
- * pipe to it is open. */
-struct side_lock {
-	struct stream_replica_lock *here; /* NULL: it is not here */
-	pid_t pid;                        /* of ssh; 0: it is not there */
-	int pipe;
+/*
+ * Wait for what is new at a side, in this process or, on another machine, with
+ * one that tells.
+ */
+struct side_watch {
+	const struct side *side;
+	struct stream_replica_options *options; /* here: kept by the watch */
+	struct stream_replica_watch *here;
+	struct child there;
+	bool told;      /* there: what is read and not yet looked at */
+	char said[512]; /* there: what came last */
 };
 
-/* id as in stream_replica_lock.  CLI_BUSY: another has it; a failure is
+/* From when it returns, changes are noticed.  What fails is reported. */
+enum cli_exit side_watch_open(const struct side *side,
+    const struct replicate_opts *opts, struct side_watch *watch);
+void side_watch_close(struct side_watch *watch);
+
+/* Wait for a change, timeout_ms at most (-1: for ever), or for a stop: look
+ * for that.  0: only forget what came. */
+enum cli_exit side_watch_wait(struct side_watch *watch, int timeout_ms);
+
+/* The other end of it: a line when it is watched, and one for each change. */
+int side_watch_serve(const char *path, const struct replicate_opts *opts,
+    struct stream_error *err);
+
+/*
+ * A lock of stream_replica_lock, in this process or, on another machine, in one
+ * that holds it for as long as this one listens.
+ */
+struct side_lock {
+	struct stream_replica_lock *here; /* NULL: it is not here */
+	struct child there;               /* pid 0: it is not there */
+};
+
+/* id as in stream_replica_lock.  CLI_BUSY: another has it; what fails is
  * reported, but that one not with opts->if_unlocked. */
 enum cli_exit side_lock(const struct side *side, const char *id,
     const struct replicate_opts *opts, struct side_lock *lock);
 /* One that is all zero is not held. */
 void side_unlock(struct side_lock *lock);
 
-/* The other end of it: answers, and waits for the end of standard input. */
+/* The other end of it: a word when it is held, or with opts->if_unlocked when
+ * it is not, and the end of it when nobody listens. */
 int side_lock_serve(const char *path, const char *id,
     const struct replicate_opts *opts, struct stream_error *err);
+
+/* Options of the library for opts, with lists that are given: free them with
+ * side_unchoose, in any case. */
+int side_choose(const struct replicate_opts *opts,
+    struct stream_replica_options *options, struct stream_error *err);
+void side_unchoose(struct stream_replica_options *options);
+
+/* Start a step on another machine. */
+int side_start(const struct side *side, const struct side_request *request,
+    const struct replicate_opts *opts, struct child_io *io, struct child *child,
+    struct stream_error *err);
+
+/* Is the topic chosen as a whole?  Only then --delete removes it. */
+bool side_is_whole(const struct replicate_opts *opts, const char *topic);
+
+/* Read a request from standard input and answer it. */
+enum cli_exit side_serve(void);
+
+/* ---- what the other machine answers ------------------------------------- */
+
+/* Say on standard output that the step failed by err (borrowed); fills lost
+ * when that cannot be said. */
+int answer_failed(const struct stream_error *err, struct stream_error *lost);
+
+/* Look at what ssh gave, its exit status and text (borrowed): CLI_DONE, or what
+ * is wrong was reported. */
+enum cli_exit answer_judge(
+    const struct side *side, enum side_step step, int code, const char *text);
+
+/* ---- fencing ------------------------------------------------------------ */
+
+#define FENCE_WAS "strm-was-fenced "
+
+/* Fence the store at path for reason, or lift that (NULL).  *output (given):
+ * FENCE_WAS and "1" if it was fenced, else "0". */
+int fence_step(const char *path, const char *reason,
+    const struct stream_replica_options *how, char **output,
+    struct stream_error *err);
 
 /* Words of an ssh with --, a host, a command and NULL behind them. */
 enum { SIDE_SSH_WORDS = 16 };
@@ -159,22 +247,86 @@ struct replicate_sum {
 	uint64_t diverged;
 	uint64_t truncated;
 	uint64_t resend;
+	uint64_t kept;    /* topics that are gone from the source */
+	uint64_t removed; /* such topics, and old ones of the same name */
 	uint64_t bytes;
 	enum cli_exit code; /* of the first failure */
 };
 
-/* Print the lines of a report, and count them.  quiet: count only. */
+/* Print the lines of a report, and count them.  What did not get through is not
+ * told again if before (NULL: none), another report, says the same. */
 void replicate_show(struct cli_out *out, const struct cli_context *context,
-    const struct replicate_opts *opts, const char *report,
+    const struct replicate_opts *opts, const char *report, const char *before,
     struct replicate_sum *sum);
 
-/* What a run would move. */
-void replicate_show_plan(struct cli_out *out, const struct replicate_opts *opts,
+/* What became of a topic: "kept", "deleted" or "recreated", or in a dry run
+ * would. */
+void replicate_show_topic(struct cli_out *out,
+    const struct replicate_opts *opts, const char *topic, const char *result);
+
+/* ---- how far the replica is behind -------------------------------------- */
+
+struct lag {
+	int64_t records; /* offsets */
+	uint64_t bytes;  /* that are to be moved */
+	int64_t ms;      /* between the newest records; -1: not known */
+};
+
+/* All partitions together; ms is the longest. */
+struct lag lag_sum(
     const struct stream_manifest *mine, const struct stream_manifest *plan);
 
-/* Who leads, and how far the replica is behind. */
-void replicate_show_status(struct cli_out *out,
+/* The same of those only that report does not say are done. */
+struct lag lag_left(const struct stream_manifest *mine,
+    const struct stream_manifest *plan, const char *report);
+
+/* What a run would move, and remove.  CLI_PARTLY: some of it cannot be. */
+enum cli_exit replicate_show_plan(struct cli_out *out,
     const struct replicate_opts *opts, const struct stream_manifest *mine,
     const struct stream_manifest *plan);
+
+/* Who leads, and how far the replica is behind.  CLI_PARTLY: some could not be
+ * read. */
+enum cli_exit replicate_show_status(struct cli_out *out,
+    const struct replicate_opts *opts, const struct stream_manifest *mine,
+    const struct stream_manifest *plan);
+
+/* Is there something for each --include at one side or the other?  What there
+ * is not, is told.  CLI_NOT_FOUND, CLI_SYSTEM. */
+enum cli_exit replicate_check_chosen(const struct replicate_opts *opts,
+    const struct stream_manifest *mine, const struct stream_manifest *plan);
+
+/* ---- a run -------------------------------------------------------------- */
+
+struct run {
+	const struct cli_context *context;
+	struct replicate_opts *opts;
+	struct side source;
+	struct side dest;
+	struct side_lock dest_lock;
+	struct side_lock source_lock;
+	char id[STREAM_REPLICA_ID + 1]; /* of the run; "": not known yet */
+	char *of; /* owned: what the replica says it is one of */
+	struct cli_out out;
+	char *have; /* owned, as the texts below */
+	char *text; /* the manifest */
+	char *report;
+	char *before; /* the report of the round before */
+	struct stream_manifest *manifest;
+	struct replicate_sum sum;
+	bool has_begun; /* a round got as far as to move files */
+	/* Told how far the replica is behind, once that is known; may be
+	 * NULL. */
+	void (*tell_lag)(struct run *run, const struct stream_manifest *mine);
+	struct following *following; /* of tell_lag */
+};
+
+/* Do a run, and again what did not get through.  summarize prints what came
+ * of it. */
+enum cli_exit replicate_run(struct run *run);
+void replicate_summarize(struct run *run);
+
+/* Run whenever there is something new at the source. */
+enum cli_exit replicate_follow(struct run *run);
 
 #endif

@@ -1,12 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,17 +71,25 @@ make_input(const struct child_io *io, int *fd, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* Is a read to be done once more? */
+static bool
+is_again(const struct child *child, ssize_t n)
+{
+	return n < 0 && errno == EINTR &&
+	       (child->finish || cli_signals_pending() == 0);
+}
+
 /* All that the child writes; the end is a NUL. */
 static int
-read_output(int fd, char **output, struct stream_error *err)
+read_output(const struct child *child, char **output, struct stream_error *err)
 {
 	size_t size = 0, room = READ;
 	char *text = malloc(room + 1);
 
 	while (text != NULL) {
-		ssize_t n = read(fd, text + size, room - size);
+		ssize_t n = read(child->output, text + size, room - size);
 
-		if (n < 0 && errno == EINTR && cli_signals_pending() == 0)
+		if (is_again(child, n))
 			continue;
 		if (n < 0) {
 			free(text);
@@ -107,52 +114,88 @@ read_output(int fd, char **output, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* ---- the child ---------------------------------------------------------- */
-
 static int
-spawn(char *const argv[], int input, int output, bool shown, pid_t *pid)
+tell_output(const struct child *child, const struct child_io *io,
+    struct stream_error *err)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	char **clean = clean_environment();
-	sigset_t all;
-	int r = clean == NULL ? ENOMEM : 0;
+	char bytes[4096];
+	ssize_t n;
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	if (output >= 0)
-		posix_spawn_file_actions_adddup2(
-		    &actions, output, STDOUT_FILENO);
-	else if (shown)
-		posix_spawn_file_actions_adddup2(
-		    &actions, STDERR_FILENO, STDOUT_FILENO);
-	else
-		posix_spawn_file_actions_addopen(
-		    &actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	/* What this process ignores (SIGXFSZ) a child does not. */
-	sigfillset(&all);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	if (r == 0)
-		r = posix_spawnp(
-		    pid, argv[0], &actions, &attributes, argv, clean);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	free(clean);
-	return r;
+	while ((n = read(child->output, bytes, sizeof(bytes))) > 0 ||
+	       is_again(child, n))
+		if (n > 0)
+			io->told(io->context, bytes, (size_t)n);
+	return n == 0 ? STREAM_OK
+		      : cli_fail_sys(err, "cannot read from a child");
 }
 
-/* A stop is passed on once; then the child's end is waited for, so that nothing
- * of it is at work any more. */
+/* ---- the child ---------------------------------------------------------- */
+
+enum { EXEC_FAILED = 127 };
+
+/* In the child, where only what a signal handler may do may be done. */
+static _Noreturn void
+become(char *const argv[], char *const clean[], const int fds[2], int failed,
+    bool apart, pid_t parent)
+{
+	int why;
+
+	/* What this process handles or ignores (SIGXFSZ) a child does not. */
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	/* Whoever is killed leaves nothing behind that goes on writing. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() == parent && (!apart || setpgid(0, 0) == 0) &&
+	    dup2(fds[0], STDIN_FILENO) >= 0 && dup2(fds[1], STDOUT_FILENO) >= 0)
+		execvpe(argv[0], argv, clean);
+	why = errno;
+	if (write(failed, &why, sizeof(why)) < 0)
+		_exit(EXEC_FAILED);
+	_exit(EXEC_FAILED);
+}
+
+/* fds: its input and output.  Gives errno of a program that cannot be run. */
 static int
-wait_for(pid_t pid, int *code, struct stream_error *err)
+spawn(char *const argv[], const int fds[2], bool apart, pid_t *pid)
+{
+	char **clean = clean_environment();
+	pid_t parent = getpid();
+	int pipe[2], why = 0;
+
+	if (clean == NULL || pipe2(pipe, O_CLOEXEC) != 0) {
+		free(clean);
+		return ENOMEM;
+	}
+	*pid = fork();
+	if (*pid == 0)
+		become(argv, clean, fds, pipe[1], apart, parent);
+	if (*pid < 0)
+		why = errno;
+	close(pipe[1]);
+	/* It ends with nothing when the program runs. */
+	while (
+	    *pid > 0 && read(pipe[0], &why, sizeof(why)) < 0 && errno == EINTR)
+		;
+	if (*pid > 0 && why != 0)
+		while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	close(pipe[0]);
+	free(clean);
+	return why;
+}
+
+/*
+ * A stop is passed on once; then the child's end is waited for, so that nothing
+ * of it is at work any more.  One that may finish is not told.
+ */
+static int
+wait_for(pid_t pid, bool finish, int *code, struct stream_error *err)
 {
 	bool told = false;
 	int status;
 
 	for (;;) {
-		if (cli_signals_pending() != 0 && !told) {
+		if (cli_signals_pending() != 0 && !told && !finish) {
 			kill(pid, SIGTERM);
 			told = true;
 		}
@@ -161,41 +204,76 @@ wait_for(pid_t pid, int *code, struct stream_error *err)
 		if (errno != EINTR)
 			return cli_fail_sys(err, "cannot wait for a child");
 	}
-	if (cli_signals_pending() != 0)
+	if (cli_signals_pending() != 0 && !finish)
 		return cli_fail(err, STREAM_EINTR, "stopped on request");
 	*code =
 	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return STREAM_OK;
 }
 
-static int
-run(char *const argv[], const struct child_io *io, int input, int *code,
+int
+child_start(char *const argv[], const struct child_io *io, struct child *child,
     struct stream_error *err)
 {
-	int ends[2] = {-1, -1};
-	char *text = NULL;
-	pid_t pid;
-	int r;
-	int status = STREAM_OK;
+	bool piped = io->output != NULL || io->told != NULL || io->lines;
+	int ends[2] = {-1, -1}, input = -1, r;
+	int status = make_input(io, &input, err);
 
-	if (io->output != NULL && pipe2(ends, O_CLOEXEC) != 0)
-		return cli_fail_sys(err, "cannot make a pipe");
-	r = spawn(argv, input, ends[1], io->shown, &pid);
+	*child = (struct child){.pid = -1, .output = -1, .finish = io->finish};
+	if (status == STREAM_OK && piped && pipe2(ends, O_CLOEXEC) != 0)
+		status = cli_fail_sys(err, "cannot make a pipe");
+	if (status == STREAM_OK && !piped) {
+		ends[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (ends[1] < 0)
+			status = cli_fail_sys(err, "/dev/null");
+	}
+	if (status == STREAM_OK) {
+		r = spawn(argv, (const int[]){input, ends[1]}, io->finish,
+		    &child->pid);
+		errno = r;
+		if (r != 0)
+			status = cli_fail_sys(err, "%s: cannot run", argv[0]);
+	}
+	if (input >= 0)
+		close(input);
 	if (ends[1] >= 0)
 		close(ends[1]);
-	if (r != 0) {
-		if (ends[0] >= 0)
-			close(ends[0]);
-		errno = r;
-		return cli_fail_sys(err, "%s: cannot run", argv[0]);
-	}
-	if (io->output != NULL) {
-		status = read_output(ends[0], &text, err);
+	if (status == STREAM_OK)
+		child->output = ends[0];
+	else if (ends[0] >= 0)
 		close(ends[0]);
-		if (status != STREAM_OK)
-			kill(pid, SIGTERM);
-	}
-	r = wait_for(pid, code, status == STREAM_OK ? err : NULL);
+	return status;
+}
+
+int
+child_stop(
+    struct child *child, bool kill_it, int *code, struct stream_error *err)
+{
+	int status;
+
+	if (child->output >= 0)
+		close(child->output);
+	if (kill_it)
+		kill(child->pid, SIGTERM);
+	status = wait_for(child->pid, child->finish, code, err);
+	child->pid = -1;
+	child->output = -1;
+	return status;
+}
+
+int
+child_finish(struct child *child, const struct child_io *io, int *code,
+    struct stream_error *err)
+{
+	char *text = NULL;
+	int status = STREAM_OK, r;
+
+	if (io->output != NULL)
+		status = read_output(child, &text, err);
+	else if (io->told != NULL)
+		status = tell_output(child, io, err);
+	r = child_stop(
+	    child, status != STREAM_OK, code, status == STREAM_OK ? err : NULL);
 	if (status == STREAM_OK)
 		status = r;
 	if (status == STREAM_OK && io->output != NULL)
@@ -209,95 +287,9 @@ int
 child_run(char *const argv[], const struct child_io *io, int *code,
     struct stream_error *err)
 {
-	int input = -1;
-	int status = make_input(io, &input, err);
+	struct child child;
+	int status = child_start(argv, io, &child, err);
 
-	if (status == STREAM_OK)
-		status = run(argv, io, input, code, err);
-	if (input >= 0)
-		close(input);
-	return status;
-}
-
-/* ---- one that holds a lock ---------------------------------------------- */
-
-static int
-write_all(int fd, struct stream_bytes bytes, struct stream_error *err)
-{
-	while (bytes.size > 0) {
-		ssize_t n = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR && cli_signals_pending() == 0)
-			continue;
-		if (n < 0)
-			return cli_fail_sys(err, "cannot write to a child");
-		bytes.data += n;
-		bytes.size -= (size_t)n;
-	}
-	return STREAM_OK;
-}
-
-static int
-read_line(int fd, char *line, size_t size, struct stream_error *err)
-{
-	size_t at = 0;
-	ssize_t n = 1;
-
-	line[0] = '\0';
-	while (at + 1 < size && n != 0) {
-		n = read(fd, line + at, 1);
-		if (n < 0 && (errno != EINTR || cli_signals_pending() != 0))
-			return cli_fail_sys(err, "cannot read from a child");
-		if (n == 1 && line[at] == '\n')
-			break;
-		at += n > 0 ? 1 : 0;
-		line[at] = '\0';
-	}
-	line[at] = '\0';
-	return STREAM_OK;
-}
-
-int
-child_hold(char *const argv[], struct stream_bytes input, pid_t *pid, int *pipe,
-    char *answer, size_t size, struct stream_error *err)
-{
-	int to[2], from[2];
-	int r, code;
-	int status = STREAM_OK;
-
-	/* No pipe: one that is broken must not end this process. */
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) != 0)
-		return cli_fail_sys(err, "cannot make a pipe");
-	if (pipe2(from, O_CLOEXEC) != 0) {
-		status = cli_fail_sys(err, "cannot make a pipe");
-		close(to[0]);
-		close(to[1]);
-		return status;
-	}
-	r = spawn(argv, to[0], from[1], false, pid);
-	close(to[0]);
-	close(from[1]);
-	if (r != 0) {
-		errno = r;
-		status = cli_fail_sys(err, "%s: cannot run", argv[0]);
-		close(to[1]);
-	} else {
-		status = write_all(to[1], input, err);
-		if (status == STREAM_OK)
-			status = read_line(from[0], answer, size, err);
-		if (status == STREAM_OK)
-			*pipe = to[1];
-		else
-			child_let_go(*pid, to[1], &code);
-	}
-	close(from[0]);
-	return status;
-}
-
-void
-child_let_go(pid_t pid, int pipe, int *code)
-{
-	close(pipe);
-	if (wait_for(pid, code, NULL) != STREAM_OK)
-		*code = 0;
+	return status == STREAM_OK ? child_finish(&child, io, code, err)
+				   : status;
 }

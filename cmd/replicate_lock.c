@@ -2,13 +2,18 @@
  * replicate_lock.c - hold a lock of a side for a whole run
  *
  * Here the process holds it.  On another machine `strm replicate-rsync --serve`
- * does, until its standard input ends: as it does when who asked dies, or ssh.
+ * does, until nobody listens to it: as when who asked dies, or ssh, or the line
+ * is cut.
  */
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/signals.h"
 #include "opening.h"
 #include "replicate.h"
 
@@ -31,40 +36,71 @@ take(const char *path, const char *id, const struct replicate_opts *opts,
 
 /* ---- there -------------------------------------------------------------- */
 
+/* Is the word a line of what was said?  A login may have said more. */
+static bool
+is_said(const char *said, const char *word)
+{
+	size_t size = strlen(word);
+
+	for (const char *at = strstr(said, word); at != NULL;
+	     at = strstr(at + 1, word))
+		if ((at == said || at[-1] == '\n') && at[size] == '\n')
+			return true;
+	return false;
+}
+
+/* Up to a word that is understood, or to the end. */
+static void
+listen(struct child *child, char *said, size_t room)
+{
+	size_t size = 0;
+
+	said[0] = '\0';
+	while (
+	    size + 1 < room && !is_said(said, held) && !is_said(said, busy)) {
+		struct pollfd fd = {.fd = child->output, .events = POLLIN};
+		int n = cli_signals_poll(&fd, 1, -1);
+		ssize_t got =
+		    n <= 0 ? -1
+			   : read(child->output, said + size, room - 1 - size);
+
+		if (got <= 0)
+			break;
+		size += (size_t)got;
+		said[size] = '\0';
+	}
+}
+
 static enum cli_exit
 lock_there(const struct side *side, const char *id,
     const struct replicate_opts *opts, struct side_lock *lock)
 {
 	struct side_request request = {
 	    .step = SIDE_LOCK, .id = id, .input = ""};
-	char *argv[SIDE_SSH_WORDS] = {NULL};
-	char answer[8] = "", *text = NULL;
+	/* A stop is for the run, which ends this one. */
+	struct child_io io = {.lines = true, .finish = true};
 	struct stream_error err;
-	size_t n = side_ssh(opts, argv), size = 0;
+	char said[512];
 	enum cli_exit judged;
 	int code = 0;
-	int status =
-	    side_put_request(side->path, &request, opts, &text, &size, &err);
+	int status = side_start(side, &request, opts, &io, &lock->there, &err);
 
-	argv[n++] = (char *)"--";
-	argv[n++] = side->host;
-	argv[n++] = (char *)"strm replicate-rsync --serve";
-	if (status == STREAM_OK)
-		status = child_hold(argv,
-		    (struct stream_bytes){(const uint8_t *)text, size},
-		    &lock->pid, &lock->pipe, answer, sizeof(answer), &err);
-	free(text);
+	if (status != STREAM_OK)
+		lock->there.pid = 0;
 	if (status == STREAM_ENOENT)
 		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
 	if (status != STREAM_OK)
 		return cli_report(NULL, &err);
-	if (strcmp(answer, held) == 0)
+	listen(&lock->there, said, sizeof(said));
+	if (is_said(said, held))
 		return CLI_DONE;
-	child_let_go(lock->pid, lock->pipe, &code);
-	lock->pid = 0;
-	if (strcmp(answer, busy) == 0)
+	child_stop(&lock->there, cli_signals_pending() != 0, &code, NULL);
+	lock->there.pid = 0;
+	if (cli_signals_pending() != 0)
+		return CLI_SYSTEM;
+	if (is_said(said, busy))
 		return CLI_BUSY;
-	judged = side_judge(side, code);
+	judged = answer_judge(side, SIDE_LOCK, code, said);
 	return judged != CLI_DONE
 		   ? judged
 		   : cli_complain(CLI_REMOTE, side->host,
@@ -97,8 +133,8 @@ side_unlock(struct side_lock *lock)
 	int code;
 
 	stream_replica_unlock(lock->here);
-	if (lock->pid > 0)
-		child_let_go(lock->pid, lock->pipe, &code);
+	if (lock->there.pid > 0)
+		child_stop(&lock->there, true, &code, NULL);
 	*lock = (struct side_lock){.here = NULL};
 }
 
@@ -107,21 +143,22 @@ side_unlock(struct side_lock *lock)
 static int
 say(const char *word, struct stream_error *err)
 {
-	struct cli_out out;
-	int status = cli_out_open(&out, STDOUT_FILENO, true, err);
+	size_t size = strlen(word);
+	char line[16];
 
-	if (status != STREAM_OK)
-		return status;
-	cli_out_format(&out, "%s\n", word);
-	return cli_out_close(&out, err);
+	snprintf(line, sizeof(line), "%s\n", word);
+	return write(STDOUT_FILENO, line, size + 1) == (ssize_t)size + 1
+		   ? STREAM_OK
+		   : cli_fail_sys(err, "cannot write to standard output");
 }
 
+/* Who listens has gone, or wants this one to. */
 static void
 wait_for_end(void)
 {
-	char byte;
+	struct pollfd listener = {.fd = STDOUT_FILENO};
 
-	while (read(STDIN_FILENO, &byte, 1) == 1)
+	while (cli_signals_poll(&listener, 1, -1) == 0)
 		;
 }
 

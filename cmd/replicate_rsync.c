@@ -2,9 +2,11 @@
  * replicate_rsync.c - make one store a replica of another, with rsync
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/progress.h"
@@ -20,7 +22,8 @@ enum {
 	RUNS = 5,
 	RSYNC_WORDS = 40,
 	RSYNC_VANISHED = 24, /* its exit status when a file was gone */
-	RSYNC_PARTIAL = 23
+	RSYNC_PARTIAL = 23,
+	RSYNC_NO_FILE = 11 /* an error in reading or writing one */
 };
 
 static const struct cli_option options[] = {
@@ -35,6 +38,8 @@ static const struct cli_option options[] = {
 	"read everything on both sides again and compare"},
     {0, "truncate", NULL, CLI_FLAG, offsetof(struct replicate_opts, truncate),
 	"set aside what the replica holds and the source does not"},
+    {0, "delete", NULL, CLI_FLAG, offsetof(struct replicate_opts, remove),
+	"remove topics that are gone from the source"},
     {0, "follow", NULL, CLI_FLAG, offsetof(struct replicate_opts, follow),
 	"go on with what is written later, until a signal"},
     {0, "status", NULL, CLI_FLAG, offsetof(struct replicate_opts, status),
@@ -75,30 +80,15 @@ const struct cli_command replicate_rsync_command = {
     .run = run_replicate,
 };
 
-struct run {
-	const struct cli_context *context;
-	const struct replicate_opts *opts;
-	struct side source;
-	struct side dest;
-	struct side_lock dest_lock;
-	struct side_lock source_lock;
-	char id[STREAM_REPLICA_ID + 1]; /* of the run; "": not known yet */
-	struct cli_out out;
-	char *have; /* owned, as the texts below */
-	char *text; /* the manifest */
-	char *report;
-	struct stream_manifest *manifest;
-	struct replicate_sum sum;
-};
-
 static void
 forget(struct run *run)
 {
 	free(run->have);
 	free(run->text);
 	free(run->report);
+	free(run->before);
 	stream_manifest_free(run->manifest);
-	run->have = run->text = run->report = NULL;
+	run->have = run->text = run->report = run->before = NULL;
 	run->manifest = NULL;
 }
 
@@ -169,9 +159,9 @@ static int
 rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 {
 	static const char *const words[] = {"rsync", "-s", "--times",
-	    "--partial", "--whole-file", "--from0", "--files-from=-",
-	    "--no-links", "--no-devices", "--no-specials",
-	    "--chmod=D0777,F0666", "--max-size=2147483648"};
+	    "--partial", "--from0", "--files-from=-", "--no-links",
+	    "--no-devices", "--no-specials", "--chmod=D0777,F0666",
+	    "--max-size=2147483648"};
 	char below[64];
 	size_t n = 0;
 
@@ -184,8 +174,10 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 		return cli_fail_sys(err, "cannot name the directories");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		rsync->argv[n++] = (char *)words[i];
-	if (cli_progress_is_seen(run->context))
+	if (cli_progress_is_seen(run->context)) {
 		rsync->argv[n++] = (char *)"--info=progress2";
+		rsync->argv[n++] = (char *)"--no-human-readable";
+	}
 	if (run->opts->bwlimit != NULL) {
 		if (asprintf(&rsync->bwlimit, "--bwlimit=%s",
 			run->opts->bwlimit) < 0)
@@ -201,10 +193,70 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* What rsync says of its progress: "\r  1234567  12%  ...". */
+struct moving {
+	struct cli_progress progress;
+	uint64_t number;
+	bool counts; /* it may go on */
+	bool begun;
+};
+
+static void
+take_progress(void *context, const char *bytes, size_t size)
+{
+	struct moving *moving = context;
+
+	for (size_t i = 0; i < size; i++) {
+		char c = bytes[i];
+
+		if (c == '\r' || c == '\n') {
+			moving->number = 0;
+			moving->counts = true;
+			moving->begun = false;
+		} else if (c >= '0' && c <= '9' && moving->counts) {
+			moving->number =
+			    moving->number * 10 + (unsigned)(c - '0');
+			moving->begun = true;
+		} else if (moving->counts && moving->begun) {
+			moving->counts = false;
+			cli_progress_update(&moving->progress, moving->number);
+		} else if (c != ' ') {
+			moving->counts = false;
+		}
+	}
+}
+
+/* Its own message was shown.  It says the same of a connection that broke and
+ * of a shell there that found no rsync. */
+static enum cli_exit
+complain_rsync(const struct run *run, int code)
+{
+	const char *host =
+	    run->source.host != NULL ? run->source.host : run->dest.host;
+
+	if (code == RSYNC_NO_FILE)
+		return cli_complain(CLI_REMOTE, run->dest.host,
+		    "rsync failed (exit %d): is the disk of the replica full?",
+		    code);
+	if (host == NULL)
+		return cli_complain(
+		    CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return cli_complain(CLI_REMOTE, host,
+	    "rsync failed (exit %d): is it in the PATH of a login without a "
+	    "terminal, and did the connection hold? the next run goes on with "
+	    "what came",
+	    code);
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
-	struct child_io io = {.shown = cli_progress_is_seen(run->context)};
+	struct moving moving = {.counts = true};
+	struct child_io io = {
+	    .told = cli_progress_is_seen(run->context) ? take_progress : NULL,
+	    .context = &moving,
+	    .finish = run->opts->follow,
+	};
 	struct rsync rsync = {.rsh = NULL};
 	struct stream_error err;
 	char *names = NULL;
@@ -220,8 +272,10 @@ move_files(struct run *run)
 	io.input = names;
 	if (status == STREAM_OK)
 		status = rsync_prepare(run, &rsync, &err);
+	cli_progress_begin(&moving.progress, run->context, bytes);
 	if (status == STREAM_OK)
 		status = child_run(rsync.argv, &io, &code, &err);
+	cli_progress_clear(&moving.progress);
 	rsync_release(&rsync);
 	free(names);
 	run->sum.bytes += bytes;
@@ -232,7 +286,7 @@ move_files(struct run *run)
 	/* What is missing is seen when it is put in place. */
 	if (code == 0 || code == RSYNC_VANISHED || code == RSYNC_PARTIAL)
 		return CLI_DONE;
-	return cli_complain(CLI_REMOTE, NULL, "rsync failed (exit %d)", code);
+	return complain_rsync(run, code);
 }
 
 /* ---- one run ------------------------------------------------------------ */
@@ -243,7 +297,7 @@ do_step(struct run *run, const struct side *side, enum side_step step,
 {
 	struct side_request request = {
 	    .step = step,
-	    .of = run->source.word,
+	    .of = run->of,
 	    .id = run->id[0] == '\0' ? NULL : run->id,
 	    .have = step == SIDE_APPLY ? run->have : NULL,
 	    .input = input,
@@ -296,13 +350,32 @@ begin_run(struct run *run)
 	return code;
 }
 
+/* That what was chosen is there at first, is enough: --delete may remove it. */
+static enum cli_exit
+compare(struct run *run)
+{
+	struct stream_manifest *mine = NULL;
+	enum cli_exit code = parse(run->have, &mine);
+
+	if (code == CLI_DONE && !run->has_begun)
+		code = replicate_check_chosen(run->opts, mine, run->manifest);
+	run->has_begun = code == CLI_DONE;
+	if (code == CLI_DONE && run->tell_lag != NULL)
+		run->tell_lag(run, mine);
+	stream_manifest_free(mine);
+	return code;
+}
+
 /* What could not be put in place stays held: the next run goes on there. */
 static enum cli_exit
 run_once(struct run *run)
 {
+	char *before = run->report;
 	enum cli_exit code;
 
+	run->report = NULL;
 	forget(run);
+	run->before = before;
 	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
 	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
 	if (code == CLI_DONE)
@@ -313,20 +386,22 @@ run_once(struct run *run)
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
 	if (code == CLI_DONE)
+		code = compare(run);
+	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
 		code = do_step(
 		    run, &run->dest, SIDE_APPLY, run->text, &run->report);
 	if (code == CLI_DONE)
-		replicate_show(
-		    &run->out, run->context, run->opts, run->report, &run->sum);
+		replicate_show(&run->out, run->context, run->opts, run->report,
+		    run->before, &run->sum);
 	if (code == CLI_DONE && run->sum.failed + run->sum.resend == 0)
 		release(run);
 	return code;
 }
 
-static enum cli_exit
-run_until_done(struct run *run)
+enum cli_exit
+replicate_run(struct run *run)
 {
 	enum cli_exit code = CLI_DONE;
 
@@ -353,8 +428,8 @@ run_until_done(struct run *run)
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }
 
-static void
-summarize(struct run *run)
+void
+replicate_summarize(struct run *run)
 {
 	struct json_line json = {.out = &run->out};
 
@@ -364,6 +439,8 @@ summarize(struct run *run)
 		line_uint(&json, "failed", run->sum.failed + run->sum.resend);
 		line_uint(&json, "diverged", run->sum.diverged);
 		line_uint(&json, "bytes", run->sum.bytes);
+		line_uint(&json, "topics_kept", run->sum.kept);
+		line_uint(&json, "topics_removed", run->sum.removed);
 		line_end(&json);
 	} else if (!run->context->quiet) {
 		cli_out_format(&run->out,
@@ -373,43 +450,14 @@ summarize(struct run *run)
 					     : "partitions are as at",
 		    (unsigned long long)run->sum.bytes);
 	}
-	run->sum.bytes = 0;
-}
-
-/* ---- following ---------------------------------------------------------- */
-
-/* The source is asked to say when it has more.  Partitions that fail are tried
- * again; a side that cannot be reached ends it, for who started it to see. */
-static enum cli_exit
-follow(struct run *run)
-{
-	enum cli_exit code = CLI_DONE;
-
-	while (cli_signals_pending() == 0) {
-		char *nothing = NULL;
-
-		code = run_until_done(run);
-		if (run->sum.bytes > 0 || code != CLI_DONE)
-			summarize(run);
-		if (cli_out_flush(&run->out, NULL) != STREAM_OK)
-			break;
-		if (code == CLI_BUSY || code == CLI_NO || code == CLI_USAGE ||
-		    code == CLI_DAMAGED || run->text == NULL)
-			break;
-		code =
-		    do_step(run, &run->source, SIDE_WAIT, run->text, &nothing);
-		free(nothing);
-		if (code != CLI_DONE)
-			break;
-	}
-	return code;
 }
 
 /* ---- looking ------------------------------------------------------------ */
 
 static enum cli_exit
-look(struct run *run, bool status)
+look(struct run *run)
 {
+	bool status = run->opts->status;
 	struct stream_manifest *mine = NULL;
 	enum cli_exit code =
 	    do_step(run, &run->dest, SIDE_LOOK, "", &run->have);
@@ -417,20 +465,52 @@ look(struct run *run, bool status)
 	if (code == CLI_DONE)
 		code = parse(run->have, &mine);
 	if (code == CLI_DONE)
-		code = do_step(
-		    run, &run->source, SIDE_PLAN, run->have, &run->text);
+		code = do_step(run, &run->source,
+		    status ? SIDE_STATUS : SIDE_PLAN, run->have, &run->text);
 	if (code == CLI_DONE)
 		code = parse(run->text, &run->manifest);
+	if (code == CLI_DONE)
+		code = replicate_check_chosen(run->opts, mine, run->manifest);
 	if (code == CLI_DONE && status)
-		replicate_show_status(
+		code = replicate_show_status(
 		    &run->out, run->opts, mine, run->manifest);
 	else if (code == CLI_DONE)
-		replicate_show_plan(&run->out, run->opts, mine, run->manifest);
+		code = replicate_show_plan(
+		    &run->out, run->opts, mine, run->manifest);
 	stream_manifest_free(mine);
 	return code;
 }
 
 /* ---- the command -------------------------------------------------------- */
+
+static bool
+is_one(const struct side *a, const struct side *b)
+{
+	struct stat here, there;
+
+	return a->host == NULL && b->host == NULL &&
+	       stat(a->path, &here) == 0 && stat(b->path, &there) == 0 &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+/* A path of this machine is told on another one with the name of this. */
+static int
+name_source(struct run *run, struct stream_error *err)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	char *path = NULL;
+
+	if (run->source.host == NULL && run->dest.host != NULL &&
+	    gethostname(host, sizeof(host) - 1) == 0)
+		path = realpath(run->source.path, NULL);
+	if (path == NULL)
+		run->of = strdup(run->source.word);
+	else if (asprintf(&run->of, "%s:%s", host, path) < 0)
+		run->of = NULL;
+	free(path);
+	return run->of != NULL ? STREAM_OK
+			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
+}
 
 static enum cli_exit
 take_sides(struct run *run, char *argv[])
@@ -445,7 +525,14 @@ take_sides(struct run *run, char *argv[])
 	if (run->source.host != NULL && run->dest.host != NULL)
 		return cli_usage(&replicate_rsync_command,
 		    "SOURCE or DEST must be a directory of this machine");
-	return CLI_DONE;
+	if (is_one(&run->source, &run->dest))
+		return cli_usage(&replicate_rsync_command,
+		    "SOURCE and DEST are the same directory");
+	if (run->opts->follow && (run->opts->status || run->opts->dry_run))
+		return cli_usage(&replicate_rsync_command,
+		    "--follow does not go with --status or --dry-run");
+	return name_source(run, &err) == STREAM_OK ? CLI_DONE
+						   : cli_report(NULL, &err);
 }
 
 static enum cli_exit
@@ -462,11 +549,11 @@ replicate_alone(struct run *run)
 	if (code != CLI_DONE)
 		return code;
 	if (run->opts->follow) {
-		code = follow(run);
+		code = replicate_follow(run);
 	} else {
-		code = run_until_done(run);
+		code = replicate_run(run);
 		if (run->report != NULL)
-			summarize(run);
+			replicate_summarize(run);
 	}
 	side_unlock(&run->source_lock);
 	side_unlock(&run->dest_lock);
@@ -484,7 +571,11 @@ replicate(struct run *run, char *argv[])
 	if (cli_out_open(&run->out, STDOUT_FILENO, false, &err) != STREAM_OK)
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
-		code = look(run, run->opts->status);
+		code = look(run);
+	} else if (rsync_check(run->opts->bwlimit, &err) != STREAM_OK) {
+		code = cli_report(NULL, &err);
+		/* What rsync cannot do is no fault of this system. */
+		return err.status == STREAM_EIO ? CLI_REMOTE : code;
 	} else {
 		code = replicate_alone(run);
 	}
@@ -495,7 +586,7 @@ static enum cli_exit
 run_replicate(struct cli_context *context, int argc, char *argv[])
 {
 	struct replicate_opts opts = {
-	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS};
+	    .lock_timeout_ms = STREAM_LOCK_TIMEOUT_MS, .context = context};
 	struct run run = {.context = context, .opts = &opts};
 	int first =
 	    cli_parse(context, &replicate_rsync_command, &opts, argc, argv);
@@ -509,6 +600,7 @@ run_replicate(struct cli_context *context, int argc, char *argv[])
 	else
 		code = replicate(&run, argv + first);
 	forget(&run);
+	free(run.of);
 	side_release(&run.source);
 	side_release(&run.dest);
 	cli_release(&replicate_rsync_command, &opts);

@@ -27,19 +27,6 @@ struct serving {
 	bool has_step;
 };
 
-/* Whoever wants a lock to be held keeps the pipe open, so that a request for
- * one ends with its first empty line. */
-static bool
-is_all(char *text, size_t size)
-{
-	const char *end, *lock;
-
-	text[size] = '\0';
-	lock = strstr(text, "\nlock\n");
-	end = strstr(text, "\n\n");
-	return lock != NULL && end != NULL && lock < end;
-}
-
 static int
 read_all(char **text, struct stream_error *err)
 {
@@ -60,8 +47,6 @@ read_all(char **text, struct stream_error *err)
 		if (n == 0)
 			break;
 		size += (size_t)n;
-		if (is_all(read_so_far, size))
-			break;
 		if (size == room) {
 			char *bigger = realloc(read_so_far, room * 2 + 1);
 
@@ -136,12 +121,12 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 			s->opts.verify = true;
 		else if (strcmp(line, "truncate") == 0)
 			s->opts.truncate = true;
+		else if (strcmp(line, "delete") == 0)
+			s->opts.remove = true;
 		else if (strcmp(line, "network") == 0)
 			s->opts.network = true;
 		else if (strcmp(line, "if-unlocked") == 0)
 			s->opts.if_unlocked = true;
-		else if (strcmp(line, "lock") == 0)
-			return STREAM_OK;
 		else
 			return cli_fail(err, STREAM_EUSAGE,
 			    "the request is of another version of strm");
@@ -164,12 +149,12 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		return stream_parse_int(
 		    value, 0, INT64_MAX, &s->opts.lock_timeout_ms, err);
 	else if (strcmp(line, "step") == 0) {
-		int status = stream_parse_int(
-		    value, SIDE_HAVE, SIDE_RELEASE, &number, err);
-
+		if (stream_parse_int(value, SIDE_HAVE, SIDE_LAST, &number,
+			NULL) != STREAM_OK)
+			return cli_fail(err, STREAM_EUSAGE,
+			    "the request is of another version of strm");
 		s->request.step = (enum side_step)number;
-		s->has_step = status == STREAM_OK;
-		return status;
+		s->has_step = true;
 	} else
 		return cli_fail(err, STREAM_EUSAGE,
 		    "the request is of another version of strm");
@@ -233,29 +218,59 @@ answer(const char *text, struct stream_error *err)
 	return cli_out_close(&out, err);
 }
 
+/* Files will be moved: then rsync is needed here too. */
+static int
+check_rsync(const struct serving *s, struct stream_error *err)
+{
+	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
+		   ? rsync_check(NULL, err)
+		   : STREAM_OK;
+}
+
+static int
+serve(struct serving *s, struct stream_error *err)
+{
+	char *output = NULL;
+	int status;
+
+	if (s->request.step == SIDE_WATCH)
+		return side_watch_serve(s->store, &s->opts, err);
+	if (s->request.step == SIDE_LOCK)
+		return side_lock_serve(s->store, s->request.id, &s->opts, err);
+	status = side_do_here(s->store, &s->request, &s->opts, &output, err);
+	if (status == STREAM_OK)
+		status = answer(output, err);
+	free(output);
+	return status;
+}
+
 enum cli_exit
 side_serve(void)
 {
 	struct serving s = {.has_step = false};
-	struct stream_error err;
-	char *text = NULL, *output = NULL;
+	struct stream_error err, lost;
+	char *text = NULL;
 	int status = read_all(&text, &err);
 
-	if (status == STREAM_OK)
+	if (status == STREAM_OK) {
 		status = take(&s, text, &err);
-	if (status == STREAM_OK && s.request.step == SIDE_LOCK)
-		status = side_lock_serve(s.store, s.request.id, &s.opts, &err);
-	else if (status == STREAM_OK)
-		status =
-		    side_do_here(s.store, &s.request, &s.opts, &output, &err);
-	if (status == STREAM_OK && output != NULL)
-		status = answer(output, &err);
-	free(output);
+		/* No fault of the words that someone typed there. */
+		if (status == STREAM_EUSAGE)
+			err.status = status = STREAM_EIO;
+	}
+	if (status == STREAM_OK)
+		status = check_rsync(&s, &err);
+	if (status == STREAM_OK)
+		status = serve(&s, &err);
 	free(s.have);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);
 	if (status == STREAM_EINTR)
 		cli_signals_raise();
-	return status == STREAM_OK ? CLI_DONE : cli_report(NULL, &err);
+	if (status == STREAM_OK)
+		return CLI_DONE;
+	if (answer_failed(&err, &lost) != STREAM_OK)
+		cli_report(NULL, &lost);
+	return cli_status(status);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "columns.h"
 #include "json_line.h"
 #include "replicate.h"
 #include "topic.h"
@@ -48,6 +47,10 @@ count(const struct line *line, struct replicate_sum *sum)
 
 	if (is(line, "done"))
 		sum->partitions++;
+	else if (is(line, "kept"))
+		sum->kept++;
+	else if (is(line, "deleted") || is(line, "recreated"))
+		sum->removed++;
 	else if (is(line, "diverged"))
 		sum->diverged++;
 	else if (is(line, "truncated"))
@@ -85,7 +88,11 @@ complain(const struct line *line)
 {
 	char name[sizeof(line->topic) + 12];
 
-	snprintf(name, sizeof(name), "%s-%d", line->topic, line->partition);
+	if (line->partition < 0)
+		snprintf(name, sizeof(name), "%s", line->topic);
+	else
+		snprintf(
+		    name, sizeof(name), "%s-%d", line->topic, line->partition);
 	if (is(line, "diverged"))
 		cli_complain(CLI_NO, name,
 		    "diverged: from offset %lld to %lld the replica holds what "
@@ -96,7 +103,49 @@ complain(const struct line *line)
 }
 
 static void
-print_text(struct cli_out *out, const struct line *line)
+print_topic_json(
+    struct cli_out *out, const char *topic, const char *result, bool dry_run)
+{
+	struct json_line json = {.out = out};
+
+	line_begin(&json, "topic");
+	line_text(&json, "topic", topic);
+	line_text(&json, "result", result);
+	line_bool(&json, "dry_run", dry_run);
+	line_end(&json);
+}
+
+void
+replicate_show_topic(struct cli_out *out, const struct replicate_opts *opts,
+    const char *topic, const char *result)
+{
+	const char *is = opts->dry_run ? "would be" : "was";
+
+	if (opts->json)
+		print_topic_json(out, topic, result, opts->dry_run);
+	else if (strcmp(result, "deleted") == 0)
+		cli_out_format(out,
+		    "%s: is gone from the source, %s removed (--delete)\n",
+		    topic, is);
+	else if (strcmp(result, "recreated") == 0)
+		cli_out_format(out,
+		    "%s: is another topic at the source, the old one %s "
+		    "removed (--delete)\n",
+		    topic, is);
+	else if (opts->remove)
+		cli_out_format(out,
+		    "%s: is gone from the source, %s kept (--delete removes "
+		    "topics that are chosen as a whole)\n",
+		    topic, is);
+	else
+		cli_out_format(out,
+		    "%s: is gone from the source, %s kept (--delete removes "
+		    "it)\n",
+		    topic, is);
+}
+
+static void
+print_text(struct cli_out *out, const struct line *line, bool verbose)
 {
 	if (is(line, "truncated"))
 		cli_out_format(out,
@@ -108,11 +157,53 @@ print_text(struct cli_out *out, const struct line *line)
 		cli_out_format(out, "%s-%d: up to offset %lld, from %lld\n",
 		    line->topic, line->partition, (long long)line->end,
 		    (long long)line->from);
+	else if (verbose && is(line, "done"))
+		cli_out_format(out, "%s-%d: at offset %lld, as before\n",
+		    line->topic, line->partition, (long long)line->end);
+}
+
+/* That it still is so, is said by --follow only once. */
+static bool
+was_told(const char *before, const struct line *line)
+{
+	if (before == NULL || is(line, "done") || is(line, "truncated"))
+		return false;
+	while (*before != '\0') {
+		const char *stop = strchrnul(before, '\n');
+		char *text = strndup(before, (size_t)(stop - before));
+		struct line old;
+		bool same = text != NULL && take(text, &old) &&
+			    strcmp(old.word, line->word) == 0 &&
+			    strcmp(old.topic, line->topic) == 0 &&
+			    old.partition == line->partition &&
+			    strcmp(old.text, line->text) == 0;
+
+		free(text);
+		if (same)
+			return true;
+		before = *stop == '\0' ? stop : stop + 1;
+	}
+	return false;
+}
+
+/* -J of --follow has an object for each round, and no others. */
+static void
+print(struct cli_out *out, const struct cli_context *context,
+    const struct replicate_opts *opts, const struct line *line)
+{
+	if (opts->json ? opts->follow : context->quiet)
+		return;
+	if (line->partition < 0 && !is(line, "failed"))
+		replicate_show_topic(out, opts, line->topic, line->word);
+	else if (opts->json)
+		print_json(out, line);
+	else
+		print_text(out, line, context->verbose);
 }
 
 static void
 show_line(struct cli_out *out, const struct cli_context *context,
-    const struct replicate_opts *opts, const char *text,
+    const struct replicate_opts *opts, const char *text, const char *before,
     struct replicate_sum *sum)
 {
 	struct line line;
@@ -125,19 +216,16 @@ show_line(struct cli_out *out, const struct cli_context *context,
 		return;
 	}
 	count(&line, sum);
-	if (is(&line, "resend"))
+	if (is(&line, "resend") || was_told(before, &line))
 		return;
-	if (opts->json)
-		print_json(out, &line);
-	else if (!context->quiet)
-		print_text(out, &line);
+	print(out, context, opts, &line);
 	if (is(&line, "failed") || is(&line, "diverged"))
 		complain(&line);
 }
 
 void
 replicate_show(struct cli_out *out, const struct cli_context *context,
-    const struct replicate_opts *opts, const char *report,
+    const struct replicate_opts *opts, const char *report, const char *before,
     struct replicate_sum *sum)
 {
 	while (*report != '\0') {
@@ -145,134 +233,8 @@ replicate_show(struct cli_out *out, const struct cli_context *context,
 		char *line = strndup(report, (size_t)(stop - report));
 
 		if (line != NULL)
-			show_line(out, context, opts, line, sum);
+			show_line(out, context, opts, line, before, sum);
 		free(line);
 		report = *stop == '\0' ? stop : stop + 1;
 	}
-}
-
-/* ---- what a run would do, and how far behind it is ---------------------- */
-
-/* The same partition of the other side; false: it has none. */
-static bool
-find(const struct stream_manifest *manifest, const char *topic,
-    int32_t partition, struct stream_manifest_partition *found)
-{
-	for (size_t i = 0; i < stream_manifest_count(manifest); i++) {
-		stream_manifest_get(manifest, i, found);
-		if (found->partition == partition &&
-		    strcmp(found->topic, topic) == 0)
-			return true;
-	}
-	*found = (struct stream_manifest_partition){
-	    .leader_epoch = -1, .last_timestamp_ms = -1};
-	return false;
-}
-
-struct lag {
-	int64_t records;
-	uint64_t bytes;
-	int64_t ms; /* between the last timestamps; -1: not known */
-};
-
-static struct lag
-lag_of(const struct stream_manifest_partition *theirs,
-    const struct stream_manifest_partition *mine, bool has)
-{
-	int64_t from = has ? mine->log_end_offset : theirs->log_start_offset;
-	struct lag lag = {
-	    .records = theirs->log_end_offset - from,
-	    .bytes = theirs->new_bytes,
-	    .ms = -1,
-	};
-
-	if (lag.records <= 0)
-		lag.ms = 0;
-	else if (has && mine->last_timestamp_ms >= 0 &&
-		 theirs->last_timestamp_ms >= mine->last_timestamp_ms)
-		lag.ms = theirs->last_timestamp_ms - mine->last_timestamp_ms;
-	return lag;
-}
-
-static void
-print_lag_json(struct cli_out *out, const char *type,
-    const struct stream_manifest_partition *theirs,
-    const struct stream_manifest_partition *mine, const struct lag *lag)
-{
-	struct json_line json = {.out = out};
-
-	line_begin(&json, type);
-	line_text(&json, "topic", theirs->topic);
-	line_int(&json, "partition", theirs->partition);
-	line_known(&json, "leader_epoch", theirs->leader_epoch);
-	line_known(&json, "replica_leader_epoch", mine->leader_epoch);
-	line_int(&json, "log_end_offset", theirs->log_end_offset);
-	line_int(&json, "replica_log_end_offset", mine->log_end_offset);
-	line_int(&json, "lag", lag->records);
-	line_uint(&json, "bytes", lag->bytes);
-	line_known(&json, "lag_ms", lag->ms);
-	line_end(&json);
-}
-
-static void
-add_lag_row(struct columns *columns,
-    const struct stream_manifest_partition *theirs,
-    const struct stream_manifest_partition *mine, const struct lag *lag)
-{
-	columns_add(columns, "%s-%d", theirs->topic, theirs->partition);
-	columns_add(columns, "%d", theirs->leader_epoch);
-	columns_add(columns, "%d", mine->leader_epoch);
-	columns_add(columns, "%lld", (long long)theirs->log_end_offset);
-	columns_add(columns, "%lld", (long long)mine->log_end_offset);
-	columns_add(columns, "%lld", (long long)lag->records);
-	columns_add(columns, "%llu", (unsigned long long)lag->bytes);
-	if (lag->ms < 0)
-		columns_add(columns, "-");
-	else
-		columns_add(columns, "%lld.%03d", (long long)(lag->ms / 1000),
-		    (int)(lag->ms % 1000));
-}
-
-static void
-show_lag(struct cli_out *out, const struct replicate_opts *opts,
-    const char *type, const struct stream_manifest *mine,
-    const struct stream_manifest *plan)
-{
-	static const char *const heads[] = {"PARTITION", "EPOCH", "REPLICA'S",
-	    "END", "REPLICA'S", "RECORDS", "BYTES", "SECONDS"};
-	struct columns columns;
-
-	columns_init(&columns, "lrrrrrrr");
-	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
-		columns_add(&columns, "%s", heads[i]);
-	for (size_t i = 0; i < stream_manifest_count(plan); i++) {
-		struct stream_manifest_partition theirs, there;
-		struct lag lag;
-		bool has;
-
-		stream_manifest_get(plan, i, &theirs);
-		has = find(mine, theirs.topic, theirs.partition, &there);
-		lag = lag_of(&theirs, &there, has);
-		if (opts->json)
-			print_lag_json(out, type, &theirs, &there, &lag);
-		else
-			add_lag_row(&columns, &theirs, &there, &lag);
-	}
-	if (!opts->json && !columns_print(&columns, out))
-		cli_complain(CLI_SYSTEM, NULL, "out of memory");
-	columns_release(&columns);
-}
-
-void
-replicate_show_plan(struct cli_out *out, const struct replicate_opts *opts,
-    const struct stream_manifest *mine, const struct stream_manifest *plan)
-{
-	show_lag(out, opts, "plan", mine, plan);
-}
-
-void
-replicate_show_status(struct cli_out *out, const struct replicate_opts *opts,
-    const struct stream_manifest *mine, const struct stream_manifest *plan)
-{
-	show_lag(out, opts, "status", mine, plan);
 }

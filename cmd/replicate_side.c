@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/progress.h"
 #include "cli/signals.h"
 #include "opening.h"
 #include "replicate.h"
-
-enum { WAIT_MS = 10000 };
 
 /* ---- where it is -------------------------------------------------------- */
 
@@ -85,12 +84,22 @@ side_release(struct side *side)
 
 /* ---- here --------------------------------------------------------------- */
 
+/* What a step reads here is drawn, where someone sees it. */
+struct reading {
+	const struct replicate_opts *opts;
+	struct cli_progress progress;
+	uint64_t bytes;
+};
+
 static bool
 go_on(void *context, uint64_t bytes)
 {
-	(void)context;
-	(void)bytes;
-	return cli_signals_pending() == 0;
+	struct reading *reading = context;
+
+	reading->bytes += bytes;
+	cli_progress_update(&reading->progress, reading->bytes);
+	/* A round of --follow is finished. */
+	return reading->opts->follow || cli_signals_pending() == 0;
 }
 
 static int
@@ -120,11 +129,47 @@ parse_list(const struct cli_list *words, struct stream_address **list,
 }
 
 static void
-release_list(struct stream_address *list, size_t count)
+release_list(const struct stream_address *list, size_t count)
 {
+	struct stream_address *owned = (struct stream_address *)list;
+
 	for (size_t i = 0; i < count; i++)
-		stream_address_release(&list[i]);
-	free(list);
+		stream_address_release(&owned[i]);
+	free(owned);
+}
+
+int
+side_choose(const struct replicate_opts *opts,
+    struct stream_replica_options *options, struct stream_error *err)
+{
+	struct stream_address *include = NULL, *exclude = NULL;
+	int status =
+	    parse_list(&opts->include, &include, &options->include_count, err);
+
+	if (status == STREAM_OK)
+		status = parse_list(
+		    &opts->exclude, &exclude, &options->exclude_count, err);
+	options->include = include;
+	options->exclude = exclude;
+	return status;
+}
+
+void
+side_unchoose(struct stream_replica_options *options)
+{
+	release_list(options->include, options->include_count);
+	release_list(options->exclude, options->exclude_count);
+}
+
+bool
+side_is_whole(const struct replicate_opts *opts, const char *topic)
+{
+	struct stream_replica_options options = {.of = NULL};
+	bool whole = side_choose(opts, &options, NULL) == STREAM_OK &&
+		     stream_replica_is_whole(&options, topic);
+
+	side_unchoose(&options);
+	return whole;
 }
 
 static int
@@ -133,7 +178,7 @@ do_step(const char *path, const struct side_request *request,
     struct stream_error *err)
 {
 	const char *input = request->input;
-	int status;
+	int status = STREAM_OK;
 
 	*output = NULL;
 	switch (request->step) {
@@ -144,19 +189,22 @@ do_step(const char *path, const struct side_request *request,
 	case SIDE_PREPARE:
 		return stream_replica_prepare(
 		    path, input, options, output, err);
+	case SIDE_STATUS:
 	case SIDE_PLAN:
+		options->status = request->step == SIDE_STATUS;
 		options->dry_run = true;
 		return stream_replica_prepare(
 		    path, input, options, output, err);
 	case SIDE_APPLY:
 		return stream_replica_apply(path, input, options, output, err);
-	case SIDE_WAIT:
-		status =
-		    stream_replica_wait(path, input, WAIT_MS, options, err);
-		break;
+	case SIDE_FENCE:
+		return fence_step(path, input, options, output, err);
+	case SIDE_LIFT:
+		return fence_step(path, NULL, options, output, err);
 	case SIDE_RELEASE:
 		status = stream_replica_release(path, input, err);
 		break;
+	case SIDE_WATCH:
 	case SIDE_LOCK:
 	default:
 		status = cli_fail(err, STREAM_EUSAGE, "is no step that ends");
@@ -173,30 +221,28 @@ side_do_here(const char *path, const struct side_request *request,
     const struct replicate_opts *opts, char **output, struct stream_error *err)
 {
 	int64_t wait_ms = opts->lock_timeout_ms;
+	struct reading reading = {.opts = opts};
 	struct stream_replica_options options = {
 	    .of = request->of,
 	    .id = request->id,
 	    .have = request->have,
 	    .verify = opts->verify,
 	    .truncate = opts->truncate,
+	    .remove = opts->remove,
 	    .network = opts->network,
 	    .lock_timeout_ms = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms,
 	    .now_ms = opening_now_ms(),
 	    .go_on = go_on,
+	    .context = &reading,
 	};
-	struct stream_address *include = NULL, *exclude = NULL;
-	int status =
-	    parse_list(&opts->include, &include, &options.include_count, err);
+	int status = side_choose(opts, &options, err);
 
-	if (status == STREAM_OK)
-		status = parse_list(
-		    &opts->exclude, &exclude, &options.exclude_count, err);
-	options.include = include;
-	options.exclude = exclude;
+	if (opts->context != NULL)
+		cli_progress_begin(&reading.progress, opts->context, 0);
 	if (status == STREAM_OK)
 		status = do_step(path, request, &options, output, err);
-	release_list(include, options.include_count);
-	release_list(exclude, options.exclude_count);
+	cli_progress_clear(&reading.progress);
+	side_unchoose(&options);
 	return status;
 }
 
@@ -206,7 +252,8 @@ size_t
 side_ssh(const struct replicate_opts *opts, char *argv[])
 {
 	static const char *const words[] = {"ssh", "-o", "BatchMode=yes", "-o",
-	    "ConnectTimeout=10", "-o", "ClearAllForwardings=yes"};
+	    "ConnectTimeout=10", "-o", "ClearAllForwardings=yes", "-o",
+	    "ServerAliveInterval=15"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -231,8 +278,19 @@ put(FILE *to, const char *name, const char *value)
 	fputc('\n', to);
 }
 
-int
-side_put_request(const char *path, const struct side_request *request,
+/* A list that is wrong here is so there. */
+static int
+check_lists(const struct replicate_opts *opts, struct stream_error *err)
+{
+	struct stream_replica_options options = {.of = NULL};
+	int status = side_choose(opts, &options, err);
+
+	side_unchoose(&options);
+	return status;
+}
+
+static int
+put_request(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, char **text, size_t *size,
     struct stream_error *err)
 {
@@ -242,7 +300,7 @@ side_put_request(const char *path, const struct side_request *request,
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
 	fprintf(to, "strm-request 1\nstep %d\ntimeout %lld\n",
 	    (int)request->step, (long long)opts->lock_timeout_ms);
-	put(to, "store", path);
+	put(to, "store", side->path);
 	if (request->of != NULL)
 		put(to, "of", request->of);
 	if (request->id != NULL)
@@ -255,66 +313,71 @@ side_put_request(const char *path, const struct side_request *request,
 		fputs("verify\n", to);
 	if (opts->truncate)
 		fputs("truncate\n", to);
+	if (opts->remove)
+		fputs("delete\n", to);
 	if (opts->network)
 		fputs("network\n", to);
 	for (size_t i = 0; i < opts->include.count; i++)
 		put(to, "include", opts->include.items[i]);
 	for (size_t i = 0; i < opts->exclude.count; i++)
 		put(to, "exclude", opts->exclude.items[i]);
-	/* Its end is no sign that this is all. */
-	if (request->step == SIDE_LOCK)
-		fputs("lock\n", to);
 	fprintf(to, "\n%s%s", request->have == NULL ? "" : request->have,
 	    request->input);
 	return fclose(to) == 0 ? STREAM_OK
 			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }
 
-/* 255: ssh itself failed and has said why; 126 and 127: there is no strm. */
-enum cli_exit
-side_judge(const struct side *side, int code)
+int
+side_start(const struct side *side, const struct side_request *request,
+    const struct replicate_opts *opts, struct child_io *io, struct child *child,
+    struct stream_error *err)
 {
-	if (code == 0)
-		return CLI_DONE;
-	if (code == 126 || code == 127)
-		return cli_complain(CLI_REMOTE, side->host,
-		    "cannot run strm there: is it in the PATH of a login "
-		    "without a terminal?");
-	if (code > CLI_REMOTE)
-		return cli_complain(
-		    CLI_REMOTE, side->host, "ssh failed (exit %d)", code);
-	return (enum cli_exit)code;
+	char *argv[SIDE_SSH_WORDS] = {NULL};
+	char *text = NULL;
+	size_t n = side_ssh(opts, argv);
+	int status = check_lists(opts, err);
+
+	if (status == STREAM_OK)
+		status = put_request(
+		    side, request, opts, &text, &io->input_size, err);
+
+	argv[n++] = (char *)"--";
+	argv[n++] = side->host;
+	argv[n++] = (char *)"strm replicate-rsync --serve";
+	io->input = text;
+	if (status == STREAM_OK)
+		status = child_start(argv, io, child, err);
+	free(text);
+	if (status == STREAM_ENOENT)
+		cli_fail(err, STREAM_ENOENT,
+		    "ssh: cannot run: it is not in the PATH (the package is "
+		    "named openssh-client)");
+	return status;
 }
 
 static enum cli_exit
 do_there(const struct side *side, const struct side_request *request,
     const struct replicate_opts *opts, char **output)
 {
-	char *argv[SIDE_SSH_WORDS] = {NULL};
-	struct child_io io = {.output = output};
+	struct child_io io = {.output = output, .finish = opts->follow};
 	struct stream_error err;
-	char *text = NULL;
-	size_t n = side_ssh(opts, argv);
+	enum cli_exit judged;
+	struct child child;
 	int code = 0;
-	int status = side_put_request(
-	    side->path, request, opts, &text, &io.input_size, &err);
+	int status = side_start(side, request, opts, &io, &child, &err);
 
-	io.input = text;
-	argv[n++] = (char *)"--";
-	argv[n++] = side->host;
-	argv[n++] = (char *)"strm replicate-rsync --serve";
 	if (status == STREAM_OK)
-		status = child_run(argv, &io, &code, &err);
-	free(text);
+		status = child_finish(&child, &io, &code, &err);
 	if (status == STREAM_ENOENT)
 		return cli_complain(CLI_REMOTE, NULL, "%s", err.text);
 	if (status != STREAM_OK)
 		return cli_report(NULL, &err);
-	if (code != 0) {
+	judged = answer_judge(side, request->step, code, *output);
+	if (judged != CLI_DONE) {
 		free(*output);
 		*output = NULL;
 	}
-	return side_judge(side, code);
+	return judged;
 }
 
 enum cli_exit

@@ -1,6 +1,7 @@
 #include "retain_archive.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -24,23 +25,45 @@ find_end(const struct stream_retain *retain)
 	    ->next_offset;
 }
 
-/* DIR/orders-0.0-1200.20261124T223920.123Z.tar.zst: the same segments have
- * another name in the next run, should this one die before they go. */
+/* "20261124T223920.123Z": the same segments have another name in the next run,
+ * should this one die before they go. */
+static bool
+put_time(char *text, size_t size)
+{
+	struct timespec now;
+	struct tm utc;
+	char when[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (gmtime_r(&now.tv_sec, &utc) == NULL ||
+	    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &utc) == 0)
+		return false;
+	snprintf(text, size, "%s.%03ldZ", when, now.tv_nsec / 1000000);
+	return true;
+}
+
+/*
+ * DIR/orders-0.0-1200.20261124T223920.123Z.tar.zst.  Of a topic whose name is
+ * too long for that there is what fits, and a "~", which no topic has in its
+ * name: the archive tells the rest.
+ */
 static char *
 make_name(const char *directory, const struct stream_place *place,
     const struct stream_retain *retain)
 {
-	struct timespec now;
-	struct tm utc;
-	char when[32], *name;
+	char when[48], rest[160], *name;
+	size_t size = strlen(place->topic), most;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (gmtime_r(&now.tv_sec, &utc) == NULL ||
-	    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &utc) == 0 ||
-	    asprintf(&name, "%s/%s-%d.%lld-%lld.%s.%03ldZ.tar.zst", directory,
-		place->topic, (int)place->partition,
-		(long long)stream_retain_segment(retain, 0)->base_offset,
-		(long long)find_end(retain), when, now.tv_nsec / 1000000) < 0)
+	if (!put_time(when, sizeof(when)))
+		return NULL;
+	snprintf(rest, sizeof(rest), "-%d.%lld-%lld.%s.tar.zst",
+	    (int)place->partition,
+	    (long long)stream_retain_segment(retain, 0)->base_offset,
+	    (long long)find_end(retain), when);
+	most = NAME_MAX - strlen(rest);
+	if (asprintf(&name, "%s/%.*s%s%s", directory,
+		(int)(size <= most ? size : most - 1), place->topic,
+		size <= most ? "" : "~", rest) < 0)
 		return NULL;
 	return name;
 }

@@ -346,6 +346,7 @@ complete -c strm -n '__strm_is strm replicate-rsync' -l exclude -x -a '(__strm_t
 complete -c strm -n '__strm_is strm replicate-rsync' -l bwlimit -x -d 'bytes a second at most, as rsync takes it (KiB, or with a suffix)'
 complete -c strm -n '__strm_is strm replicate-rsync' -l verify -d 'read everything on both sides again and compare'
 complete -c strm -n '__strm_is strm replicate-rsync' -l truncate -d 'set aside what the replica holds and the source does not'
+complete -c strm -n '__strm_is strm replicate-rsync' -l delete -d 'remove topics that are gone from the source'
 complete -c strm -n '__strm_is strm replicate-rsync' -l follow -d 'go on with what is written later, until a signal'
 complete -c strm -n '__strm_is strm replicate-rsync' -l status -d 'only say who leads and how far the replica is behind'
 complete -c strm -n '__strm_is strm replicate-rsync' -l ssh-config -r -F -d 'the configuration file for ssh'

@@ -130,7 +130,8 @@ stream_measure_stands(int fd, const struct stream_measure *measure)
 	    STREAM_SCAN_WHOLE, STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
 	stands = stream_scan_next(&scan, &batch, &bytes, NULL) == STREAM_OK &&
 		 scan.next == measure->bytes &&
-		 batch.info.last_offset + 1 == measure->next_offset;
+		 batch.info.last_offset + 1 == measure->next_offset &&
+		 batch.info.max_timestamp_ms <= measure->max_timestamp_ms;
 	stream_scan_release(&scan);
 	return stands;
 }

@@ -59,7 +59,8 @@ struct stream_measuring {
 int stream_measure_log(struct stream_measuring *how,
     struct stream_measure *measure, struct stream_error *err);
 
-/* Does the last batch that was measured stand in the open log still? */
+/* Does what looks like the last batch that was measured stand in the open log
+ * still? */
 bool stream_measure_stands(int fd, const struct stream_measure *measure);
 
 #endif

@@ -1,8 +1,10 @@
 #include "port/archive_build.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,22 +38,34 @@ open_restores(const struct stream_store *store, struct stream_build *build,
 	return status;
 }
 
-/* One whose lock is free has nobody any more.  Between making a directory and
- * locking it lies a moment in which it could be taken for such a one: then its
- * maker fails, and nothing is lost. */
+/* Who makes a directory holds this until the one is locked, who looks for those
+ * that nobody has too. */
+static int
+guard(int restores, int how, struct stream_error *err)
+{
+	while (flock(restores, how) != 0)
+		if (errno != EINTR)
+			return stream_fail_sys(err, "cannot lock");
+	return STREAM_OK;
+}
+
+/* One whose lock is free, or was lost with power, has nobody any more. */
 static void
 sweep_one(int restores, const char *name)
 {
-	int fd, lock;
+	int fd, lock = -1;
+	int status;
 
 	if (stream_dir_open(restores, name, &fd, NULL) != STREAM_OK)
 		return;
-	if (stream_io_open(fd, LOCK_FILE, O_RDWR, &lock, NULL) == STREAM_OK) {
-		if (stream_lock_take(lock, STREAM_LOCK_EXCLUSIVE, 0, 0, 0,
-			NULL) == STREAM_OK)
-			stream_dir_remove_all(restores, name, NULL);
+	status = stream_io_open(fd, LOCK_FILE, O_RDWR, &lock, NULL);
+	if (status == STREAM_OK)
+		status = stream_lock_take(
+		    lock, STREAM_LOCK_EXCLUSIVE, 0, 0, 0, NULL);
+	if (status == STREAM_OK || (lock < 0 && status == STREAM_ENOENT))
+		stream_dir_remove_all(restores, name, NULL);
+	if (lock >= 0)
 		close(lock);
-	}
 	close(fd);
 }
 
@@ -102,8 +116,13 @@ stream_build_begin(const struct stream_store *store, struct stream_build *build,
 	status = open_restores(store, build, err);
 	if (status != STREAM_OK)
 		return status;
+	status = guard(build->restores, LOCK_EX, err);
+	if (status != STREAM_OK)
+		return status;
 	sweep(build->restores);
-	return make(build, err);
+	status = make(build, err);
+	guard(build->restores, LOCK_UN, NULL);
+	return status;
 }
 
 void

@@ -53,9 +53,7 @@ stream_pass_settle(struct stream_pass *pass, struct stream_error *err)
 	if (status == STREAM_OK && pass->list.partition_count == 0)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "holds no partition: no directory TOPIC-PARTITION");
-	return status == STREAM_OK
-		   ? stream_list_check(&pass->list, !pass->is_ours, err)
-		   : status;
+	return status;
 }
 
 /* ---- settings ----------------------------------------------------------- */
@@ -141,6 +139,8 @@ stream_archive_check(int fd, const char *name,
 
 	if (status == STREAM_OK)
 		status = stream_pass_settle(&pass, err);
+	if (status == STREAM_OK)
+		status = stream_list_check(&pass.list, !pass.is_ours, err);
 	if (status == STREAM_OK)
 		status = check_settings(&pass, err);
 	if (status == STREAM_OK) {

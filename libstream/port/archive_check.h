@@ -10,8 +10,9 @@
 
 /*
  * Put the list of a pass, which is not sealed, in order.  What is ours must
- * agree with its manifest, whose list is taken then: it knows more.  Logs must
- * not be damaged.  STREAM_ENOENT when there is no partition.
+ * agree with its manifest, whose list is taken then: it knows more.  Whether
+ * logs are damaged, stream_list_check tells.  STREAM_ENOENT when there is no
+ * partition.
  */
 int stream_pass_settle(struct stream_pass *pass, struct stream_error *err);
 

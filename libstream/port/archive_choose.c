@@ -1,5 +1,8 @@
 #include "port/archive_choose.h"
 
+#include "base/fail.h"
+#include "store/topic_config.h"
+
 const struct stream_archive_block *
 stream_archive_block_at(const struct stream_archive_partition *partition,
     size_t i, const struct stream_archive_segment **segment)
@@ -215,4 +218,36 @@ stream_archive_choose(const struct stream_archive_partition *partition,
 	choice.first = find_first(&seek, range);
 	choice.end = find_end(&seek, choice.first, range);
 	return choice;
+}
+
+int
+stream_archive_choose_by_settings(
+    const struct stream_archive_partition *partition,
+    const struct stream_range *range, bool transacted,
+    struct stream_archive_choice *choice, struct stream_error *err)
+{
+	struct stream_topic_settings settings = {
+	    .has_transactions = true, .has_gaps = true};
+	int status = STREAM_OK;
+
+	if (partition->settings != NULL)
+		status = stream_topic_settings_parse(
+		    (struct stream_bytes){(const uint8_t *)partition->settings,
+			partition->settings_size},
+		    partition->topic, &settings, err);
+	if (status != STREAM_OK)
+		return stream_fail_in(
+		    err, status, "settings of %s", partition->topic);
+	*choice = stream_archive_choose(partition, range,
+	    !transacted || !settings.has_transactions, !settings.has_gaps);
+	return STREAM_OK;
+}
+
+bool
+stream_archive_choice_has(
+    const struct stream_archive_choice *choice, size_t first, size_t end)
+{
+	if (first == end)
+		return first >= choice->first && first <= choice->end;
+	return first < choice->end && end > choice->first;
 }

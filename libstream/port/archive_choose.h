@@ -26,6 +26,21 @@ struct stream_archive_choice stream_archive_choose(
     const struct stream_archive_partition *partition,
     const struct stream_range *range, bool cuts, bool dense);
 
+/*
+ * The same, by the settings that the partition has: transacted says whether
+ * transactions matter, where the topic has some, or may have.
+ * STREAM_ECORRUPT, STREAM_ENEWER: the settings are not in their form.
+ */
+int stream_archive_choose_by_settings(
+    const struct stream_archive_partition *partition,
+    const struct stream_range *range, bool transacted,
+    struct stream_archive_choice *choice, struct stream_error *err);
+
+/* Is a segment whose blocks are those from `first` to before `end` among them?
+ * Also one without a block, within them or at the begin of all. */
+bool stream_archive_choice_has(
+    const struct stream_archive_choice *choice, size_t first, size_t end);
+
 /* Block i of the partition, and its segment. */
 const struct stream_archive_block *stream_archive_block_at(
     const struct stream_archive_partition *partition, size_t i,

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "file/checkpoint.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
@@ -156,12 +158,21 @@ cut_segment(struct cutting *c, const struct stream_view *view, size_t i,
 	return status;
 }
 
-/* A snapshot says what came before it, which is partly gone. */
+/* They say what came before, which is partly gone. */
+static bool
+tells_of_before(const char *name)
+{
+	struct stream_name parsed;
+
+	return strcmp(name, STREAM_EPOCHS_FILE) == 0 ||
+	       (stream_name_parse(name, &parsed) &&
+		   parsed.kind == STREAM_NAME_SNAPSHOT);
+}
+
 static int
-remove_snapshots(int dirfd, struct stream_error *err)
+remove_what_tells_of_before(int dirfd, struct stream_error *err)
 {
 	struct stream_buf names;
-	struct stream_name parsed;
 	int status;
 
 	stream_buf_init(&names);
@@ -169,8 +180,7 @@ remove_snapshots(int dirfd, struct stream_error *err)
 	for (const char *name = stream_dir_next(&names, NULL);
 	     name != NULL && status == STREAM_OK;
 	     name = stream_dir_next(&names, name))
-		if (stream_name_parse(name, &parsed) &&
-		    parsed.kind == STREAM_NAME_SNAPSHOT)
+		if (tells_of_before(name))
 			status = stream_dir_remove_file(dirfd, name, err);
 	stream_buf_release(&names);
 	return status;
@@ -190,7 +200,7 @@ stream_cut_to_range(int dirfd, int64_t from, int64_t to, size_t cap,
 		status = cut_segment(&c, &view, i, err);
 	stream_view_release(&view);
 	if (status == STREAM_OK)
-		status = remove_snapshots(dirfd, err);
+		status = remove_what_tells_of_before(dirfd, err);
 	*cut_end = c.cut_end;
 	return status;
 }

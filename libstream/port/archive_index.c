@@ -17,6 +17,7 @@
 #include "base/fail.h"
 #include "codec/compress.h"
 #include "file/io.h"
+#include "port/archive_batches.h"
 #include "port/archive_check.h"
 #include "port/archive_manifest.h"
 #include "port/archive_table.h"
@@ -86,6 +87,12 @@ load_piece(struct stream_archive *archive, size_t i, struct stream_error *err)
 	if (archive->piece_is == i)
 		return STREAM_OK;
 	archive->piece_is = archive->table.count;
+	if (entry->size > STREAM_ARCHIVE_RATIO_FROM &&
+	    entry->size / STREAM_ARCHIVE_RATIO_MOST > entry->packed)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "unpacks to more than %d times its size; such an archive "
+		    "is refused",
+		    STREAM_ARCHIVE_RATIO_MOST);
 	status = read_packed(archive, entry, err);
 	if (status != STREAM_OK)
 		return status;
@@ -165,24 +172,29 @@ no_index(struct stream_error *err)
 	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE, "has no index");
 }
 
+/* Where a tar header has numbers, each of so many octal digits. */
+enum { SIZE_AT = 124, TIME_AT = 136, DIGITS = 11 };
+
+static bool
+take_octal(const uint8_t *at, uint64_t *number)
+{
+	*number = 0;
+	for (int i = 0; i < DIGITS; i++) {
+		if (at[i] < '0' || at[i] > '7')
+			return false;
+		*number = *number * 8 + (at[i] - '0');
+	}
+	return true;
+}
+
 /* The size in a tar header of the manifest; false: it is another's. */
 static bool
 is_header(const uint8_t *header, uint64_t *size)
 {
-	enum { SIZE_AT = 124, DIGITS = 11 };
 	static const char name[] = STREAM_MANIFEST_FILE;
 
-	if (memcmp(header, name, sizeof(name)) != 0)
-		return false;
-	*size = 0;
-	for (int i = 0; i < DIGITS; i++) {
-		uint8_t digit = header[SIZE_AT + i];
-
-		if (digit < '0' || digit > '7')
-			return false;
-		*size = *size * 8 + (digit - '0');
-	}
-	return true;
+	return memcmp(header, name, sizeof(name)) == 0 &&
+	       take_octal(header + SIZE_AT, size);
 }
 
 /* The last piece is the manifest with its header, and the end of the tar. */
@@ -610,6 +622,17 @@ stream_archive_is_foreign(const struct stream_archive *archive)
 	return archive->foreign;
 }
 
+int
+stream_archive_check_logs(
+    const struct stream_archive *archive, struct stream_error *err)
+{
+	int status = stream_list_check(&archive->list, archive->foreign, err);
+
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", archive->name);
+}
+
 int64_t
 stream_archive_created_ms(const struct stream_archive *archive)
 {
@@ -657,13 +680,54 @@ read_file(struct stream_archive *archive, size_t i, uint64_t at, size_t n,
 }
 
 int
+stream_archive_read_time(struct stream_archive *archive, size_t i,
+    int64_t *time_s, struct stream_error *err)
+{
+	const struct stream_archive_file *file = &archive->list.files[i];
+	struct stream_buf field;
+	uint64_t time = 0;
+	int status;
+
+	if (file->position < STREAM_TAR_BLOCK)
+		return misfit(file, err);
+	stream_buf_init(&field);
+	status = read_stream(archive,
+	    file->position - STREAM_TAR_BLOCK + TIME_AT, DIGITS, &field, err);
+	if (status == STREAM_OK && !take_octal(field.data, &time))
+		status = misfit(file, err);
+	stream_buf_release(&field);
+	if (status == STREAM_OK)
+		*time_s = (int64_t)time;
+	return status;
+}
+
+int
 stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_segment *segment,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err)
 {
+	size_t cap = archive->options.max_batch_bytes != 0
+			 ? archive->options.max_batch_bytes
+			 : STREAM_BATCH_CAP_DEFAULT;
+
+	/* It would be a single batch. */
+	if (block->bytes > STREAM_BLOCK_BYTES && block->bytes > cap)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s: %.100s: a batch of %llu bytes, more than "
+		    "--max-batch-bytes",
+		    archive->name, archive->list.files[segment->log].path,
+		    (unsigned long long)block->bytes);
 	return read_file(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
+}
+
+int
+stream_archive_read_log(struct stream_archive *archive,
+    const struct stream_archive_segment *segment, uint64_t at, size_t n,
+    struct stream_buf *out, struct stream_error *err)
+{
+	return read_file(archive, segment->log, at, n, out, err);
 }
 
 int

@@ -40,8 +40,12 @@ struct stream_archive_segment {
 				it is the newest of a foreign archive */
 	int64_t records;
 	int64_t largest_ms;
-	uint64_t bytes; /* of its log, all batches */
-	size_t log;     /* which file: stream_archive_file */
+	uint64_t bytes;      /* of its log */
+	uint64_t good_bytes; /* of those, what whole batches are at its begin */
+	/* Why not all are: STREAM_OK, ETORN, ECORRUPT, ENEWER; OK in an archive
+	 * that has an index, where nobody has looked yet. */
+	int status;
+	size_t log; /* which file: stream_archive_file */
 	const struct stream_archive_block *blocks; /* lent, rising */
 	size_t block_count;
 };
@@ -64,8 +68,17 @@ struct stream_archive_file {
 	char digest[33]; /* XXH128, or "" in a foreign archive */
 };
 
+#define STREAM_ARCHIVE_BYTES_MOST ((uint64_t)1 << 40)
+
+enum {
+	/* Up to here nobody looks at the ratio: a small archive of zeros is
+	 * no bomb. */
+	STREAM_ARCHIVE_RATIO_FROM = 64 << 20,
+	STREAM_ARCHIVE_RATIO_MOST = 5000
+};
+
 struct stream_archive_options {
-	uint64_t max_bytes;     /* unpacked; 0: 1 TiB */
+	uint64_t max_bytes;     /* unpacked; 0: STREAM_ARCHIVE_BYTES_MOST */
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	/* Told how many bytes of the archive were read since the last call;
 	 * false stops with STREAM_EINTR.  May be NULL. */
@@ -85,8 +98,9 @@ bool stream_archive_is_one(int fd);
  * name (borrowed) is for messages.  options is borrowed; NULL is all defaults.
  * Gives *archive; free it with stream_archive_close.
  *
- * STREAM_ECORRUPT  cut short, damaged, or hostile: SPEC 14.5; or a log in it
- *                  is damaged (a foreign archive: batches are checked)
+ * A log in it that is damaged is no failure: see stream_archive_check_logs.
+ *
+ * STREAM_ECORRUPT  cut short, damaged, or hostile: SPEC 14.5
  * STREAM_ENEWER    a newer strm made it
  * STREAM_ENOENT    a tar without a partition directory
  * STREAM_EINTR     go_on said so
@@ -101,6 +115,12 @@ int stream_archive_open(int fd, const char *name,
 int stream_archive_open_index(int fd, const char *name,
     const struct stream_archive_options *options,
     struct stream_archive **archive, struct stream_error *err);
+
+/* Is a log damaged, as far as opening has looked?  That is, in a foreign
+ * archive; the newest log of a partition may be torn there.  STREAM_ECORRUPT or
+ * STREAM_ENEWER names the first. */
+int stream_archive_check_logs(
+    const struct stream_archive *archive, struct stream_error *err);
 
 /* NULL is allowed. */
 void stream_archive_close(struct stream_archive *archive);
@@ -122,6 +142,13 @@ const struct stream_archive_file *stream_archive_file(
     const struct stream_archive *archive, size_t i);
 
 /*
+ * When file i was modified, in seconds since 1970: its tar header says so.  Not
+ * of a foreign archive.  Errors as stream_archive_read_block.
+ */
+int stream_archive_read_time(struct stream_archive *archive, size_t i,
+    int64_t *time_s, struct stream_error *err);
+
+/*
  * Add the bytes of a block of segment (both lent by the archive) to the end of
  * out.  In a foreign archive the same or a later block of a later file is a
  * read forward, an earlier one begins again at its start.
@@ -133,6 +160,11 @@ int stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_segment *segment,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err);
+
+/* Add n bytes of the log of segment, from byte `at` on; else as above. */
+int stream_archive_read_log(struct stream_archive *archive,
+    const struct stream_archive_segment *segment, uint64_t at, size_t n,
+    struct stream_buf *out, struct stream_error *err);
 
 /*
  * Add a whole small file (not a log), of at most limit bytes, to the end of

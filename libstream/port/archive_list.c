@@ -302,6 +302,8 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 		last->is_last = true;
 		segment = &list->segments[list->segment_count++];
 		*segment = s->logs[i].segment;
+		segment->good_bytes = s->logs[i].good_bytes;
+		segment->status = s->logs[i].status;
 		if (segment->block_count > 0)
 			segment->blocks = list->blocks + s->logs[i].first_block;
 	}
@@ -428,6 +430,21 @@ is_same_block(
 	       a->largest_ms == b->largest_ms;
 }
 
+bool
+stream_list_is_same(const struct stream_archive_segment *one,
+    const struct stream_archive_block *blocks,
+    const struct stream_archive_segment *other,
+    const struct stream_archive_block *other_blocks)
+{
+	bool same = one->block_count == other->block_count &&
+		    one->records == other->records &&
+		    one->largest_ms == other->largest_ms;
+
+	for (size_t i = 0; same && i < one->block_count; i++)
+		same = is_same_block(&blocks[i], &other_blocks[i]);
+	return same;
+}
+
 static int
 compare_log(const struct stream_archive_list *found,
     const struct stream_archive_list *expected, size_t i,
@@ -435,15 +452,11 @@ compare_log(const struct stream_archive_list *found,
 {
 	const struct stream_list_log *a = &found->logs[i];
 	const struct stream_list_log *b = &expected->logs[i];
-	size_t count = a->segment.block_count;
-	bool same = a->segment.log == b->segment.log &&
-		    count == b->segment.block_count &&
-		    a->segment.records == b->segment.records &&
-		    a->segment.largest_ms == b->segment.largest_ms;
+	bool same =
+	    a->segment.log == b->segment.log &&
+	    stream_list_is_same(&a->segment, found->blocks + a->first_block,
+		&b->segment, expected->blocks + b->first_block);
 
-	for (size_t j = 0; same && j < count; j++)
-		same = is_same_block(&found->blocks[a->first_block + j],
-		    &expected->blocks[b->first_block + j]);
 	return same ? STREAM_OK
 		    : stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 			  "%.150s: its batches are not those of the manifest",

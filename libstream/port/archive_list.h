@@ -100,6 +100,13 @@ int stream_list_seal(
 int stream_list_check(const struct stream_archive_list *list, bool foreign,
     struct stream_error *err);
 
+/* Have both segments the same records and blocks?  All are borrowed; where a
+ * segment points to its blocks does not count. */
+bool stream_list_is_same(const struct stream_archive_segment *one,
+    const struct stream_archive_block *blocks,
+    const struct stream_archive_segment *other,
+    const struct stream_archive_block *other_blocks);
+
 /* Do both, not sealed yet, list the same files with the same digests and the
  * same blocks?  STREAM_ECORRUPT says what differs; files of `found` come first
  * in the message. */

@@ -122,3 +122,26 @@ stream_path_parse(const char *path, struct stream_path *parsed)
 	parsed->kind = in_store(parsed);
 	return true;
 }
+
+/* SPEC section 11. */
+uint64_t
+stream_path_most_bytes(const struct stream_path *path)
+{
+	switch (path->kind) {
+	case STREAM_PATH_SEGMENT:
+		return path->name.kind == STREAM_NAME_SNAPSHOT ? 64 << 20
+							       : INT32_MAX;
+	case STREAM_PATH_EPOCHS:
+		return 32 << 20;
+	case STREAM_PATH_METADATA:
+		return 4096;
+	case STREAM_PATH_SETTINGS:
+		return 16 << 20;
+	case STREAM_PATH_STARTS:
+		return 64 << 20;
+	case STREAM_PATH_MANIFEST:
+		return 1 << 30;
+	default:
+		return UINT64_MAX;
+	}
+}

@@ -42,4 +42,7 @@ struct stream_path {
  * archive has. */
 bool stream_path_parse(const char *path, struct stream_path *parsed);
 
+/* Bytes of the largest file that such a path names. */
+uint64_t stream_path_most_bytes(const struct stream_path *path);
+
 #endif

@@ -13,6 +13,7 @@
 #include "file/io.h"
 #include "port/archive_build.h"
 #include "port/archive_check.h"
+#include "port/archive_fetch.h"
 #include "port/archive_settle.h"
 #include "store/adopt.h"
 #include "store/metadata.h"
@@ -22,7 +23,13 @@ struct restoring {
 	struct stream_store *store;
 	const struct stream_restore_options *options;
 	struct stream_build build;
+	/* What is in it: by its index, or else by a walk. */
+	struct stream_archive *archive;
 	struct stream_pass pass;
+	const struct stream_archive_partition *partitions; /* lent by those */
+	size_t partition_count;
+	bool is_ours;
+	bool *cut_ends; /* owned: of each, segments at its end were left out */
 	struct stream_adopted *topics; /* owned, with their log starts */
 	char (*names)[STREAM_TOPIC_NAME_SIZE]; /* in the archive */
 	size_t topic_count;
@@ -104,13 +111,99 @@ end(void *context, struct stream_error *err)
 }
 
 static int
-unpack(struct restoring *r, int fd, struct stream_error *err)
+walk(struct restoring *r, int fd, struct stream_error *err)
 {
 	struct stream_pass_tee tee = {begin, bytes, end, r};
 	int status =
 	    stream_pass_run(fd, &r->options->archive, &tee, &r->pass, err);
 
-	return status == STREAM_OK ? stream_pass_settle(&r->pass, err) : status;
+	if (status == STREAM_OK)
+		status = stream_pass_settle(&r->pass, err);
+	if (status == STREAM_OK)
+		status =
+		    stream_list_check(&r->pass.list, !r->pass.is_ours, err);
+	r->partitions = r->pass.list.partitions;
+	r->partition_count = r->pass.list.partition_count;
+	r->is_ours = r->pass.is_ours;
+	return status;
+}
+
+/* A part of it need not read the rest, where there is an index to find it. */
+static int
+open_index(
+    struct restoring *r, int fd, const char *name, struct stream_error *err)
+{
+	int status;
+
+	if (r->options->wanted_count == 0 || lseek(fd, 0, SEEK_CUR) != 0)
+		return STREAM_ENOENT;
+	status = stream_archive_open_index(
+	    fd, name, &r->options->archive, &r->archive, err);
+	if (status == STREAM_ENOENT && lseek(fd, 0, SEEK_SET) != 0)
+		return stream_fail_sys(err, "cannot seek");
+	if (status != STREAM_OK)
+		return status;
+	r->partitions = stream_archive_partition(r->archive, 0);
+	r->partition_count = stream_archive_partition_count(r->archive);
+	r->is_ours = true;
+	return STREAM_OK;
+}
+
+static const struct stream_range *
+find_range(
+    const struct restoring *r, const struct stream_archive_partition *partition)
+{
+	static const struct stream_range all = {.from = {STREAM_POINT_NONE, 0}};
+	const struct stream_address *wanted =
+	    find_wanted(r, partition->topic, partition->partition);
+
+	return wanted != NULL ? &wanted->range : &all;
+}
+
+/* As large as its logs are among all of them. */
+static int
+tell_how_much(struct restoring *r, int fd, struct stream_error *err)
+{
+	uint64_t size, wanted = 0, all = 0;
+	int status = stream_io_size(fd, &size, err);
+
+	for (size_t i = 0; i < r->partition_count && status == STREAM_OK; i++) {
+		const struct stream_archive_partition *partition =
+		    &r->partitions[i];
+
+		for (size_t j = 0; j < partition->segment_count; j++)
+			all += partition->segments[j].bytes;
+		if (is_wanted(r, partition->topic, partition->partition))
+			status = stream_fetch_measure(
+			    partition, find_range(r, partition), &wanted, err);
+	}
+	if (status == STREAM_OK && r->options->reads != NULL && all > 0)
+		r->options->reads(r->options->context,
+		    (uint64_t)((double)size * (double)wanted / (double)all));
+	return status;
+}
+
+static int
+fetch(struct restoring *r, struct stream_error *err)
+{
+	uint64_t max_bytes = r->options->archive.max_bytes;
+	struct stream_fetch fetch = {
+	    .archive = r->archive,
+	    .build = &r->build,
+	    .max_batch_bytes = r->options->archive.max_batch_bytes,
+	    .left = max_bytes != 0 ? max_bytes : STREAM_ARCHIVE_BYTES_MOST,
+	};
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < r->partition_count && status == STREAM_OK; i++) {
+		const struct stream_archive_partition *partition =
+		    &r->partitions[i];
+
+		if (is_wanted(r, partition->topic, partition->partition))
+			status = stream_fetch_partition(&fetch, partition,
+			    find_range(r, partition), &r->cut_ends[i], err);
+	}
+	return status;
 }
 
 /* ---- topics ------------------------------------------------------------- */
@@ -132,30 +225,27 @@ add_topic(struct restoring *r, const char *name, struct stream_error *err)
 static int
 list_topics(struct restoring *r, struct stream_error *err)
 {
-	const struct stream_archive_list *list = &r->pass.list;
 	int status = STREAM_OK;
 
-	r->names = calloc(list->partition_count + 1, sizeof(*r->names));
-	r->topics = calloc(list->partition_count + 1, sizeof(*r->topics));
-	if (r->names == NULL || r->topics == NULL)
+	r->names = calloc(r->partition_count + 1, sizeof(*r->names));
+	r->topics = calloc(r->partition_count + 1, sizeof(*r->topics));
+	r->cut_ends = calloc(r->partition_count + 1, sizeof(*r->cut_ends));
+	if (r->names == NULL || r->topics == NULL || r->cut_ends == NULL)
 		return stream_fail_memory(err);
-	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
-	     i++)
-		if (is_wanted(r, list->partitions[i].topic,
-			list->partitions[i].partition))
-			status = add_topic(r, list->partitions[i].topic, err);
+	for (size_t i = 0; i < r->partition_count && status == STREAM_OK; i++)
+		if (is_wanted(
+			r, r->partitions[i].topic, r->partitions[i].partition))
+			status = add_topic(r, r->partitions[i].topic, err);
 	return status;
 }
 
 static bool
 is_found(const struct restoring *r, const struct stream_address *wanted)
 {
-	const struct stream_archive_list *list = &r->pass.list;
-
-	for (size_t i = 0; i < list->partition_count; i++)
-		if (strcmp(list->partitions[i].topic, wanted->name) == 0 &&
+	for (size_t i = 0; i < r->partition_count; i++)
+		if (strcmp(r->partitions[i].topic, wanted->name) == 0 &&
 		    stream_address_has_partition(
-			wanted, list->partitions[i].partition))
+			wanted, r->partitions[i].partition))
 			return true;
 	return false;
 }
@@ -182,12 +272,10 @@ static int
 count_partitions(const struct restoring *r, const char *name, int32_t *count,
     struct stream_error *err)
 {
-	const struct stream_archive_list *list = &r->pass.list;
+	for (size_t i = 0; i < r->partition_count; i++) {
+		int32_t partition = r->partitions[i].partition;
 
-	for (size_t i = 0; i < list->partition_count; i++) {
-		int32_t partition = list->partitions[i].partition;
-
-		if (strcmp(list->partitions[i].topic, name) != 0 ||
+		if (strcmp(r->partitions[i].topic, name) != 0 ||
 		    !is_wanted((struct restoring *)r, name, partition))
 			continue;
 		if (partition >= *count && partition < INT32_MAX)
@@ -205,17 +293,15 @@ static int
 find_id(const struct restoring *r, const char *name,
     struct stream_topic_settings *settings, struct stream_error *err)
 {
-	const struct stream_archive_list *list = &r->pass.list;
 	char directory[STREAM_PARTITION_NAME_SIZE];
 
-	for (size_t i = 0; i < list->partition_count; i++) {
+	for (size_t i = 0; i < r->partition_count; i++) {
 		int fd;
 		int status;
 
-		if (strcmp(list->partitions[i].topic, name) != 0 ||
-		    stream_partition_name_put(name,
-			list->partitions[i].partition, directory,
-			NULL) != STREAM_OK ||
+		if (strcmp(r->partitions[i].topic, name) != 0 ||
+		    stream_partition_name_put(name, r->partitions[i].partition,
+			directory, NULL) != STREAM_OK ||
 		    stream_dir_open(r->build.dirfd, directory, &fd, NULL) !=
 			STREAM_OK)
 			continue;
@@ -244,22 +330,30 @@ guess_settings(struct restoring *r, const char *name,
 	return status == STREAM_OK ? find_id(r, name, settings, err) : status;
 }
 
+/* NULL: there are none.  All partitions of a topic have the same. */
+static struct stream_bytes
+find_settings(const struct restoring *r, const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(r->partitions[i].topic, name) != 0)
+		i++;
+	return (struct stream_bytes){(const uint8_t *)r->partitions[i].settings,
+	    r->partitions[i].settings_size};
+}
+
 static int
 make_settings(struct restoring *r, size_t i, struct stream_error *err)
 {
 	const char *name = r->names[i];
 	const char *as = r->options->as != NULL ? r->options->as : name;
-	const struct stream_list_topic *topic =
-	    stream_list_find_topic(&r->pass.list, name);
+	struct stream_bytes text = find_settings(r, name);
 	struct stream_adopted *adopted = &r->topics[i];
 	struct stream_topic_settings *settings = &adopted->settings;
 	int status;
 
-	if (topic != NULL)
-		status = stream_topic_settings_parse(
-		    (struct stream_bytes){
-			(const uint8_t *)topic->settings, topic->settings_size},
-		    name, settings, err);
+	if (text.data != NULL)
+		status = stream_topic_settings_parse(text, name, settings, err);
 	else
 		status = guess_settings(r, name, settings, err);
 	if (status != STREAM_OK)
@@ -289,12 +383,10 @@ make_settings(struct restoring *r, size_t i, struct stream_error *err)
 static const struct stream_archive_partition *
 find_partition(const struct restoring *r, const char *name, int32_t partition)
 {
-	const struct stream_archive_list *list = &r->pass.list;
-
-	for (size_t i = 0; i < list->partition_count; i++)
-		if (list->partitions[i].partition == partition &&
-		    strcmp(list->partitions[i].topic, name) == 0)
-			return &list->partitions[i];
+	for (size_t i = 0; i < r->partition_count; i++)
+		if (r->partitions[i].partition == partition &&
+		    strcmp(r->partitions[i].topic, name) == 0)
+			return &r->partitions[i];
 	return NULL;
 }
 
@@ -303,13 +395,9 @@ set_what_is_known(struct restoring *r,
     const struct stream_archive_partition *partition,
     struct stream_settle *settle)
 {
-	const struct stream_address *wanted =
-	    find_wanted(r, partition->topic, partition->partition);
-
-	if (wanted != NULL)
-		settle->range = &wanted->range;
+	settle->range = find_range(r, partition);
 	settle->log_start_offset = partition->log_start_offset;
-	if (r->pass.is_ours)
+	if (r->is_ours && !r->cut_ends[partition - r->partitions])
 		settle->next_offset = partition->next_offset;
 }
 
@@ -421,14 +509,20 @@ check_range(const struct restoring *r, struct stream_error *err)
 /* ---- all of it ---------------------------------------------------------- */
 
 static int
-restore(struct restoring *r, int fd, struct stream_error *err)
+restore(struct restoring *r, int fd, const char *name, struct stream_error *err)
 {
-	int status = unpack(r, fd, err);
+	int status = open_index(r, fd, name, err);
 
+	if (status == STREAM_ENOENT)
+		status = walk(r, fd, err);
 	if (status == STREAM_OK)
 		status = list_topics(r, err);
 	if (status == STREAM_OK)
 		status = check_wanted(r, err);
+	if (status == STREAM_OK && r->archive != NULL)
+		status = tell_how_much(r, fd, err);
+	if (status == STREAM_OK && r->archive != NULL)
+		status = fetch(r, err);
 	for (size_t i = 0; i < r->topic_count && status == STREAM_OK; i++)
 		status = settle_topic(r, i, err);
 	if (status == STREAM_OK)
@@ -442,11 +536,13 @@ static void
 release(struct restoring *r)
 {
 	stream_build_end(&r->build);
+	stream_archive_close(r->archive);
 	stream_pass_release(&r->pass);
 	for (size_t i = 0; i < r->topic_count; i++)
 		free(r->topics[i].log_starts);
 	free(r->topics);
 	free(r->names);
+	free(r->cut_ends);
 	free(r->restored);
 }
 
@@ -462,7 +558,7 @@ stream_archive_restore(struct stream_store *store, int fd, const char *name,
 	stream_buf_init(&r.pass.manifest);
 	status = stream_build_begin(store, &r.build, err);
 	if (status == STREAM_OK) {
-		status = restore(&r, fd, err);
+		status = restore(&r, fd, name, err);
 		if (status != STREAM_OK)
 			stream_fail_in(err, status, "%s", name);
 	}

@@ -17,6 +17,9 @@ struct stream_restore_options {
 	const struct stream_address *wanted;
 	size_t wanted_count;
 	const char *as; /* the name of the one topic, or NULL.  Borrowed */
+	/* Told about how many bytes of the archive are to be read, if it is
+	 * only a part.  May be NULL. */
+	void (*reads)(void *context, uint64_t bytes);
 	/* Told what is worth a word but no failure.  May be NULL. */
 	void (*note)(void *context, const char *text);
 	void *context;

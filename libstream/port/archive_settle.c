@@ -54,23 +54,39 @@ find_range(const struct stream_settle *settle, int dirfd, int64_t *from,
 
 /* ---- checking, and what is derived -------------------------------------- */
 
-/* What stays wrong after a repair is damage of a log. */
-static int
-check_steps(const struct stream_repair *repair, struct stream_error *err)
+/* Retention that power cut off leaves holes there, which hurt no reader. */
+static bool
+is_hidden(
+    const struct stream_settle *settle, const struct stream_repair_step *step)
 {
+	return step->last_offset >= 0 &&
+	       step->last_offset < settle->log_start_offset;
+}
+
+/* What stays wrong after a repair is damage of a log.  *hidden: all of it is
+ * below the log start. */
+static int
+check_steps(const struct stream_settle *settle,
+    const struct stream_repair *repair, bool *hidden, struct stream_error *err)
+{
+	*hidden = false;
 	for (size_t i = 0; i < stream_repair_count(repair); i++) {
 		const struct stream_repair_step *step =
 		    stream_repair_step(repair, i);
 
-		if (step->action == STREAM_REPAIR_STAYS)
+		if (step->action != STREAM_REPAIR_STAYS)
+			continue;
+		if (!is_hidden(settle, step))
 			return stream_fail(err, STREAM_ECORRUPT, step->position,
 			    "%s: %s", step->file, step->text);
+		*hidden = true;
 	}
 	return STREAM_OK;
 }
 
 static int
-repair(const struct stream_settle *settle, int dirfd, struct stream_error *err)
+repair_once(const struct stream_settle *settle, int dirfd, bool *hidden,
+    struct stream_error *err)
 {
 	struct stream_repair_source source = {
 	    .dirfd = dirfd,
@@ -89,9 +105,43 @@ repair(const struct stream_settle *settle, int dirfd, struct stream_error *err)
 		return status;
 	status = stream_log_repair_run(&source, steps, err);
 	if (status == STREAM_OK)
-		status = check_steps(steps, err);
+		status = check_steps(settle, steps, hidden, err);
 	stream_repair_free(steps);
 	return status;
+}
+
+/* Go on with what retention was about to do: segments below the log start go.
+ */
+static int
+drop_hidden(
+    const struct stream_settle *settle, int dirfd, struct stream_error *err)
+{
+	struct stream_view view;
+	int64_t from = 0;
+	bool cut_end;
+	int status = stream_view_load(dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (size_t i = 0; i < view.count; i++)
+		if (view.segments[i].base_offset <= settle->log_start_offset)
+			from = view.segments[i].base_offset;
+	stream_view_release(&view);
+	return stream_cut_to_range(
+	    dirfd, from, INT64_MAX, cap_of(settle), &cut_end, err);
+}
+
+static int
+repair(const struct stream_settle *settle, int dirfd, struct stream_error *err)
+{
+	bool hidden;
+	int status = repair_once(settle, dirfd, &hidden, err);
+
+	if (status != STREAM_OK || !hidden)
+		return status;
+	status = drop_hidden(settle, dirfd, err);
+	return status == STREAM_OK ? repair_once(settle, dirfd, &hidden, err)
+				   : status;
 }
 
 /* What a repair sets aside, and its state: nobody was here before. */

@@ -13,16 +13,7 @@
 #include "base/fail.h"
 #include "log/keymap.h"
 
-enum {
-	INPUT = 256 * 1024,
-	ENTRIES_MOST = 1000000,
-	/* Up to here nobody looks at the ratio: a small archive of zeros is
-	 * no bomb. */
-	RATIO_FROM = 64 << 20,
-	RATIO_MOST = 5000
-};
-
-#define BYTES_MOST ((uint64_t)1 << 40)
+enum { INPUT = 256 * 1024, ENTRIES_MOST = 1000000 };
 
 struct stream_archive_stream {
 	int fd;
@@ -131,7 +122,7 @@ stream_archive_stream_open(int fd, const struct stream_archive_options *options,
 	if (options != NULL)
 		new->options = *options;
 	if (new->options.max_bytes == 0)
-		new->options.max_bytes = BYTES_MOST;
+		new->options.max_bytes = STREAM_ARCHIVE_BYTES_MOST;
 	new->input = malloc(INPUT);
 	new->archive = archive_read_new();
 	status = new->input == NULL || new->archive == NULL
@@ -197,29 +188,6 @@ type_name(struct archive_entry *entry)
 	}
 }
 
-/* SPEC section 11. */
-static uint64_t
-most_bytes(const struct stream_path *path)
-{
-	switch (path->kind) {
-	case STREAM_PATH_SEGMENT:
-		return path->name.kind == STREAM_NAME_SNAPSHOT ? 64 << 20
-							       : INT32_MAX;
-	case STREAM_PATH_EPOCHS:
-		return 32 << 20;
-	case STREAM_PATH_METADATA:
-		return 4096;
-	case STREAM_PATH_SETTINGS:
-		return 16 << 20;
-	case STREAM_PATH_STARTS:
-		return 64 << 20;
-	case STREAM_PATH_MANIFEST:
-		return 1 << 30;
-	default:
-		return UINT64_MAX;
-	}
-}
-
 static int
 check_total(struct stream_archive_stream *stream, struct stream_error *err)
 {
@@ -232,11 +200,12 @@ check_total(struct stream_archive_stream *stream, struct stream_error *err)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "unpacks to more than %llu bytes (--max-bytes)",
 		    (unsigned long long)stream->options.max_bytes);
-	if (out > RATIO_FROM && out / RATIO_MOST > stream->in)
+	if (out > STREAM_ARCHIVE_RATIO_FROM &&
+	    out / STREAM_ARCHIVE_RATIO_MOST > stream->in)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "unpacks to more than %d times its size; such an archive "
 		    "is refused",
-		    RATIO_MOST);
+		    STREAM_ARCHIVE_RATIO_MOST);
 	return STREAM_OK;
 }
 
@@ -288,7 +257,7 @@ look(struct stream_archive_stream *stream, struct archive_entry *from,
 		return status;
 	size = archive_entry_size(from);
 	if (!archive_entry_size_is_set(from) || size < 0 ||
-	    (uint64_t)size > most_bytes(&entry->parsed))
+	    (uint64_t)size > stream_path_most_bytes(&entry->parsed))
 		return refuse(entry->path, err,
 		    "claims %lld bytes, more than such a file has",
 		    (long long)size);

@@ -34,9 +34,9 @@ stream_tar_padding(uint64_t size)
 int
 stream_tar_zeros(struct stream_buf *out, size_t n, struct stream_error *err)
 {
-	int status = stream_buf_reserve(out, n, err);
+	int status = n > 0 ? stream_buf_reserve(out, n, err) : STREAM_OK;
 
-	if (status != STREAM_OK)
+	if (status != STREAM_OK || n == 0)
 		return status;
 	memset(out->data + out->size, 0, n);
 	out->size += n;

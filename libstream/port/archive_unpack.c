@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "codec/batch_build.h"
 #include "file/checkpoint.h"
 #include "file/dir.h"
 #include "file/io.h"
@@ -22,9 +23,10 @@ enum { SMALL_LIMIT = 64 << 20 };
 struct unpack {
 	struct stream_archive *archive;
 	const struct stream_address *address;
-	bool with_files;
+	const struct stream_unpack_options *options;
 	int dirfd;
 	/* The partition at hand. */
+	bool with_files;
 	const struct stream_archive_partition *partition;
 	int to;         /* its directory */
 	int64_t begins; /* base offset of its first log */
@@ -66,15 +68,68 @@ begin_log(struct unpack *unpack, int64_t base, struct stream_error *err)
 	    unpack->to, name, O_WRONLY | O_CREAT | O_EXCL, &unpack->log, err);
 }
 
+static void
+note_damage(const struct unpack *unpack,
+    const struct stream_archive_block *block, const struct stream_error *why)
+{
+	char text[sizeof(why->text) + 80];
+
+	snprintf(text, sizeof(text),
+	    "%s; offsets %" PRId64 " to %" PRId64 " cannot be unpacked",
+	    why->text, block->base_offset, block->last_offset);
+	if (unpack->options->note != NULL)
+		unpack->options->note(unpack->options->context, text);
+}
+
+/* One batch with the block's offsets and time, so that all is found as before;
+ * nobody takes it for a good one. */
+static int
+put_damage(struct unpack *unpack, const struct stream_archive_block *block,
+    const struct stream_error *why, struct stream_error *err)
+{
+	int64_t last = block->last_offset - block->base_offset;
+	struct stream_batch_build build = {
+	    .base_timestamp_ms = block->largest_ms,
+	    .max_timestamp_ms = block->largest_ms,
+	    .count = (int32_t)last + 1,
+	};
+	size_t size = (size_t)block->bytes;
+	uint8_t *bytes;
+	int status;
+
+	if (size < STREAM_BATCH_HEADER || size > STREAM_BATCH_CAP_DEFAULT ||
+	    last >= INT32_MAX)
+		return stream_fail(
+		    err, STREAM_ECORRUPT, STREAM_POS_NONE, "%s", why->text);
+	unpack->block.size = 0;
+	status = stream_buf_reserve(&unpack->block, size, err);
+	if (status != STREAM_OK)
+		return status;
+	bytes = unpack->block.data;
+	memset(bytes, 0, size);
+	stream_batch_build_header(&build, STREAM_CODEC_NONE, bytes, size);
+	stream_batch_place(bytes, block->base_offset, 0);
+	stream_batch_seal(bytes, size);
+	bytes[STREAM_BATCH_CRC_AT] ^= 1;
+	unpack->block.size = size;
+	note_damage(unpack, block, why);
+	return STREAM_OK;
+}
+
 static int
 add_block(struct unpack *unpack, const struct stream_archive_segment *segment,
     const struct stream_archive_block *block, struct stream_error *err)
 {
+	struct stream_error why;
 	int status;
 
 	unpack->block.size = 0;
 	status = stream_archive_read_block(
-	    unpack->archive, segment, block, &unpack->block, err);
+	    unpack->archive, segment, block, &unpack->block, &why);
+	if (status == STREAM_ECORRUPT)
+		status = put_damage(unpack, block, &why, err);
+	else if (status != STREAM_OK && err != NULL)
+		*err = why;
 	if (status == STREAM_OK)
 		status = stream_io_write_at(unpack->log, unpack->block.data,
 		    unpack->block.size, unpack->position, NULL, err);
@@ -94,6 +149,45 @@ name_segment(const struct stream_archive_segment *segment, size_t first)
 	return segment->base_offset;
 }
 
+/* An end that is torn says nothing to a reader of records. */
+static bool
+is_damaged(
+    const struct unpack *unpack, const struct stream_archive_segment *segment)
+{
+	const struct stream_archive_partition *partition = unpack->partition;
+	bool is_newest =
+	    segment + 1 == partition->segments + partition->segment_count;
+
+	return segment->status != STREAM_OK &&
+	       (segment->status != STREAM_ETORN || !is_newest);
+}
+
+/* What follows the last whole batch, as it is. */
+static int
+add_rest(struct unpack *unpack, const struct stream_archive_segment *segment,
+    struct stream_error *err)
+{
+	enum { CHUNK = 1 << 20 };
+	int status = STREAM_OK;
+
+	if (!is_damaged(unpack, segment) && !unpack->with_files)
+		return STREAM_OK;
+	while (unpack->position < segment->bytes && status == STREAM_OK) {
+		uint64_t left = segment->bytes - unpack->position;
+
+		unpack->block.size = 0;
+		status = stream_archive_read_log(unpack->archive, segment,
+		    unpack->position, left < CHUNK ? (size_t)left : CHUNK,
+		    &unpack->block, err);
+		if (status == STREAM_OK)
+			status = stream_io_write_at(unpack->log,
+			    unpack->block.data, unpack->block.size,
+			    unpack->position, NULL, err);
+		unpack->position += unpack->block.size;
+	}
+	return status;
+}
+
 static int
 add_segment(struct unpack *unpack, const struct stream_archive_segment *segment,
     size_t first, size_t end, struct stream_error *err)
@@ -102,16 +196,9 @@ add_segment(struct unpack *unpack, const struct stream_archive_segment *segment,
 
 	for (size_t i = first; i < end && status == STREAM_OK; i++)
 		status = add_block(unpack, segment, &segment->blocks[i], err);
+	if (status == STREAM_OK && unpack->position == segment->good_bytes)
+		status = add_rest(unpack, segment, err);
 	return status;
-}
-
-/* Also one without a batch, within them or at the begin of all. */
-static bool
-is_chosen(size_t first, size_t end, const struct stream_archive_choice *choice)
-{
-	if (first == end)
-		return first >= choice->first && first <= choice->end;
-	return first < choice->end && end > choice->first;
 }
 
 static int
@@ -129,23 +216,42 @@ add_segments(struct unpack *unpack, const struct stream_archive_choice *choice,
 		size_t after = before + segment->block_count;
 		size_t first = 0, end = segment->block_count;
 
-		if (is_chosen(before, after, choice) && !unpack->with_files) {
+		if (stream_archive_choice_has(choice, before, after) &&
+		    !unpack->with_files) {
 			if (choice->first > before)
 				first = choice->first - before;
 			if (choice->end < after)
 				end = choice->end - before;
 		}
-		if (is_chosen(before, after, choice))
+		if (stream_archive_choice_has(choice, before, after))
 			status = add_segment(unpack, segment, first, end, err);
 		before = after;
 	}
 	return status;
 }
 
-/* Where a log of ours ends, an empty segment says: what an archive has is
- * closed, and the offsets at its end need not have records. */
+/* The offset after the last block, or the last whole segment. */
+static int64_t
+find_end(
+    const struct unpack *unpack, const struct stream_archive_choice *choice)
+{
+	const struct stream_archive_segment *segment;
+	const struct stream_archive_block *block = stream_archive_block_at(
+	    unpack->partition, choice->end - 1, &segment);
+
+	return unpack->with_files ? segment->next_offset
+				  : block->last_offset + 1;
+}
+
+/*
+ * Where a log of ours ends, an empty segment says: what an archive has is
+ * closed, and the offsets at its end need not have records.  So does one where
+ * blocks were left out: what is damaged before it is nobody's unfinished
+ * append.
+ */
 static int
-add_end(struct unpack *unpack, struct stream_error *err)
+add_end(struct unpack *unpack, const struct stream_archive_choice *choice,
+    struct stream_error *err)
 {
 	static const enum stream_name_kind kinds[] = {
 	    STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
@@ -153,6 +259,10 @@ add_end(struct unpack *unpack, struct stream_error *err)
 	char name[STREAM_NAME_SIZE];
 	int status;
 
+	if (choice->end < choice->count)
+		base = find_end(unpack, choice);
+	else if (stream_archive_is_foreign(unpack->archive))
+		return STREAM_OK;
 	if (unpack->begins >= base)
 		return STREAM_OK;
 	status = begin_log(unpack, base, err);
@@ -245,27 +355,6 @@ put_settings(const struct unpack *unpack, struct stream_error *err)
 	return status;
 }
 
-/* A cut is possible where nothing that lies outside of it matters. */
-static int
-choose(const struct unpack *unpack, struct stream_archive_choice *choice,
-    struct stream_error *err)
-{
-	const struct stream_archive_partition *partition = unpack->partition;
-	struct stream_topic_settings settings = {.has_transactions = true};
-	int status = STREAM_OK;
-
-	if (partition->settings != NULL)
-		status = stream_topic_settings_parse(
-		    (struct stream_bytes){(const uint8_t *)partition->settings,
-			partition->settings_size},
-		    partition->topic, &settings, err);
-	if (status == STREAM_OK)
-		*choice =
-		    stream_archive_choose(partition, &unpack->address->range,
-			!settings.has_transactions, !settings.has_gaps);
-	return status;
-}
-
 static int
 put_log_start(const struct unpack *unpack, struct stream_error *err)
 {
@@ -278,23 +367,45 @@ put_log_start(const struct unpack *unpack, struct stream_error *err)
 	    err);
 }
 
+/* Which offsets and times stand behind damage, nobody knows; the files beside
+ * the log may tell. */
+static int
+choose(struct unpack *unpack, struct stream_archive_choice *choice,
+    struct stream_error *err)
+{
+	const struct stream_archive_partition *partition = unpack->partition;
+	int status = stream_archive_choose_by_settings(
+	    partition, &unpack->address->range, true, choice, err);
+
+	for (size_t i = 0; i < partition->segment_count && status == STREAM_OK;
+	     i++)
+		if (is_damaged(unpack, &partition->segments[i])) {
+			choice->first = 0;
+			choice->end = choice->count;
+			unpack->with_files = true;
+		}
+	return status;
+}
+
 static int
 fill_partition(struct unpack *unpack, struct stream_error *err)
 {
 	struct stream_archive_choice choice;
-	int status = choose(unpack, &choice, err);
+	int status;
+
+	unpack->with_files = unpack->options->with_files;
+	status = choose(unpack, &choice, err);
 
 	unpack->begins = -1;
 	if (status == STREAM_OK)
 		status = add_segments(unpack, &choice, err);
-	if (status == STREAM_OK && choice.end == choice.count &&
-	    !stream_archive_is_foreign(unpack->archive))
-		status = add_end(unpack, err);
+	if (status == STREAM_OK && unpack->with_files)
+		status = copy_files(unpack, err);
+	if (status == STREAM_OK)
+		status = add_end(unpack, &choice, err);
 	if (unpack->log >= 0)
 		close(unpack->log);
 	unpack->log = -1;
-	if (status == STREAM_OK && unpack->with_files)
-		status = copy_files(unpack, err);
 	return status == STREAM_OK ? put_log_start(unpack, err) : status;
 }
 
@@ -335,13 +446,14 @@ make_layout(int dirfd, struct stream_error *err)
 
 int
 stream_archive_unpack(struct stream_archive *archive,
-    const struct stream_address *address, bool with_files, int dirfd,
+    const struct stream_address *address,
+    const struct stream_unpack_options *options, int dirfd,
     struct stream_error *err)
 {
 	struct unpack unpack = {
 	    .archive = archive,
 	    .address = address,
-	    .with_files = with_files,
+	    .options = options,
 	    .dirfd = dirfd,
 	    .log = -1,
 	};

@@ -95,7 +95,8 @@ each(const struct adopting *a, step *do_it, struct stream_error *err)
 
 	for (size_t i = 0; i < a->count && status == STREAM_OK; i++) {
 		status = do_it(a, &a->topics[i], err);
-		if (status != STREAM_OK)
+		/* That one is there already is said with its name. */
+		if (status != STREAM_OK && status != STREAM_EEXIST)
 			stream_fail_in(
 			    err, status, "%s", a->topics[i].settings.topic);
 	}

@@ -186,6 +186,12 @@ stream_manifest_time(const struct stream_manifest *manifest)
 	return manifest->time_ms;
 }
 
+enum stream_manifest_role
+stream_manifest_role(const struct stream_manifest *manifest)
+{
+	return manifest->role;
+}
+
 size_t
 stream_manifest_count(const struct stream_manifest *manifest)
 {
@@ -221,6 +227,8 @@ stream_manifest_get(const struct stream_manifest *manifest, size_t i,
 	    .log_start_offset = part->log_start_offset,
 	    .log_end_offset = stream_manifest_end(part),
 	    .last_timestamp_ms = -1,
+	    .failed = part->failed,
+	    .why = part->text,
 	};
 	if (part->segment_count > 0 &&
 	    part->segments[0].base_offset > partition->log_start_offset)

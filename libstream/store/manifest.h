@@ -56,13 +56,6 @@ struct stream_manifest_topic {
 	char *json;                            /* owned: the same, as text */
 };
 
-/* What the store was when it was looked at. */
-enum stream_manifest_role {
-	STREAM_IS_LEADER,
-	STREAM_IS_REPLICA,
-	STREAM_IS_FENCED
-};
-
 struct stream_manifest {
 	char id[STREAM_REPLICA_ID + 1];
 	char store[STREAM_REPLICA_ID + 1]; /* the id of the store; "" none */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -20,6 +21,7 @@ struct stream_measures_item {
 	char name[STREAM_PARTITION_NAME_SIZE];
 	int64_t base_offset;
 	uint64_t inode;
+	int64_t birth_ns; /* 0: the file system does not say */
 	uint64_t size;
 	int64_t mtime_ns;
 	int grows;
@@ -68,19 +70,27 @@ add(struct stream_measures *measures, const struct stream_measures_item *item,
 	return STREAM_OK;
 }
 
+static int64_t
+ns_of(const struct statx_timestamp *time)
+{
+	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
 static bool
 fill(struct stream_measures_item *item, const char *name, int64_t base_offset,
     int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	if (fstat(fd, &st) != 0)
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		&st) != 0)
 		return false;
 	item->base_offset = base_offset;
-	item->inode = (uint64_t)st.st_ino;
-	item->size = (uint64_t)st.st_size;
-	item->mtime_ns =
-	    (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	item->inode = (uint64_t)st.stx_ino;
+	item->birth_ns =
+	    (st.stx_mask & STATX_BTIME) != 0 ? ns_of(&st.stx_btime) : 0;
+	item->size = (uint64_t)st.stx_size;
+	item->mtime_ns = ns_of(&st.stx_mtime);
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	return true;
 }
@@ -98,7 +108,9 @@ stream_measures_find(struct stream_measures *measures, const char *name,
 	measures->sorted = true;
 	item = bsearch(
 	    &now, measures->items, measures->count, sizeof(now), compare);
-	if (item == NULL || item->measure.bytes > now.size)
+	/* An inode is used again for the log of the next topic of that name. */
+	if (item == NULL || item->measure.bytes > now.size ||
+	    item->birth_ns != now.birth_ns)
 		return false;
 	*whole = item->size == now.size && item->mtime_ns == now.mtime_ns &&
 		 item->measure.bytes == now.size;
@@ -140,11 +152,11 @@ print_item(FILE *to, const struct stream_measures_item *item)
 	const struct stream_measure *m = &item->measure;
 
 	fprintf(to,
-	    "%s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %d %" PRIu64
-	    " %" PRIx64 " %" PRIx64 " %" PRId64 " %" PRId64 " %" PRId64
-	    " %" PRId64 " %" PRId64 " %" PRId32 "\n",
-	    item->name, item->base_offset, item->inode, item->size,
-	    item->mtime_ns, item->grows, m->bytes, m->digest.high,
+	    "%s %" PRId64 " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRId64
+	    " %d %" PRIu64 " %" PRIx64 " %" PRIx64 " %" PRId64 " %" PRId64
+	    " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId32 "\n",
+	    item->name, item->base_offset, item->inode, item->birth_ns,
+	    item->size, item->mtime_ns, item->grows, m->bytes, m->digest.high,
 	    m->digest.low, m->next_offset, m->records, m->max_timestamp_ms,
 	    m->max_timestamp_offset, m->last_position, m->leader_epoch);
 }
@@ -155,14 +167,15 @@ scan_item(const char *line, struct stream_measures_item *item)
 	struct stream_measure *m = &item->measure;
 
 	return sscanf(line,
-		   "%255s %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNd64
-		   " %d %" SCNu64 " %" SCNx64 " %" SCNx64 " %" SCNd64
-		   " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd32,
-		   item->name, &item->base_offset, &item->inode, &item->size,
-		   &item->mtime_ns, &item->grows, &m->bytes, &m->digest.high,
-		   &m->digest.low, &m->next_offset, &m->records,
-		   &m->max_timestamp_ms, &m->max_timestamp_offset,
-		   &m->last_position, &m->leader_epoch) == 15;
+		   "%255s %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNu64
+		   " %" SCNd64 " %d %" SCNu64 " %" SCNx64 " %" SCNx64
+		   " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+		   " %" SCNd32,
+		   item->name, &item->base_offset, &item->inode,
+		   &item->birth_ns, &item->size, &item->mtime_ns, &item->grows,
+		   &m->bytes, &m->digest.high, &m->digest.low, &m->next_offset,
+		   &m->records, &m->max_timestamp_ms, &m->max_timestamp_offset,
+		   &m->last_position, &m->leader_epoch) == 16;
 }
 
 /* "end " and the digest of all before it. */

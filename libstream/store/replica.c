@@ -5,19 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <stream/role.h>
 
-#include "base/clock.h"
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
-#include "file/name.h"
 #include "file/random.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
+#include "store/replica_gone.h"
 #include "store/replica_lock.h"
 #include "store/replica_look.h"
 
@@ -245,9 +243,11 @@ prepare(struct stream_store *store, const struct stream_manifest *have,
 		status = stream_replica_look_begin(&look, err);
 	if (status == STREAM_OK) {
 		status = stream_replica_look_all(&look, manifest, err);
-		if (status == STREAM_OK)
+		if (status == STREAM_OK && !options->status)
 			status = stream_replica_check_leader(
 			    manifest, have, options->truncate, err);
+		if (status == STREAM_OK)
+			status = stream_replica_check_any(store, have, err);
 		stream_replica_look_end(&look, !options->dry_run);
 	}
 	if (status == STREAM_OK)
@@ -284,90 +284,6 @@ stream_replica_prepare(const char *path, const char *have,
 		status = prepare(store, there, options, manifest, err);
 	stream_store_close(store);
 	stream_manifest_free(there);
-	return status;
-}
-
-/* ---- waiting ------------------------------------------------------------ */
-
-enum { LOOK_EVERY_MS = 50 };
-
-struct waiting {
-	const struct stream_store *store;
-	const struct stream_manifest *manifest;
-	struct timespec *changed; /* owned; of the partitions' directories */
-};
-
-static bool
-is_ahead(struct waiting *w, size_t i, bool first)
-{
-	const struct stream_manifest_part *part = &w->manifest->parts[i];
-	char name[STREAM_PARTITION_NAME_SIZE];
-	char path[STREAM_PARTITION_NAME_SIZE + STREAM_NAME_SIZE + 1];
-	char log[STREAM_NAME_SIZE];
-	const struct stream_manifest_segment *last;
-	struct stat st;
-
-	if (part->failed != STREAM_OK || part->segment_count == 0 ||
-	    stream_partition_name_put(
-		part->topic, part->partition, name, NULL) != STREAM_OK ||
-	    fstatat(w->store->dirfd, name, &st, 0) != 0)
-		return false;
-	if (first)
-		w->changed[i] = st.st_mtim;
-	if (w->changed[i].tv_sec != st.st_mtim.tv_sec ||
-	    w->changed[i].tv_nsec != st.st_mtim.tv_nsec)
-		return true;
-	last = &part->segments[part->segment_count - 1];
-	stream_name_put_plain(last->base_offset, STREAM_NAME_LOG, log);
-	snprintf(path, sizeof(path), "%s/%s", name, log);
-	return fstatat(w->store->dirfd, path, &st, 0) == 0 &&
-	       (uint64_t)st.st_size != last->measure.bytes;
-}
-
-static int
-wait_for_more(struct waiting *w, int64_t timeout_ms,
-    const struct stream_replica_options *options, struct stream_error *err)
-{
-	struct timespec pause = {.tv_nsec = (long)LOOK_EVERY_MS * 1000000};
-	int64_t end_ms = stream_clock_steady_ms() + timeout_ms;
-
-	for (bool first = true; first || stream_clock_steady_ms() < end_ms;
-	     first = false) {
-		for (size_t i = 0; i < w->manifest->part_count; i++)
-			if (is_ahead(w, i, first))
-				return STREAM_OK;
-		if (options->go_on != NULL &&
-		    !options->go_on(options->context, 0))
-			return stream_fail(err, STREAM_EINTR, STREAM_POS_NONE,
-			    "stopped on request");
-		nanosleep(&pause, NULL);
-	}
-	return STREAM_OK;
-}
-
-int
-stream_replica_wait(const char *path, const char *manifest, int64_t timeout_ms,
-    const struct stream_replica_options *options, struct stream_error *err)
-{
-	struct stream_manifest *parsed;
-	struct stream_store *store = NULL;
-	struct waiting w = {.changed = NULL};
-	int status = stream_manifest_parse(manifest, &parsed, err);
-
-	if (status != STREAM_OK)
-		return status;
-	status =
-	    stream_store_open(path, 0, options->lock_timeout_ms, &store, err);
-	w.store = store;
-	w.manifest = parsed;
-	w.changed = calloc(parsed->part_count + 1, sizeof(*w.changed));
-	if (status == STREAM_OK && w.changed == NULL)
-		status = stream_fail_memory(err);
-	if (status == STREAM_OK)
-		status = wait_for_more(&w, timeout_ms, options, err);
-	free(w.changed);
-	stream_store_close(store);
-	stream_manifest_free(parsed);
 	return status;
 }
 

@@ -14,6 +14,7 @@
 #include "file/io.h"
 #include "store/layout.h"
 #include "store/replica_diverge.h"
+#include "store/replica_gone.h"
 #include "store/replica_lock.h"
 
 /* What the replica is, was whole by then: after all else is durable. */
@@ -84,7 +85,7 @@ check_leader(struct stream_applying *all, struct stream_error *err)
 		status = stream_replica_check_leader(
 		    all->source, mine, all->options->truncate, err);
 	free(role);
-	stream_manifest_free(mine);
+	all->mine = mine;
 	return status;
 }
 
@@ -108,8 +109,10 @@ apply(struct stream_applying *all, struct stream_error *err)
 		all->look.known = all->look.fresh;
 		all->look.fresh = (struct stream_measures){.items = NULL};
 		stream_measures_release(&fresh);
-		status = stream_apply_topics(all, err);
+		status = stream_apply_gone(all, all->mine, err);
 	}
+	if (status == STREAM_OK)
+		status = stream_apply_topics(all, err);
 	if (status == STREAM_OK)
 		status = save_manifest(all, err);
 	stream_replica_look_end(&all->look, status == STREAM_OK);
@@ -185,6 +188,7 @@ stream_replica_apply(const char *path, const char *manifest,
 	if (all.report != NULL && fclose(all.report) != 0 &&
 	    status == STREAM_OK)
 		status = stream_fail_memory(err);
+	stream_manifest_free(all.mine);
 	stream_manifest_free(all.source);
 	stream_manifest_free(all.have);
 	if (status == STREAM_OK)

@@ -15,6 +15,7 @@ struct stream_applying {
 	const struct stream_replica_options *options;
 	struct stream_manifest *source;
 	struct stream_manifest *have;    /* what was said; NULL: not asked */
+	struct stream_manifest *mine;    /* what the replica held before */
 	struct stream_replica_look look; /* of the replica */
 	int incoming;                    /* .strm/incoming/ID */
 	FILE *report;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "store/replica_gone.h"
 
 /* The offset after the last one of entry i. */
 static int64_t
@@ -25,7 +26,10 @@ find_epoch(const struct stream_manifest_part *part, int32_t epoch, size_t *i)
 /*
  * From the replica's newest epoch on down to one that both know: up to the end
  * of that, whichever is the lower, they hold the same.  An epoch that only the
- * source knows, and that is older, ends what they have in common too.
+ * source knows, and that is older, ends what they have in common too.  If all
+ * that the source knows came later, retention took what could tell: records of
+ * an old leader that were never copied may be anywhere, so nothing is in
+ * common.
  */
 static int64_t
 common_end(const struct stream_manifest_part *source,
@@ -37,11 +41,8 @@ common_end(const struct stream_manifest_part *source,
 		size_t k;
 		int64_t end;
 
-		/* All that the source knows came later. */
-		if (!find_epoch(source, mine->epochs[i].epoch, &k)) {
-			end = source->epochs[0].start_offset;
-			return end < least ? end : least;
-		}
+		if (!find_epoch(source, mine->epochs[i].epoch, &k))
+			return mine->segments[0].base_offset;
 		end = end_of(source, k);
 		if (end < least)
 			least = end;
@@ -72,15 +73,6 @@ stream_replica_divergence(const struct stream_manifest_part *source,
 	return least < end ? least : -1;
 }
 
-/* Topics of one name that have nothing to do with each other. */
-static bool
-is_other_topic(
-    const struct stream_manifest_part *a, const struct stream_manifest_part *b)
-{
-	return a->id[0] != '\0' && b->id[0] != '\0' &&
-	       strcmp(a->id, b->id) != 0;
-}
-
 static int
 refuse_old_leader(const struct stream_manifest_part *source,
     const struct stream_manifest_part *mine, struct stream_error *err)
@@ -105,7 +97,8 @@ stream_replica_check_leader(const struct stream_manifest *source,
 
 		holds = true;
 		if (theirs == NULL || theirs->failed != STREAM_OK ||
-		    mine->failed != STREAM_OK || is_other_topic(mine, theirs))
+		    mine->failed != STREAM_OK ||
+		    stream_replica_is_another(mine, theirs))
 			continue;
 		if (stream_manifest_epoch(mine) > stream_manifest_epoch(theirs))
 			return refuse_old_leader(theirs, mine, err);

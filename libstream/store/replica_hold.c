@@ -26,6 +26,7 @@
 #include "file/name.h"
 #include "log/partition.h"
 #include "log/view.h"
+#include "store/replica_gone.h"
 
 enum {
 	/* A compaction swaps once in a while; this is not a race that is lost
@@ -500,7 +501,8 @@ stream_replica_hold(struct stream_replica_look *look, int dirfd,
 	if (look->have != NULL)
 		h.have = stream_manifest_find(
 		    look->have, part->topic, part->partition);
-	if (h.have != NULL && h.have->failed != STREAM_OK)
+	if (h.have != NULL && (h.have->failed != STREAM_OK ||
+				  stream_replica_is_another(part, h.have)))
 		h.have = NULL;
 	if (status == STREAM_OK)
 		status = hold(&h, err);

@@ -11,6 +11,7 @@
 #include "store/layout.h"
 #include "store/metadata.h"
 #include "store/place.h"
+#include "store/replica_gone.h"
 #include "store/replica_hold.h"
 #include "store/topic.h"
 
@@ -205,6 +206,24 @@ look_at_log(struct stream_replica_look *look, int dirfd,
 	return status;
 }
 
+/* What the replica would refuse is not sent. */
+static int
+check_name(const struct stream_replica_look *look,
+    const struct stream_manifest_part *part, struct stream_error *err)
+{
+	const struct stream_manifest_part *have =
+	    look->have == NULL || look->options->remove
+		? NULL
+		: stream_manifest_find(
+		      look->have, part->topic, part->partition);
+
+	if (have == NULL || !stream_replica_is_another(part, have))
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EEXIST, STREAM_POS_NONE,
+	    "is of another topic of this name than the replica's (--delete "
+	    "removes that and takes this one)");
+}
+
 int
 stream_replica_look_part(struct stream_replica_look *look, int dirfd,
     const struct stream_topic_settings *settings,
@@ -214,6 +233,8 @@ stream_replica_look_part(struct stream_replica_look *look, int dirfd,
 
 	stream_manifest_clear_part(part);
 	status = load_rest(look, dirfd, part, err);
+	if (status == STREAM_OK && look->is_source)
+		status = check_name(look, part, err);
 	if (status == STREAM_OK && look->is_source)
 		status = stream_replica_hold(look, dirfd, settings, part, err);
 	else if (status == STREAM_OK)

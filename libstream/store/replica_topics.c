@@ -16,6 +16,8 @@
 #include "file/io.h"
 #include "file/name.h"
 #include "store/metadata.h"
+#include "store/recover.h"
+#include "store/replica_gone.h"
 #include "store/replica_part.h"
 #include "store/topic.h"
 
@@ -170,7 +172,11 @@ tell(struct stream_apply_part *part, struct stream_manifest_part *source,
 		report(all, source, &part->mine, "done", -1, STREAM_OK, "-");
 }
 
-/* Another topic of the same name has nothing to do with this one. */
+static const char another[] =
+    "the source's is of another topic of this name (--delete removes the "
+    "replica's, if the topic is chosen as a whole)";
+
+/* Of a topic that is not ours, the partitions alone say which it is. */
 static int
 check_id(const struct stream_apply_part *part, struct stream_error *err)
 {
@@ -180,9 +186,7 @@ check_id(const struct stream_apply_part *part, struct stream_error *err)
 	if (status != STREAM_OK || part->source->id[0] == '\0' ||
 	    strcmp(id, part->source->id) == 0)
 		return STREAM_OK;
-	return stream_fail(err, STREAM_EEXIST, STREAM_POS_NONE,
-	    "is of another topic of this name; at the replica, remove it from "
-	    "the store");
+	return stream_fail(err, STREAM_EEXIST, STREAM_POS_NONE, "%s", another);
 }
 
 static int
@@ -276,6 +280,30 @@ is_there(struct topic_parts *t, bool *there, struct stream_error *err)
 	return status == STREAM_ENOENT ? STREAM_OK : status;
 }
 
+static void
+report_source(struct topic_parts *t, const struct stream_manifest_part *source)
+{
+	fprintf(t->all->report, "failed %s %d 0 0 -1 %d source: %s\n",
+	    source->topic, source->partition, source->failed, source->text);
+}
+
+/* Another topic of the same name has nothing to do with what is there, neither
+ * its records nor its settings. */
+static void
+refuse_another(struct topic_parts *t)
+{
+	for (size_t i = t->from; i < t->to; i++) {
+		struct stream_manifest_part *source = &t->all->source->parts[i];
+
+		if (source->failed != STREAM_OK)
+			report_source(t, source);
+		else
+			report(t->all, source,
+			    &(struct stream_manifest_part){0}, "failed", -1,
+			    STREAM_EEXIST, another);
+	}
+}
+
 static int
 apply_one(struct topic_parts *t, const struct stream_change *change,
     struct stream_manifest_part *source, bool *built, struct stream_error *err)
@@ -290,9 +318,7 @@ apply_one(struct topic_parts *t, const struct stream_change *change,
 		*built = false;
 		if (change != NULL && !t->is_new) /* it was told */
 			return STREAM_OK;
-		fprintf(t->all->report, "failed %s %d 0 0 -1 %d source: %s\n",
-		    source->topic, source->partition, source->failed,
-		    source->text);
+		report_source(t, source);
 		return STREAM_OK;
 	}
 	if (source->segment_count == 0)
@@ -372,7 +398,11 @@ apply_new(struct topic_parts *t, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	status = apply_parts(t, &change, &all_built, err);
+	/* One of this name may not be wholly removed yet. */
+	if (t->is_new)
+		status = stream_recover_in(&change, t->topic->name, err);
+	if (status == STREAM_OK)
+		status = apply_parts(t, &change, &all_built, err);
 	if (status == STREAM_OK && t->is_new && all_built) {
 		status =
 		    stream_apply_show_topic(&change, t->all, t->topic, err);
@@ -409,6 +439,11 @@ apply_topic(struct topic_parts *t, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
+	if (there && stream_replica_fate(t->all->source, t->all->mine,
+			 t->topic->name) == STREAM_FATE_ANOTHER) {
+		refuse_another(t);
+		return STREAM_OK;
+	}
 	t->is_new = !there;
 	/* That offsets may be missing must be known before they are. */
 	if (there)

@@ -87,6 +87,14 @@ network_name(const struct statfs *fs)
 	}
 }
 
+bool
+stream_store_is_network(const struct stream_store *store)
+{
+	struct statfs fs;
+
+	return fstatfs(store->dirfd, &fs) == 0 && network_name(&fs) != NULL;
+}
+
 static int
 check_file_system(const struct stream_store *store, struct stream_error *err)
 {

@@ -23,6 +23,9 @@ struct stream_store {
 	unsigned flags;
 };
 
+/* Is it on a file system that other machines change too? */
+bool stream_store_is_network(const struct stream_store *store);
+
 /* Bytes of the longest name of a partition directory, with its NUL. */
 enum { STREAM_PARTITION_NAME_SIZE = 256 };
 

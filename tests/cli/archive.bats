@@ -265,6 +265,27 @@ hostile() {
     [ -z "$(find . -maxdepth 1 -name '.tmp-*')" ]
 }
 
+@test "long work shows on a terminal how far it is, and nowhere else" {
+    local command
+
+    make
+    strm archive -q orders -o a
+    # slow COMMAND: half of an archive, and the rest a while later.
+    slow() {
+        # shellcheck disable=SC2016  # for the inner shell
+        script -qec "{ head -c 9000 a; sleep 0.7; tail -c +9001 a; } | $*" \
+            /dev/null
+    }
+    for command in 'archive verify -' 'archive ls -' 'restore - --as x'; do
+        run -0 slow strm "$command"
+        [[ $output == *"iB/s"* ]]
+    done
+    run -0 slow strm archive verify -q -
+    [[ $output != *"/s"* ]]
+    run -0 slow "strm archive verify - 2>&1 | cat"
+    [[ $output != *"/s"* ]]
+}
+
 @test "a stop leaves nothing behind" {
     make
     strm archive -q orders -o a
@@ -346,19 +367,67 @@ hostile() {
     hostile "$STRM_DIR/orders-0" cases >list
     [ "$(wc -l <list)" -gt 20 ]
     rm -r "$STRM_DIR" && mkdir "$STRM_DIR"
-    while read -r name text; do
-        run timeout 10 strm restore "cases/$name"
+    mkdir tmp
+    export TMPDIR=$PWD/tmp
+    # refused NAME TEXT COMMAND...: with the case as standard input too.
+    refused() {
+        local file=cases/$1 text=$2
+        shift 2
+        run timeout 10 "$@" <"$file"
         case $status in
         2 | 3 | 4) ;;
-        *) echo "$name: $status $output" && return 1 ;;
+        *) echo "$file: $* $status $output" && return 1 ;;
         esac
         [[ $output == *"$text"* ]] || {
-            echo "$name: \"$output\" has no \"$text\""
+            echo "$file: $*: \"$output\" has no \"$text\""
             return 1
         }
+        [ -z "$(ls tmp)" ]
+    }
+    while read -r name text; do
+        refused "$name" "$text" strm restore "cases/$name"
+        refused "$name" "$text" strm restore "cases/$name" orders@5..7
+        refused "$name" "$text" strm restore -
+        # So many partitions can be read, and are not made.
+        if [ "$name" != many-partitions ]; then
+            refused "$name" "$text" strm archive verify "cases/$name"
+            refused "$name" "$text" strm archive verify -
+            refused "$name" "$text" strm consume /dev/stdin
+            refused "$name" "$text" bash -c 'cat | strm consume /dev/stdin'
+            [[ $name == bad-settings ]] || refused "$name" "$text" strm archive ls -
+        fi
         [ -z "$(find "$STRM_DIR" -name 'orders*' -o -name '*.log')" ]
         [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
     done <list
+}
+
+# modest COMMAND...: exit 3, with at most 160 MiB of memory.
+modest() {
+    "${PYTHON:-/usr/bin/python3}" -c '
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+assert os.waitstatus_to_exitcode(status) == 3, status
+assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[1], (
+    usage.ru_maxrss)' "$STRM" "$@"
+}
+
+@test "a bomb among the pieces of an archive costs no memory" {
+    seq 3000 | strm produce -q --create orders
+    strm roll -q orders
+    strm archive -q orders -o a
+    mkdir cases new
+    hostile bombs a cases
+    modest archive verify cases/index
+    modest archive ls cases/index
+    for name in index block; do
+        modest -C new restore cases/$name
+        modest -C new restore cases/$name orders@5..7
+        modest consume ./cases/$name
+        modest verify ./cases/$name
+        [ -z "$(ls new/.strm/restore)" ]
+    done
+    [ -z "$(find new -name 'orders*')" ]
 }
 
 @test "an index that lies is found out" {
@@ -373,6 +442,7 @@ hostile() {
     while read -r name; do
         run -3 strm archive verify "cases/$name"
         run -3 strm -C new restore "cases/$name"
+        run -3 strm -C new restore "cases/$name" orders@0..2999
     done <list
     [ -z "$(find new -name 'orders*')" ]
 }
@@ -392,6 +462,18 @@ hostile() {
     [ "$(segments orders)" = 20000 ]
     run -0 strm archive ls kept/orders-0.0-20000.*.tar.zst
     [[ ${lines[1]} == "orders-0 "*" 0 "*" 20000 "*" 20000 "* ]]
+    # The longest names too, also two that begin alike.
+    long=$(printf 'a%.0s' {1..248})
+    for name in "${long}b" "${long}c"; do
+        seq 1000 | strm produce -q --create "$name"
+        strm roll -q "$name"
+    done
+    run -0 strm retain "${long}b" "${long}c" --keep-bytes 0 --archive kept
+    [ "$(segments "${long}b") $(segments "${long}c")" = '1000 1000' ]
+    for file in kept/aaaa*~-0.0-1000.*.tar.zst; do
+        strm archive ls -J "$file" | grep -o '"topic":"[a-c]*"' | uniq
+    done >names
+    [ "$(sort names)" = "$(printf '"topic":"%s"\n' "$long"{b,c})" ]
     # What cannot be archived stays.
     before=$(sums)
     run -6 --separate-stderr strm retain orders:1 --keep-bytes 0 \

@@ -4,6 +4,8 @@
     archive.py DIRECTORY OUT     one file for each case in OUT; prints
                                  "NAME TEXT" lines: what the refusal must say
     archive.py manifest FILE OUT archives of ours whose index lies
+    archive.py bombs FILE OUT    of ours in zstd, of one partition, with a piece
+                                 of 1 GiB; prints "NAME TEXT" too
 
 DIRECTORY is a partition, TOPIC-P.
 """
@@ -156,7 +158,86 @@ def manifest_cases(tar):
                      bytes(-len(new) % 512) + bytes(1024))
 
 
+BOMB = 1 << 30
+
+
+class Pieces:
+    """An archive in zstd, piece by piece."""
+
+    def __init__(self, data):
+        count = int.from_bytes(data[-9:-5], "little")
+        table = data[-9 - 8 * count:-9]
+        self.pieces = []  # [packed, size]
+        at = 0
+        for i in range(count):
+            packed, size = (int.from_bytes(table[n:n + 4], "little")
+                            for n in (8 * i, 8 * i + 4))
+            self.pieces.append([data[at:at + packed], size])
+            at += packed
+
+    def unpacked(self, i):
+        return zstandard.ZstdDecompressor().decompress(
+            self.pieces[i][0], max_output_size=self.pieces[i][1])
+
+    def replace(self, i, content):
+        self.pieces[i] = [zstandard.compress(content), len(content)]
+
+    def bytes(self):
+        table = b"".join(
+            len(packed).to_bytes(4, "little") + size.to_bytes(4, "little")
+            for packed, size in self.pieces)
+        table += len(self.pieces).to_bytes(4, "little") + bytes.fromhex(
+            "00b1ea928f")
+        return b"".join(packed for packed, _ in self.pieces) + bytes.fromhex(
+            "5e2a4d18") + len(table).to_bytes(4, "little") + table
+
+
+def bombs(data):
+    archive = Pieces(data)
+    good = archive.unpacked(-1)
+    size = int(good[124:135], 8)
+    text = good[512:512 + size].decode()
+    archive.replace(-1, good[:512] + bytes(BOMB - 512))
+    yield "index", "times its size", archive.bytes()
+    # The first block of the log, which the index says is as large.
+    archive = Pieces(data)
+    log = re.search(r"^file \S+\.log \d+ (\d+)", text, re.M)
+    block = re.search(r"^block (\d+)", text, re.M)
+    more = BOMB - int(block[1])
+    where = next(i for i, piece in enumerate(archive.pieces)
+                 if piece[1] == int(block[1]))
+    archive.replace(where, bytes(BOMB))
+    text = text.replace(block[0], f"block {BOMB}")
+    # What follows stands further behind.
+    lines = []
+    behind = False
+    for line in text.splitlines()[:-1]:
+        words = line.split(" ")
+        if words[0] == "file":
+            if behind:
+                words[2] = str(int(words[2]) + more)
+            if line.startswith(log[0]):
+                words[3] = str(int(words[3]) + more)
+                behind = True
+        lines.append(" ".join(words))
+    body = "\n".join(lines) + "\n"
+    body += f"size {len(body) + 26:020}\n"
+    info = tarfile.TarInfo("strm-manifest.txt")
+    info.size = len(body)
+    archive.replace(-1, info.tobuf(tarfile.USTAR_FORMAT) + body.encode() +
+                    bytes(-len(body) % 512) + bytes(1024))
+    yield "block", "", archive.bytes()
+
+
 def main():
+    if sys.argv[1] == "bombs":
+        with open(sys.argv[2], "rb") as file:
+            data = file.read()
+        for what, text, content in bombs(data):
+            with open(os.path.join(sys.argv[3], what), "wb") as file:
+                file.write(content)
+            print(what, text)
+        return
     if sys.argv[1] == "manifest":
         with open(sys.argv[2], "rb") as file:
             tar = file.read()

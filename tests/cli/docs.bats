@@ -87,8 +87,8 @@ docs() {
     docs examples "$MAN/strm-compact.1"
 }
 
-@test "the drill of strm-promote(1) runs and gives what it says" {
-    docs examples "$MAN/strm-promote.1"
+@test "the examples of strm-replicate-rsync(1) run and give what they say" {
+    docs examples "$MAN/strm-replicate-rsync.1"
 }
 
 @test "the examples of strm-fence(1) run and give what they say" {

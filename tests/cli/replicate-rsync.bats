@@ -1,30 +1,15 @@
 #!/usr/bin/env bats
-# strm replicate-rsync: a store becomes, and stays, a replica of another.
+# strm replicate-rsync: a store becomes, and stays, a replica of another.  Over
+# ssh: replicate-ssh.bats.
 # shellcheck disable=SC2154  # run sets stderr and stderr_lines
 
 load helper
 load records
+load stores
 
 setup() {
     strm_setup
     unset STRM_DIR
-}
-
-teardown() {
-    if [ -s ssh/pid ]; then kill "$(cat ssh/pid)"; fi
-}
-
-# The topic $2 of the store $1, with $3 lines.
-fill() {
-    strm -C "$1" topic create "$2" --if-missing --set segment.bytes=20000
-    seq "$3" | strm -C "$1" produce "$2" --batch-bytes 2000
-}
-
-# Logs of all partitions are the same, in name and bytes.
-same() {
-    (cd "$1" && sha256sum ./*-[0-9]*/*.log) >one
-    (cd "$2" && sha256sum ./*-[0-9]*/*.log) >two
-    diff one two
 }
 
 replicate() {
@@ -334,79 +319,4 @@ keyed() {
 @test "a failed write to standard output is exit 6" {
     fill a t 10
     run -6 bash -c 'strm replicate-rsync a b >/dev/full'
-}
-
-# An sshd of our own, with keys of our own, and a host "there" that is this one.
-start_sshd() {
-    [ -x /usr/sbin/sshd ] || skip "no sshd here"
-    mkdir -p ssh
-    ssh-keygen -q -t ed25519 -N '' -f ssh/host
-    ssh-keygen -q -t ed25519 -N '' -f ssh/key
-    port=$("${PYTHON:-/usr/bin/python3}" -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
-    cat >ssh/sshd_config <<END
-Port $port
-ListenAddress 127.0.0.1
-HostKey $PWD/ssh/host
-AuthorizedKeysFile $PWD/ssh/key.pub
-PidFile $PWD/ssh/pid
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-SetEnv PATH=$(dirname "$(command -v strm)"):/usr/bin:/bin
-END
-    cat >"ssh/it's a config" <<END
-Host there
-  HostName 127.0.0.1
-  Port $port
-  User $(id -un)
-  IdentityFile $PWD/ssh/key
-  UserKnownHostsFile $PWD/ssh/known
-  StrictHostKeyChecking no
-  LogLevel ERROR
-END
-    if [ "$(id -u)" -eq 0 ]; then mkdir -p /run/sshd; fi
-    /usr/sbin/sshd -f "$PWD/ssh/sshd_config" -E "$PWD/ssh/log" 3>&-
-    for _ in $(seq 50); do
-        [ -s ssh/pid ] && break
-        sleep 0.1
-    done
-}
-
-there() {
-    strm replicate-rsync --ssh-config "ssh/it's a config" "$@"
-}
-
-@test "ssh: to and from another machine, and what fails there" {
-    start_sshd
-    fill a t 5000
-    name=$'it\'s "here"; touch pwned'
-    run there a "there:$PWD/$name"
-    echo "$output"
-    [ "$status" -eq 0 ]
-    [[ ${lines[0]} == "t-0: up to offset 5000, from 0" ]]
-    same a "$name"
-    [ ! -e pwned ]
-    fill a t 500
-    run -0 there "there:$PWD/a" back
-    same a back
-    run -0 there --status "there:$PWD/a" back
-    run -4 there "there:$PWD/nowhere" back
-    [[ $output == *nowhere* ]]
-    # The failover drill, with the replica elsewhere.
-    run -0 there -q a "there:$PWD/$name"
-    strm promote -q "./$name" >promoted
-    fill "./$name" t 5
-    run -5 there a "there:$PWD/$name"
-    fill a t 3
-    run -1 there "there:$PWD/$name" a
-    run -0 there -q --truncate "there:$PWD/$name" a
-    same a "$name"
-    kill "$(cat ssh/pid)"
-    rm -f ssh/pid
-    sleep 0.2
-    run -9 there a "there:$PWD/$name"
 }

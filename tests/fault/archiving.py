@@ -23,7 +23,8 @@ class Retire(Upkeep):
 
     @staticmethod
     def kept(store):
-        return f'{store}/../kept'
+        """On the same disk, so that the same befalls it."""
+        return f'{store}/kept'
 
     def command(self, store):
         self.runs += 1
@@ -58,8 +59,7 @@ class Retire(Upkeep):
             require(log == self.final[0], 'exit 0, and the log holds',
                     told(log))
         if code == self.done:  # else removing it may have failed too
-            left = glob.glob(f'{self.kept(store)}/.tmp-*')
-            require(not left, 'left over:', left)
+            self.require_tidy(store)
         again = strm(store, *self.again(store), code=None)
         require(again.code in (0, 4), 'the next run exits', again.code,
                 again.err)
@@ -73,6 +73,14 @@ class Retire(Upkeep):
         strm(store, 'retain', '-q', 't')  # finishes what was cut off
         self.goes_on(store, 0)
 
+    def require_tidy(self, store):
+        left = glob.glob(f'{self.kept(store)}/.tmp-*')
+        require(not left, 'left over:', left)
+
+    def judge_full(self, store, code, err):
+        del code, err
+        self.require_tidy(store)
+
     def again(self, store):
         return self.command(store)[3:]
 
@@ -85,18 +93,51 @@ class RetainArchive(Retire):
                 '--archive', self.kept(store), 't']
 
 
+class Archive(Retire):
+    """An archive is there, all of it, or not at all; the log is as it was."""
+
+    options = ('-j', '1', '-z', 'none')
+    spares = range(0, 32, 2)
+    needs_room = True
+
+    def command(self, store):
+        self.runs += 1
+        return [STRM, '-C', store, 'archive', '-q', *self.options, '-o',
+                f'{self.kept(store)}/{self.runs}.tar.zst', 't']
+
+    def after(self, partition):
+        return self.before[partition]
+
+    def judge(self, store, code, out):
+        del out
+        require(look(store, 0).records == self.before[0], 't changed')
+        kept = self.archived(store)
+        closed = [r for r in self.before[0] if r.offset < self.bases[0][-1]]
+        require(sorted(kept.values()) in (closed, []), 'it holds',
+                told(sorted(kept.values())))
+        require(kept or code != self.done, 'exit 0, and it is not there')
+        if code == self.done:
+            self.require_tidy(store)
+        strm(store, *self.command(store)[3:])
+        require(sorted(self.archived(store).values()) == closed,
+                'the next run archives other records')
+
+
 class Restore(Upkeep):
     """The topic is there, all of it, or not at all."""
 
+    spares = range(0, 160, 8)
+    needs_room = True
+
     def more(self, store):
         strm(store, 'roll', '-q', 't')
-        strm(store, 'archive', '-q', '-o', f'{store}/../a.tar.zst', 't')
+        strm(store, 'archive', '-q', '-o', f'{store}/a.tar.zst', 't')
         strm(store, 'topic', 'rm', '-y', 't')
-        strm(store, 'restore', '-q', f'{store}/../a.tar.zst')
+        strm(store, 'restore', '-q', f'{store}/a.tar.zst')
 
     def command(self, store):
         return [STRM, '-C', store, 'restore', '-q', '--as', 'u',
-                f'{store}/../a.tar.zst']
+                f'{store}/a.tar.zst']
 
     def there(self, store):
         code = strm(store, 'topic', 'describe', '-q', 'u', code=None).code
@@ -125,6 +166,7 @@ class Restore(Upkeep):
 
 
 OPERATIONS = {
+    'archive': Archive(),
     'retire': Retire(),
     'retain-archive': RetainArchive(),
     'restore': Restore(),

@@ -417,6 +417,16 @@ full() {
     full compact-large 1024
 }
 
+@test "T10 I4 I10: a full disk for an archive, also before its segments go" {
+    full archive 1024
+    full retire 1024
+    full retain-archive 1024
+}
+
+@test "T10 I10: restore on a full disk leaves all or nothing" {
+    full restore 1024
+}
+
 @test "T10 I2: a file size limit is an error, not a signal" {
     python full.py limit
 }
@@ -440,6 +450,27 @@ full() {
 @test "T1 I4 I10: kill -9 at any point of archive --retire: never neither" {
     python kill.py retire
     python kill.py retain-archive
+}
+
+@test "T1 I10: kill -9 at any point of archive leaves all or nothing" {
+    python kill.py archive
+}
+
+@test "T4 I4 I10: power lost at any point of archive, --retire and retain --archive" {
+    python power.py archive
+    python power.py retire
+    python power.py retain-archive
+}
+
+@test "T4 I10: power lost at any point of restore leaves all or nothing" {
+    python power.py restore
+}
+
+@test "T6 I10: every failing call in archive" {
+    python fail.py archive errors
+    python fail.py archive short
+    python fail.py archive sync
+    python fail.py archive memory
 }
 
 @test "T1 I10: kill -9 at any point of restore leaves all or nothing" {

@@ -67,8 +67,8 @@ def append(store, name, kib):
 def whole_or_nothing(store, name, kib):
     """An operation on a disk with no room, a little, and more and more."""
     codes = []
-    for spare in range(0, 80, 4):
-        operation = OPERATIONS[name]
+    operation = OPERATIONS[name]
+    for spare in getattr(operation, 'spares', range(0, 80, 4)):
         with_room = os.path.join(store.path, str(spare))
         os.mkdir(with_room)
         operation.prepare(with_room)

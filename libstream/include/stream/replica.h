@@ -48,9 +48,11 @@ struct stream_replica_options {
 	 * not asked. */
 	const char *have;
 	bool dry_run;   /* prepare: hold nothing, write nothing */
-	bool verify;    /* apply: check also what was there before */
-	bool truncate;  /* apply: set aside what the source does not hold */
-	bool network;   /* also on NFS and the like */
+	bool status; /* prepare, dry: also where the source is an old leader */
+	bool verify; /* apply: check also what was there before */
+	bool truncate; /* apply: set aside what the source does not hold */
+	bool remove;   /* topics that are gone from the source */
+	bool network;  /* also on NFS and the like */
 	int lock_timeout_ms;
 	int64_t now_ms; /* the caller's clock */
 	/* Told of bytes that were read; false stops.  May be NULL. */
@@ -91,7 +93,9 @@ int stream_replica_have(const char *path, bool begin,
  * at path: *manifest is given; free it.  Takes no lock for longer than a sync.
  *
  * STREAM_ECORRUPT  the log is damaged, or have is no such text
- * STREAM_EBUSY, STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ * STREAM_ENOENT    there is no such store; or it holds no topics, and the
+ *                  replica does
+ * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_replica_prepare(const char *path, const char *have,
     const struct stream_replica_options *options, char **manifest,
@@ -109,12 +113,32 @@ int stream_replica_apply(const char *path, const char *manifest,
     struct stream_error *err);
 
 /*
- * Wait until the store at path holds something else than manifest says, or
- * timeout_ms have passed.  STREAM_EINTR, and as stream_store_open.
+ * Be woken when the store at path (borrowed) has something that replication is
+ * about: appended bytes, segments, topics, partitions, settings, log starts.
+ * options are kept.  Gives *watch; what changes from now on is noticed.  Where
+ * the system cannot tell of all of it (no inotify, or a file system that other
+ * machines change too), waking is once a second.
+ *
+ * STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
  */
-int stream_replica_wait(const char *path, const char *manifest,
-    int64_t timeout_ms, const struct stream_replica_options *options,
-    struct stream_error *err);
+struct stream_replica_watch;
+
+int stream_replica_watch_open(const char *path,
+    const struct stream_replica_options *options,
+    struct stream_replica_watch **watch, struct stream_error *err);
+void stream_replica_watch_close(struct stream_replica_watch *watch);
+
+/*
+ * Wait for a change since the watch was opened, or since the last return.
+ * timeout_ms -1 is forever; descriptors are borrowed, -1: none.
+ *
+ * STREAM_OK     there may be something new
+ * STREAM_END    the time is over
+ * STREAM_EINTR  a signal came, or stop_fd is readable
+ * STREAM_EIO    also when nobody reads other_fd any more (sys is EPIPE)
+ */
+int stream_replica_watch_wait(struct stream_replica_watch *watch,
+    int timeout_ms, int stop_fd, int other_fd, struct stream_error *err);
 
 /* Let go of what was held for the run id, and for runs that died.
  * STREAM_EUSAGE, STREAM_EIO. */
@@ -131,9 +155,41 @@ int stream_manifest_parse(const char *text, struct stream_manifest **manifest,
     struct stream_error *err);
 void stream_manifest_free(struct stream_manifest *manifest);
 
+/* What the store was when it was looked at. */
+enum stream_manifest_role {
+	STREAM_IS_LEADER,
+	STREAM_IS_REPLICA,
+	STREAM_IS_FENCED
+};
+
+enum stream_manifest_role stream_manifest_role(
+    const struct stream_manifest *manifest);
+
 /* The id of the run. */
 const char *stream_manifest_id(const struct stream_manifest *manifest);
 int64_t stream_manifest_time(const struct stream_manifest *manifest);
+
+/* Topics, also those of which no partition is there.  A name is lent until the
+ * manifest is freed. */
+size_t stream_manifest_topic_count(const struct stream_manifest *manifest);
+const char *stream_manifest_topic(
+    const struct stream_manifest *manifest, size_t i);
+
+/* What became of a topic of the replica at its source. */
+enum stream_replica_fate {
+	STREAM_FATE_THERE,  /* it is there, or the replica has none */
+	STREAM_FATE_GONE,   /* it was deleted */
+	STREAM_FATE_ANOTHER /* it was deleted, and its name given to another */
+};
+
+enum stream_replica_fate stream_replica_fate(
+    const struct stream_manifest *source, const struct stream_manifest *have,
+    const char *topic);
+
+/* Is the topic chosen as a whole, with no partition named?  Only then it is
+ * removed. */
+bool stream_replica_is_whole(
+    const struct stream_replica_options *options, const char *topic);
 
 /*
  * The files to move, as names in the source's store, each with a NUL behind it:
@@ -151,6 +207,8 @@ struct stream_manifest_partition {
 	int64_t last_timestamp_ms; /* largest of the last segment with one */
 	uint64_t bytes;            /* of all its logs */
 	uint64_t new_bytes;        /* that are to be moved */
+	int failed;                /* a status: it could not be read */
+	const char *why;           /* lent, as topic is */
 };
 
 size_t stream_manifest_count(const struct stream_manifest *manifest);
