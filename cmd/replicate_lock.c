@@ -81,7 +81,6 @@ lock_there(const struct side *side, const char *id,
 	struct child_io io = {.lines = true, .finish = true};
 	struct stream_error err;
 	char said[512];
-	enum cli_exit judged;
 	int code = 0;
 	int status = side_start(side, &request, opts, &io, &lock->there, &err);
 
@@ -100,12 +99,7 @@ lock_there(const struct side *side, const char *id,
 		return CLI_SYSTEM;
 	if (is_said(said, busy))
 		return CLI_BUSY;
-	judged = answer_judge(side, SIDE_LOCK, code, said);
-	return judged != CLI_DONE
-		   ? judged
-		   : cli_complain(CLI_REMOTE, side->host,
-			 "what it says is not understood: is strm of the same "
-			 "version there?");
+	return answer_judge(side, SIDE_LOCK, code, said);
 }
 
 /* ---- either ------------------------------------------------------------- */
