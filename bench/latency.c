@@ -1,13 +1,20 @@
 /*
  * latency - how long a line takes from one command to another
  *
- *	latency [-n LINES] [-r RATE] WRITER READER
+ *	latency [-n LINES] [-r RATE] WRITER READER [WRITER READER]
  *
- * Both are run by sh: lines go to WRITER's standard input, RATE a second, and
+ * All are run by sh: lines go to WRITER's standard input, RATE a second, and
  * are awaited on READER's standard output before the next is written.  Prints
- * the median and the 99th percentile in microseconds.
+ * the median, the quartiles and the 99th percentile in microseconds, in the
+ * order median, 1st, 3rd, 99th.
+ *
+ * With a second pair both run at once and lines go to them in turn, so that
+ * what else the machine does meets both alike; which comes first changes from
+ * line to line, as a line finds the processor as the one before it left it.
+ * Then a third row tells of the differences, first less second, line by line.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -37,22 +44,20 @@ now_ns(void)
 }
 
 /* Run command with one end of a pipe as its descriptor target; give the other
- * end. */
+ * end, which no other command gets: it would keep the pipe open. */
 static int
 start(const char *command, int target, pid_t *pid)
 {
 	int ends[2];
 	int theirs = target == STDIN_FILENO ? 0 : 1;
 
-	if (pipe(ends) < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		die("pipe");
 	*pid = fork();
 	if (*pid < 0)
 		die("fork");
 	if (*pid == 0) {
 		dup2(ends[theirs], target);
-		close(ends[0]);
-		close(ends[1]);
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(127);
 	}
@@ -108,42 +113,111 @@ compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A line on its way through one pair of commands. */
+struct pipeline {
+	pid_t writer, reader;
+	int to, from;
+	int64_t *took; /* nanoseconds, by line */
+};
+
 static void
-measure(int to, int from, int lines, int64_t pause_ns)
+open_pipeline(struct pipeline *p, char *const commands[2], int lines)
 {
-	int64_t *took = calloc((size_t)lines, sizeof(*took));
-	int64_t next = now_ns();
+	p->took = calloc((size_t)lines, sizeof(*p->took));
+	if (p->took == NULL)
+		die("calloc");
+	p->from = start(commands[1], STDOUT_FILENO, &p->reader);
+	usleep(100000);
+	p->to = start(commands[0], STDIN_FILENO, &p->writer);
+}
+
+static void
+close_pipeline(struct pipeline *p)
+{
+	close(p->to);
+	waitpid(p->writer, NULL, 0);
+	kill(p->reader, SIGTERM);
+	waitpid(p->reader, NULL, 0);
+	close(p->from);
+	free(p->took);
+}
+
+/* Both programs are there when a line comes through. */
+static void
+await_start(const struct pipeline *p)
+{
 	char line[LINE_SIZE];
 	int tries = 0;
 
-	if (took == NULL)
-		die("calloc");
 	do
-		send_line(to, line, -++tries);
-	while (!await_line(from, line, 200) && tries < 50);
-	for (int i = -WARM_UP; i < lines; i++) {
-		int64_t start_ns;
+		send_line(p->to, line, -++tries);
+	while (!await_line(p->from, line, 200) && tries < 50);
+}
 
-		next += pause_ns;
-		sleep_until(next);
-		start_ns = now_ns();
-		send_line(to, line, i);
-		await_line(from, line, -1);
-		if (i >= 0)
-			took[i] = now_ns() - start_ns;
+static int64_t
+time_line(const struct pipeline *p, int number)
+{
+	char line[LINE_SIZE];
+	int64_t start_ns = now_ns();
+
+	send_line(p->to, line, number);
+	await_line(p->from, line, -1);
+	return now_ns() - start_ns;
+}
+
+/* Every pipeline gets a line in each period. */
+static void
+measure(struct pipeline *pipelines, int count, int lines, int64_t period_ns)
+{
+	int64_t next = now_ns();
+
+	for (int i = -WARM_UP; i < lines; i++) {
+		for (int turn = 0; turn < count; turn++) {
+			struct pipeline *p =
+			    &pipelines[(turn + i + WARM_UP) % count];
+			int64_t took;
+
+			next += period_ns / count;
+			sleep_until(next);
+			took = time_line(p, i);
+			if (i >= 0)
+				p->took[i] = took;
+		}
 	}
-	qsort(took, (size_t)lines, sizeof(*took), compare);
-	printf("%.1f %.1f\n", (double)took[lines / 2] / 1000,
-	    (double)took[lines - 1 - lines / 100] / 1000);
-	free(took);
+}
+
+/* The values are sorted. */
+static void
+print_row(int64_t *values, int count)
+{
+	qsort(values, (size_t)count, sizeof(*values), compare);
+	printf("%.1f %.1f %.1f %.1f\n", (double)values[count / 2] / 1000,
+	    (double)values[count / 4] / 1000,
+	    (double)values[count - 1 - count / 4] / 1000,
+	    (double)values[count - 1 - count / 100] / 1000);
+}
+
+static void
+print_rows(struct pipeline *pipelines, int count, int lines)
+{
+	int64_t *differ = calloc((size_t)lines, sizeof(*differ));
+
+	if (differ == NULL)
+		die("calloc");
+	for (int i = 0; count == 2 && i < lines; i++)
+		differ[i] = pipelines[0].took[i] - pipelines[1].took[i];
+	for (int i = 0; i < count; i++)
+		print_row(pipelines[i].took, lines);
+	if (count == 2)
+		print_row(differ, lines);
+	free(differ);
 }
 
 int
 main(int argc, char *argv[])
 {
-	int lines = 5000, rate = 1000;
-	pid_t writer, reader;
-	int to, from;
+	struct pipeline pipelines[2];
+	int lines = 5000, rate = 1000, count;
 
 	for (int c; (c = getopt(argc, argv, "n:r:")) != -1;) {
 		if (c == 'n')
@@ -151,19 +225,22 @@ main(int argc, char *argv[])
 		else if (c == 'r')
 			rate = atoi(optarg);
 	}
-	if (argc - optind != 2 || lines < 1 || rate < 1) {
-		fputs("usage: latency [-n LINES] [-r RATE] WRITER READER\n",
+	count = (argc - optind) / 2;
+	if ((argc - optind != 2 && argc - optind != 4) || lines < 1 ||
+	    rate < 1) {
+		fputs("usage: latency [-n LINES] [-r RATE] WRITER READER "
+		      "[WRITER READER]\n",
 		    stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	from = start(argv[optind + 1], STDOUT_FILENO, &reader);
-	usleep(100000);
-	to = start(argv[optind], STDIN_FILENO, &writer);
-	measure(to, from, lines, 1000000000 / rate);
-	close(to);
-	waitpid(writer, NULL, 0);
-	kill(reader, SIGTERM);
-	waitpid(reader, NULL, 0);
+	for (int i = 0; i < count; i++)
+		open_pipeline(&pipelines[i], argv + optind + 2 * i, lines);
+	for (int i = 0; i < count; i++)
+		await_start(&pipelines[i]);
+	measure(pipelines, count, lines, 1000000000 / rate);
+	print_rows(pipelines, count, lines);
+	for (int i = 0; i < count; i++)
+		close_pipeline(&pipelines[i]);
 	return 0;
 }

@@ -94,6 +94,8 @@ open_next(struct cli_input *in, struct stream_error *err)
 	in->base = in->number = 0;
 	in->ended = in->ready = in->skipping = in->is_drained = false;
 	in->is_file = fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode);
+	in->may_block =
+	    !in->is_file && (fcntl(in->fd, F_GETFL) & O_NONBLOCK) == 0;
 	grow_pipe(in->fd);
 	posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return STREAM_OK;
@@ -151,11 +153,30 @@ would_block(const struct cli_input *in)
 	return in->is_drained || poll(&poll_fd, 1, 0) == 0;
 }
 
+/* Where the next bytes go, and how many. */
+static uint8_t *
+room(struct cli_input *in, size_t *size)
+{
+	size_t used = (size_t)(in->end - in->data);
+
+	*size = in->capacity - used;
+	return in->data + used;
+}
+
+static void
+note_read(struct cli_input *in, ssize_t got)
+{
+	in->end += got;
+	in->ended = got == 0;
+	in->is_drained = got < FEW;
+}
+
 /* Read once.  LOOK_AGAIN, IDLE, INTERRUPTED or FAILED. */
 static int
 fill(struct cli_input *in, struct stream_error *err)
 {
 	uint8_t *to;
+	size_t size;
 	ssize_t got;
 
 	if (cli_signals_pending() != 0)
@@ -165,12 +186,10 @@ fill(struct cli_input *in, struct stream_error *err)
 	in->ready = false;
 	if (make_room(in, err) != STREAM_OK)
 		return CLI_INPUT_FAILED;
-	to = in->data + (in->end - in->data);
-	got = read(in->fd, to, in->capacity - (size_t)(to - in->data));
+	to = room(in, &size);
+	got = read(in->fd, to, size);
 	if (got >= 0) {
-		in->end = to + got;
-		in->ended = got == 0;
-		in->is_drained = got < FEW;
+		note_read(in, got);
 		return LOOK_AGAIN;
 	}
 	if (errno == EINTR)
@@ -276,12 +295,36 @@ cli_input_next_slow(
 	return (enum cli_input_result)result;
 }
 
+/* Wait in the read.  Whatever else is wrong, fill() will say. */
+static enum cli_input_wait
+wait_and_read(struct cli_input *in, int timeout_ms)
+{
+	size_t size;
+	uint8_t *to = room(in, &size);
+	ssize_t got = cli_signals_read(in->fd, to, size, timeout_ms);
+
+	if (got >= 0) {
+		note_read(in, got);
+		return CLI_INPUT_READY;
+	}
+	if (errno == EINTR)
+		return CLI_INPUT_STOP;
+	if (errno == ETIME)
+		return CLI_INPUT_TIMEOUT;
+	in->may_block = errno != ENOSYS && errno != EAGAIN;
+	in->ready = in->may_block;
+	return CLI_INPUT_READY;
+}
+
 enum cli_input_wait
 cli_input_wait(struct cli_input *in, int timeout_ms)
 {
 	struct pollfd poll_fd = {.fd = in->fd, .events = POLLIN};
-	int n = cli_signals_poll(&poll_fd, 1, timeout_ms);
+	int n;
 
+	if (in->may_block && make_room(in, NULL) == STREAM_OK)
+		return wait_and_read(in, timeout_ms);
+	n = cli_signals_poll(&poll_fd, 1, timeout_ms);
 	if (cli_signals_pending() != 0)
 		return CLI_INPUT_STOP;
 	if (n == 0)

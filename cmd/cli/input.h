@@ -39,7 +39,7 @@ enum cli_input_result {
 };
 
 enum cli_input_wait {
-	CLI_INPUT_READY,   /* a read will not block */
+	CLI_INPUT_READY,   /* more was read, or a read will not block */
 	CLI_INPUT_TIMEOUT, /* the time passed first */
 	CLI_INPUT_STOP     /* a signal asked to stop */
 };
@@ -63,6 +63,7 @@ struct cli_input {
 	int fd;           /* -1: none open */
 	bool ready;       /* cli_input_wait() said that a read will do */
 	bool is_file;     /* a regular file: a read never blocks */
+	bool may_block;   /* a read waits; see cli_input_wait() */
 	bool is_drained; /* the last read took a line or so: no more is there */
 	bool skipping;   /* in a record that was too big */
 	bool ended;      /* end of this file was read */
@@ -110,7 +111,8 @@ cli_input_next(
 	return CLI_INPUT_RECORD;
 }
 
-/* Wait until a read will not block, for at most timeout_ms (-1: forever). */
+/* Wait for more, for at most timeout_ms (-1: forever): after CLI_INPUT_IDLE.
+ * Where it can it waits in the read. */
 enum cli_input_wait cli_input_wait(struct cli_input *in, int timeout_ms);
 
 /* Of the record handed out last (or found too big): its number in its file,

@@ -12,12 +12,19 @@
  * costs two system calls more for each wait, which a line on its way from one
  * tool to the next feels.  A thread that a tool or libstream starts must have
  * these signals blocked for all its life.
+ *
+ * A read(2) that waits has no pipe along.  There a timer interrupts it when the
+ * time has passed, and once more 10 ms later, and so on, as long as it is
+ * waited: so a signal that comes just before the read is no more lost than one
+ * that comes during it.  A stop starts the same timer.  It uses SIGRTMIN.
  */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 /* Install the handlers.  Once, before any thread is started. */
 void cli_signals_init(void);
@@ -52,5 +59,14 @@ int cli_signals_fd(void);
 enum { CLI_SIGNALS_POLL_MOST = 3 };
 
 int cli_signals_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+
+/*
+ * read(2) that waits, for one descriptor that is not O_NONBLOCK: what a line
+ * that comes costs less than poll(2) and read(2) do.  As read(2), and -1 with
+ * EINTR only when a stop was asked for, with ETIME when timeout_ms have passed
+ * (-1 is forever), with ENOSYS when there is no timer to be had: then poll.
+ * For the thread that gets the signals.
+ */
+ssize_t cli_signals_read(int fd, void *to, size_t size, int timeout_ms);
 
 #endif

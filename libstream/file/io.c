@@ -31,17 +31,42 @@ check_regular(
 	return STREAM_OK;
 }
 
+static int
+try_open(int dirfd, const char *name, int flags)
+{
+	int fd;
+
+	do
+		fd = openat(dirfd, name, flags, 0666);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+/*
+ * Reading leaves no trace: to note the time of access the kernel writes the
+ * inode, and of a file that grows while it is read it does so again and again.
+ * Only the owner may ask for that, which nobody is for certain of a file that
+ * must not be there yet.
+ */
+static int
+open_quietly(int dirfd, const char *name, int flags)
+{
+	int quietly = (flags & O_EXCL) != 0 ? 0 : O_NOATIME;
+	int fd = try_open(dirfd, name, flags | quietly);
+
+	if (fd < 0 && errno == EPERM && quietly != 0)
+		fd = try_open(dirfd, name, flags);
+	return fd;
+}
+
 int
 stream_io_open(
     int dirfd, const char *name, int flags, int *fd, struct stream_error *err)
 {
 	bool for_writing = (flags & O_ACCMODE) != O_RDONLY;
-	int opened;
+	int opened = open_quietly(dirfd, name, flags | ALWAYS | O_NOFOLLOW);
 	int status;
 
-	do
-		opened = openat(dirfd, name, flags | ALWAYS | O_NOFOLLOW, 0666);
-	while (opened < 0 && errno == EINTR);
 	if (opened < 0)
 		return stream_fail_sys(err, "%s: cannot open", name);
 	status = check_regular(opened, for_writing, name, err);
@@ -158,6 +183,22 @@ stream_io_size(int fd, uint64_t *size, struct stream_error *err)
 	if (end < 0)
 		return stream_fail_sys(err, "cannot find the file's size");
 	*size = (uint64_t)end;
+	return STREAM_OK;
+}
+
+/*
+ * Not by fstat(2): whoever is told a file's times has the kernel give it a new
+ * and finer one at the next write, and put the inode into the file system's
+ * journal.  That is dearer than all else that a small write does.
+ */
+int
+stream_io_has_name(int fd, bool *has_name, struct stream_error *err)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_NLINK, &st) != 0)
+		return stream_fail_sys(err, "cannot stat");
+	*has_name = st.stx_nlink > 0;
 	return STREAM_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef STREAM_FILE_IO_H
 #define STREAM_FILE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,10 @@ int stream_io_truncate(int fd, uint64_t size, struct stream_error *err);
 
 /* The size of the open file. */
 int stream_io_size(int fd, uint64_t *size, struct stream_error *err);
+
+/* Has the open file still a name?  Removed, or replaced by a rename over it,
+ * it has none.  STREAM_EIO. */
+int stream_io_has_name(int fd, bool *has_name, struct stream_error *err);
 
 /* fsync of a directory: names in it are durable afterwards. */
 int stream_io_sync_dir(int dirfd, struct stream_error *err);

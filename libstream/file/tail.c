@@ -271,6 +271,26 @@ sector_end(uint64_t at, uint64_t end)
 	return next < end ? next : end;
 }
 
+/* No good batch follows, so it is the length that lies: it did not reach the
+ * disk with the sector before the rest of the batch. */
+static int
+decide_lost_length(
+    struct judge *judge, enum stream_tail *tail, struct stream_error *err)
+{
+	uint8_t bytes[STREAM_BATCH_MAGIC_AT];
+	uint64_t end =
+	    sector_end(judge->from, judge->from + STREAM_BATCH_MAGIC_AT);
+	size_t n = (size_t)(end - judge->from);
+	int status;
+
+	if (n < STREAM_BATCH_PREFIX)
+		return STREAM_OK;
+	status = stream_search_read(&judge->search, bytes, n, judge->from, err);
+	if (status == STREAM_OK && is_zero(bytes, n))
+		*tail = STREAM_TAIL_LOST;
+	return status;
+}
+
 /*
  * Is a sector, as far as it lies between the last good batch and the next,
  * zero, which is how a write looks that did not reach the disk?  The state is
@@ -298,7 +318,8 @@ decide_lost(
 		*tail = STREAM_TAIL_LOST;
 		break;
 	}
-	return status == STREAM_END ? STREAM_OK : status;
+	return status == STREAM_END ? decide_lost_length(judge, tail, err)
+				    : status;
 }
 
 int

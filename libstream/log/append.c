@@ -247,7 +247,7 @@ write_run(struct stream_partition *partition, const struct run *run, bool syncs,
 		cut_back(partition, run, done);
 		return status;
 	}
-	stream_segment_flush_indexes(&partition->segment);
+	stream_segment_flush_indexes(&partition->segment, NULL);
 	*done = run->size;
 	state->end += run->size;
 	state->last_position = (int64_t)run->last_position;

@@ -21,41 +21,32 @@ enum { PIECE = 1 << 20 };
 
 static int
 move_file(int from, int to, int64_t base, enum stream_name_kind kind,
-    enum stream_name_state state, struct stream_error *err)
+    struct stream_error *err)
 {
-	struct stream_name name = {base, kind, state};
 	char old[STREAM_NAME_SIZE], new[STREAM_NAME_SIZE];
 
 	if (kind == STREAM_NAME_LOG)
 		stream_install_name(base, old);
 	else
 		stream_name_put_plain(base, kind, old);
-	stream_name_put(&name, new);
+	stream_name_put_plain(base, kind, new);
 	if (renameat(from, old, to, new) == 0 || errno == ENOENT)
 		return STREAM_OK;
 	return stream_fail_sys(err, "%s: cannot put in place", new);
-}
-
-/* The kinds begin with the log, which goes last: an index alone counts for
- * nothing. */
-static int
-move_segment(int from, int to, int64_t base, enum stream_name_state state,
-    struct stream_error *err)
-{
-	int status = move_file(
-	    from, to, base, STREAM_NAME_SNAPSHOT, STREAM_NAME_PLAIN, err);
-
-	for (size_t i = STREAM_SEGMENT_KINDS; i-- > 0 && status == STREAM_OK;)
-		status = move_file(
-		    from, to, base, stream_segment_kinds[i], state, err);
-	return status;
 }
 
 int
 stream_install_move(
     int from, int to, int64_t base_offset, struct stream_error *err)
 {
-	return move_segment(from, to, base_offset, STREAM_NAME_PLAIN, err);
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
+		status = move_file(
+		    from, to, base_offset, stream_segment_kinds[i], err);
+	return status == STREAM_OK
+		   ? move_file(from, to, base_offset, STREAM_NAME_SNAPSHOT, err)
+		   : status;
 }
 
 /* ---- leader epochs ------------------------------------------------------ */
@@ -165,9 +156,12 @@ write_locked(struct appending *a, struct stream_error *err)
 	int status = stream_io_write_at(
 	    segment->log, a->bytes.data, a->bytes.size, state->end, NULL, err);
 
-	if (status != STREAM_OK)
+	if (status != STREAM_OK) {
+		/* Whole batches stay, which readers may have seen. */
+		stream_partition_recover(partition, NULL);
 		return status;
-	stream_segment_flush_indexes(segment);
+	}
+	stream_segment_flush_indexes(segment, NULL);
 	state->end += a->bytes.size;
 	state->last_position = a->last_position;
 	state->next_offset = a->next;
@@ -196,7 +190,6 @@ flush(struct appending *a, struct stream_error *err)
 	if (status != STREAM_OK)
 		return status;
 	status = write_locked(a, err);
-	/* What was written in part, the next who locks finds and cuts. */
 	if (status != STREAM_OK)
 		partition->known.sequence = 0;
 	stream_partition_unlock(partition);
@@ -352,11 +345,44 @@ struct bringing {
 };
 
 static int
+make_index(int dirfd, int64_t base, enum stream_name_kind kind,
+    struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+	int fd;
+	int status;
+
+	stream_name_put_plain(base, kind, name);
+	status =
+	    stream_io_open(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, &fd, err);
+	if (status == STREAM_OK)
+		close(fd);
+	return status;
+}
+
+/*
+ * At each point it is what a writer that dies leaves: the newest log, with
+ * indexes that may be behind.  An index with entries but without its log would
+ * look like a log that is lost, and a log without an index is damaged; so
+ * there are empty indexes first, and those that came follow the log.
+ */
+static int
 bring(void *context, struct stream_error *err)
 {
 	const struct bringing *b = context;
-	int status = stream_install_move(b->from, b->to, b->base, err);
+	int status = make_index(b->to, b->base, STREAM_NAME_INDEX, err);
 
+	if (status == STREAM_OK)
+		status = make_index(b->to, b->base, STREAM_NAME_TIMEINDEX, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(b->to, err);
+	if (status == STREAM_OK)
+		status =
+		    move_file(b->from, b->to, b->base, STREAM_NAME_LOG, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(b->to, err);
+	if (status == STREAM_OK)
+		status = stream_install_move(b->from, b->to, b->base, err);
 	return status == STREAM_OK ? stream_io_sync_dir(b->to, err) : status;
 }
 

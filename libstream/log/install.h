@@ -54,8 +54,8 @@ int stream_install_ready(
 /* The name of a ready log, to name, which has STREAM_NAME_SIZE bytes. */
 void stream_install_name(int64_t base_offset, char *name);
 
-/* Put the files of a ready segment under the same names in another directory;
- * the log last.  None of it is durable yet.  STREAM_EIO. */
+/* Put the files of a ready segment under the same names in another directory,
+ * where nobody looks yet.  None of it is durable.  STREAM_EIO. */
 int stream_install_move(
     int from, int to, int64_t base_offset, struct stream_error *err);
 
@@ -83,8 +83,14 @@ int stream_install_new(const struct stream_install *install, int from,
 
 /*
  * Put segments in place of all those from the first one's base offset to below
- * until, in one step; INT64_MAX: to the end of the log.  Those that are not
- * ready in from are there already, and stay.
+ * until, in one step; INT64_MAX: to the end of the log, and the last of them is
+ * brought.  Those that are not ready in from are there already, and stay.
+ *
+ * STREAM_EBUSY  another is at work on the files, though it should not be (the
+ *               state file was replaced, or what was made is gone); nothing
+ *               that is its was touched
+ * STREAM_EIO, STREAM_ENOMEM.  After a failure the log is the old one or the new
+ * one, whole, and the next stream_partition_open_structure settles which.
  */
 struct stream_install_segment {
 	int64_t base_offset;
@@ -94,9 +100,5 @@ struct stream_install_segment {
 int stream_install_swap(const struct stream_install *install, int from,
     const struct stream_install_segment *segments, size_t count, int64_t until,
     struct stream_error *err);
-
-/* Take away one closed segment whose records stand in another.  Durable. */
-int stream_install_drop(const struct stream_install *install,
-    int64_t base_offset, struct stream_error *err);
 
 #endif

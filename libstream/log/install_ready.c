@@ -81,10 +81,7 @@ check_log(int fd, struct stream_install_check *check,
 	check->mark = how.mark;
 	check->marked = how.marked;
 	if (status == STREAM_OK &&
-	    (!stream_measure_is_same(&found, check->measure) ||
-		found.next_offset > check->measure->next_offset ||
-		found.last_position != check->measure->last_position ||
-		found.max_timestamp_ms != check->measure->max_timestamp_ms))
+	    !stream_measure_bears_out(&found, check->measure))
 		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "what came is not what was sent");
 	return status;

@@ -4,17 +4,23 @@
  * What a compaction takes out of an old segment may stand in a newer one, so a
  * replica must not have some segments from before it and some from after: all
  * that changed is put in place in one step.  The steps are those of a
- * compaction (swap.c), for several segments: all become ".swap", the highest
- * first, and that none is left as ".cleaned" is the commit.  A segment in
- * between that did not change takes part by a second link to its file.
+ * compaction (swap.c), for several segments.  A segment in between that did not
+ * change takes part by a second link to its file, since what the swap covers
+ * counts only as a part of it.
+ *
+ * With several segments the order of names on the disk says more than with one.
+ * As long as the lowest segment has a ".cleaned" file, no ".swap" file counts:
+ * so the others are ".swap", durably, before the lowest one becomes it, which
+ * is the commit.  As long as a log ends in ".swap", the plain ones between it
+ * and the highest that does not count: so from the lowest on each new log has
+ * its plain name, durably, before the next one takes it.  Indexes follow when
+ * all logs have theirs.
  */
 #include "log/install.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -47,23 +53,114 @@ each_kind(int dirfd, int64_t base, one_file *change, struct stream_error *err)
 	return status;
 }
 
+/* Whose lock has gone with the state file touches nothing more. */
 static int
-rename_if_there(int dirfd, int64_t base, enum stream_name_kind kind,
-    enum stream_name_state from, enum stream_name_state to,
-    struct stream_error *err)
+check_alone(const struct swapping *s, struct stream_error *err)
 {
-	int status =
-	    stream_segment_rename_file(dirfd, base, kind, from, to, err);
+	return stream_partition_check_structure(s->install->partition, err);
+}
 
-	return status == STREAM_ENOENT ? STREAM_OK : status;
+/* A log that is brought has both indexes; one that is there may lack them. */
+static bool
+may_lack(
+    const struct stream_install_segment *segment, enum stream_name_kind kind)
+{
+	return kind == STREAM_NAME_TXNINDEX ||
+	       (kind != STREAM_NAME_LOG && !segment->is_brought);
 }
 
 static int
-to_swap(int dirfd, int64_t base, enum stream_name_kind kind,
+fail_missing(const char *name, struct stream_error *err)
+{
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "%s: is gone: another is at work on the files", name);
+}
+
+static int
+rename_kind(struct swapping *s, size_t i, enum stream_name_kind kind,
+    enum stream_name_state from, enum stream_name_state to,
     struct stream_error *err)
 {
-	return rename_if_there(
-	    dirfd, base, kind, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
+	const struct stream_install_segment *segment = &s->segments[i];
+	struct stream_name name = {segment->base_offset, kind, from};
+	char text[STREAM_NAME_SIZE];
+	int status = stream_segment_rename_file(
+	    s->dirfd, segment->base_offset, kind, from, to, err);
+
+	if (status != STREAM_ENOENT)
+		return status;
+	stream_name_put(&name, text);
+	return may_lack(segment, kind) ? STREAM_OK : fail_missing(text, err);
+}
+
+static int
+rename_segment(struct swapping *s, size_t i, enum stream_name_state from,
+    enum stream_name_state to, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t k = 0; k < STREAM_SEGMENT_KINDS && status == STREAM_OK; k++)
+		status =
+		    rename_kind(s, i, stream_segment_kinds[k], from, to, err);
+	return status;
+}
+
+/* ---- before the commit -------------------------------------------------- */
+
+static int
+bring_kind(struct swapping *s, size_t i, enum stream_name_kind kind,
+    struct stream_error *err)
+{
+	const struct stream_install_segment *segment = &s->segments[i];
+	struct stream_name name = {
+	    segment->base_offset, kind, STREAM_NAME_CLEANED};
+	char cleaned[STREAM_NAME_SIZE], old[STREAM_NAME_SIZE];
+	int r;
+
+	stream_name_put(&name, cleaned);
+	if (kind == STREAM_NAME_LOG && segment->is_brought)
+		stream_install_name(segment->base_offset, old);
+	else
+		stream_name_put_plain(segment->base_offset, kind, old);
+	r = segment->is_brought ? renameat(s->from, old, s->dirfd, cleaned)
+				: linkat(s->dirfd, old, s->dirfd, cleaned, 0);
+	if (r == 0 || (errno == ENOENT && may_lack(segment, kind)))
+		return STREAM_OK;
+	return stream_fail_sys(err, "%s: cannot put in place", cleaned);
+}
+
+/*
+ * The state that is on the disk may say that more of a segment is durable than
+ * the new one holds: after a loss of power that would look as if it had been
+ * cut.
+ */
+static int
+make_cleaned(struct swapping *s, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < s->count && status == STREAM_OK; i++)
+		for (size_t k = 0;
+		     k < STREAM_SEGMENT_KINDS && status == STREAM_OK; k++)
+			status = bring_kind(s, i, stream_segment_kinds[k], err);
+	if (status == STREAM_OK)
+		status = stream_io_sync(s->install->partition->statefd, err);
+	return status == STREAM_OK ? stream_io_sync_dir(s->dirfd, err) : status;
+}
+
+static int
+make_swap(struct swapping *s, struct stream_error *err)
+{
+	int status = check_alone(s, err);
+
+	for (size_t i = s->count; --i > 0 && status == STREAM_OK;)
+		status = rename_segment(
+		    s, i, STREAM_NAME_CLEANED, STREAM_NAME_SWAP, err);
+	if (status == STREAM_OK && s->count > 1)
+		status = stream_io_sync_dir(s->dirfd, err);
+	return status == STREAM_OK ? rename_segment(s, 0, STREAM_NAME_CLEANED,
+					 STREAM_NAME_SWAP, err)
+				   : status;
 }
 
 static int
@@ -82,95 +179,31 @@ drop_cleaned(int dirfd, int64_t base, enum stream_name_kind kind,
 	    dirfd, base, kind, STREAM_NAME_CLEANED, err);
 }
 
-static int
-drop_deleted(int dirfd, int64_t base, enum stream_name_kind kind,
-    struct stream_error *err)
-{
-	return stream_segment_remove_file(
-	    dirfd, base, kind, STREAM_NAME_DELETED, err);
-}
-
-static int
-to_plain(int dirfd, int64_t base, enum stream_name_kind kind,
-    struct stream_error *err)
-{
-	return rename_if_there(
-	    dirfd, base, kind, STREAM_NAME_SWAP, STREAM_NAME_PLAIN, err);
-}
-
-/* ---- before the commit -------------------------------------------------- */
-
-static int
-link_cleaned(int dirfd, int64_t base, enum stream_name_kind kind,
-    struct stream_error *err)
-{
-	struct stream_name name = {base, kind, STREAM_NAME_CLEANED};
-	char cleaned[STREAM_NAME_SIZE], plain[STREAM_NAME_SIZE];
-
-	stream_name_put(&name, cleaned);
-	stream_name_put_plain(base, kind, plain);
-	if (linkat(dirfd, plain, dirfd, cleaned, 0) == 0 || errno == ENOENT)
-		return STREAM_OK;
-	return stream_fail_sys(err, "%s: cannot link", plain);
-}
-
-static int
-move_cleaned(struct swapping *s, int64_t base, struct stream_error *err)
-{
-	int status = STREAM_OK;
-
-	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK;
-	     i++) {
-		struct stream_name name = {
-		    base, stream_segment_kinds[i], STREAM_NAME_CLEANED};
-		char cleaned[STREAM_NAME_SIZE], plain[STREAM_NAME_SIZE];
-
-		stream_name_put(&name, cleaned);
-		stream_name_put_plain(base, name.kind, plain);
-		if (name.kind == STREAM_NAME_LOG)
-			stream_install_name(base, plain);
-		if (renameat(s->from, plain, s->dirfd, cleaned) != 0 &&
-		    errno != ENOENT)
-			status = stream_fail_sys(
-			    err, "%s: cannot put in place", cleaned);
-	}
-	return status;
-}
-
-static int
-make_cleaned(struct swapping *s, struct stream_error *err)
-{
-	int status = STREAM_OK;
-
-	for (size_t i = 0; i < s->count && status == STREAM_OK; i++)
-		status = s->segments[i].is_brought
-			     ? move_cleaned(s, s->segments[i].base_offset, err)
-			     : each_kind(s->dirfd, s->segments[i].base_offset,
-				   link_cleaned, err);
-	return status == STREAM_OK ? stream_io_sync_dir(s->dirfd, err) : status;
-}
-
-/* Swap files do not count as long as a ".cleaned" one is left below them. */
+/* Swap files do not count as long as a ".cleaned" one is left below them, and
+ * go first. */
 static void
 undo(struct swapping *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		each_kind(
+	int status = check_alone(s, NULL);
+
+	for (size_t i = 0; i < s->count && status == STREAM_OK; i++)
+		status = each_kind(
 		    s->dirfd, s->segments[i].base_offset, drop_swap, NULL);
-	stream_io_sync_dir(s->dirfd, NULL);
-	for (size_t i = 0; i < s->count; i++)
-		each_kind(
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(s->dirfd, NULL);
+	for (size_t i = s->count; i-- > 0 && status == STREAM_OK;)
+		status = each_kind(
 		    s->dirfd, s->segments[i].base_offset, drop_cleaned, NULL);
 }
 
+/* A sync that fails leaves it to whoever comes next to see what is there. */
 static int
 commit(struct swapping *s, struct stream_error *err)
 {
 	int status = make_cleaned(s, err);
 
-	for (size_t i = s->count; i-- > 0 && status == STREAM_OK;)
-		status = each_kind(
-		    s->dirfd, s->segments[i].base_offset, to_swap, err);
+	if (status == STREAM_OK)
+		status = make_swap(s, err);
 	if (status != STREAM_OK) {
 		undo(s);
 		return status;
@@ -216,47 +249,47 @@ put_away(struct swapping *s, int64_t base, struct stream_error *err)
 			   ? each_kind(s->dirfd, base, put_away_kind, err)
 			   : status;
 	}
-	for (size_t i = 1; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
-		status =
-		    put_away_kind(s->dirfd, base, stream_segment_kinds[i], err);
+	for (size_t i = 0; i < STREAM_SEGMENT_KINDS && status == STREAM_OK; i++)
+		if (stream_segment_kinds[i] != STREAM_NAME_LOG)
+			status = put_away_kind(
+			    s->dirfd, base, stream_segment_kinds[i], err);
 	return status;
 }
 
 static int
-each_old(struct swapping *s, bool remove, struct stream_error *err)
+put_away_old(struct swapping *s, struct stream_error *err)
 {
-	int status = STREAM_OK;
+	int status = check_alone(s, err);
 
-	for (size_t i = 0; i < s->old.count && status == STREAM_OK; i++) {
-		int64_t base = s->old.segments[i].base_offset;
+	for (size_t i = 0; i < s->old.count && status == STREAM_OK; i++)
+		if (is_covered(s, s->old.segments[i].base_offset))
+			status =
+			    put_away(s, s->old.segments[i].base_offset, err);
+	return status == STREAM_OK ? stream_io_sync_dir(s->dirfd, err) : status;
+}
 
-		if (!is_covered(s, base))
-			continue;
-		status = remove ? each_kind(s->dirfd, base, drop_deleted, err)
-				: put_away(s, base, err);
-		if (status == STREAM_OK && remove)
-			status = drop_deleted(
-			    s->dirfd, base, STREAM_NAME_SNAPSHOT, err);
+static int
+take_plain_names(struct swapping *s, struct stream_error *err)
+{
+	int status = check_alone(s, err);
+
+	for (size_t i = 0; i < s->count && status == STREAM_OK; i++) {
+		status = rename_kind(s, i, STREAM_NAME_LOG, STREAM_NAME_SWAP,
+		    STREAM_NAME_PLAIN, err);
+		if (status == STREAM_OK)
+			status = stream_io_sync_dir(s->dirfd, err);
 	}
+	for (size_t i = 0; i < s->count; i++)
+		for (size_t k = 0;
+		     k < STREAM_SEGMENT_KINDS && status == STREAM_OK; k++)
+			if (stream_segment_kinds[k] != STREAM_NAME_LOG)
+				status = rename_kind(s, i,
+				    stream_segment_kinds[k], STREAM_NAME_SWAP,
+				    STREAM_NAME_PLAIN, err);
 	return status;
 }
 
-/* From the lowest on: what is left as ".swap" covers only what is above. */
-static int
-finish(struct swapping *s, struct stream_error *err)
-{
-	int status = each_old(s, false, err);
-
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(s->dirfd, err);
-	for (size_t i = 0; i < s->count && status == STREAM_OK; i++)
-		status = each_kind(
-		    s->dirfd, s->segments[i].base_offset, to_plain, err);
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(s->dirfd, err);
-	return status == STREAM_OK ? each_old(s, true, err) : status;
-}
-
+/* The log reaches them only now. */
 static int
 move_snapshots(struct swapping *s, struct stream_error *err)
 {
@@ -274,21 +307,59 @@ move_snapshots(struct swapping *s, struct stream_error *err)
 }
 
 static int
+drop_deleted(int dirfd, int64_t base, enum stream_name_kind kind,
+    struct stream_error *err)
+{
+	return stream_segment_remove_file(
+	    dirfd, base, kind, STREAM_NAME_DELETED, err);
+}
+
+static int
+remove_old(struct swapping *s, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < s->old.count && status == STREAM_OK; i++) {
+		int64_t base = s->old.segments[i].base_offset;
+
+		if (!is_covered(s, base))
+			continue;
+		status = each_kind(s->dirfd, base, drop_deleted, err);
+		if (status == STREAM_OK)
+			status = drop_deleted(
+			    s->dirfd, base, STREAM_NAME_SNAPSHOT, err);
+	}
+	return status;
+}
+
+static int
+finish(struct swapping *s, struct stream_error *err)
+{
+	int status = put_away_old(s, err);
+
+	if (status == STREAM_OK)
+		status = take_plain_names(s, err);
+	if (status == STREAM_OK)
+		status = move_snapshots(s, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(s->dirfd, err);
+	return status == STREAM_OK ? remove_old(s, err) : status;
+}
+
+static int
 swap(void *context, struct stream_error *err)
 {
 	struct swapping *s = context;
-	int status = STREAM_OK;
+	int status = check_alone(s, err);
 
 	/* The active segment's file may become a shorter one. */
-	if (s->until == INT64_MAX) {
+	if (status == STREAM_OK && s->until == INT64_MAX) {
 		s->install->partition->state.durable_end = 0;
 		status = stream_partition_publish(s->install->partition, err);
 	}
 	if (status == STREAM_OK)
 		status = commit(s, err);
-	if (status == STREAM_OK)
-		status = finish(s, err);
-	return status == STREAM_OK ? move_snapshots(s, err) : status;
+	return status == STREAM_OK ? finish(s, err) : status;
 }
 
 int
@@ -306,33 +377,12 @@ stream_install_swap(const struct stream_install *install, int from,
 	};
 	int status = stream_view_load(s.dirfd, &s.old, err);
 
-	if (status != STREAM_OK)
-		return status;
-	if (until == INT64_MAX)
+	if (status == STREAM_OK && until == INT64_MAX)
 		status = stream_partition_adopt(install->partition,
 		    segments[count - 1].base_offset,
 		    segments[count - 1].measure, swap, &s, err);
-	else
+	else if (status == STREAM_OK)
 		status = swap(&s, err);
 	stream_view_release(&s.old);
 	return status;
-}
-
-int
-stream_install_drop(const struct stream_install *install, int64_t base_offset,
-    struct stream_error *err)
-{
-	int dirfd = install->dirfd;
-	int status =
-	    put_away_kind(dirfd, base_offset, STREAM_NAME_SNAPSHOT, err);
-
-	if (status == STREAM_OK)
-		status = each_kind(dirfd, base_offset, put_away_kind, err);
-	if (status == STREAM_OK)
-		status = stream_io_sync_dir(dirfd, err);
-	if (status == STREAM_OK)
-		status = each_kind(dirfd, base_offset, drop_deleted, err);
-	return status == STREAM_OK
-		   ? drop_deleted(dirfd, base_offset, STREAM_NAME_SNAPSHOT, err)
-		   : status;
 }

@@ -319,7 +319,17 @@ settle_one(
 				   : status;
 }
 
-/* The names of one stage are durable before the next begins. */
+/* Must the directory be synced behind this one?  The names of one stage are
+ * durable before the next begins; and of several swaps each log has its plain
+ * name before the next one takes it, or that one would count as replaced by
+ * those below and above it. */
+static bool
+ends_step(const struct leftover *found, size_t i, size_t count)
+{
+	return i + 1 == count || found[i + 1].stage != found[i].stage ||
+	       found[i].stage == FINISH_LOG;
+}
+
 static int
 settle_all(struct settling *s, struct stream_error *err)
 {
@@ -330,7 +340,7 @@ settle_all(struct settling *s, struct stream_error *err)
 	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
 		status = settle_one(s, &found[i], err);
 		if (status == STREAM_OK && s->how != STREAM_LEFTOVERS_LOOK &&
-		    (i + 1 == count || found[i + 1].stage != found[i].stage))
+		    ends_step(found, i, count))
 			status = stream_io_sync_dir(s->dirfd, err);
 	}
 	return status;

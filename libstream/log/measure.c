@@ -26,6 +26,19 @@ stream_measure_is_same(
 	       stream_chain_is_same(&a->digest, &b->digest);
 }
 
+bool
+stream_measure_bears_out(
+    const struct stream_measure *found, const struct stream_measure *said)
+{
+	return stream_measure_is_same(found, said) &&
+	       found->next_offset <= said->next_offset &&
+	       found->records == said->records &&
+	       found->max_timestamp_ms == said->max_timestamp_ms &&
+	       found->max_timestamp_offset == said->max_timestamp_offset &&
+	       found->last_position == said->last_position &&
+	       found->leader_epoch == said->leader_epoch;
+}
+
 static void
 look_for_mark(
     struct stream_measuring *how, const struct stream_measure *measure)

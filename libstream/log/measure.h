@@ -33,6 +33,11 @@ void stream_measure_init(struct stream_measure *measure, int64_t base_offset);
 bool stream_measure_is_same(
     const struct stream_measure *a, const struct stream_measure *b);
 
+/* Is what was found all that was said?  Offsets may have been taken away behind
+ * the last batch, so the next offset that was said may be larger. */
+bool stream_measure_bears_out(
+    const struct stream_measure *found, const struct stream_measure *said);
+
 struct stream_measuring {
 	int fd;         /* borrowed */
 	uint64_t shift; /* byte of the log that is the file's first */

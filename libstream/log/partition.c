@@ -51,14 +51,13 @@ static int
 is_still_there(const struct stream_partition *partition, bool *there,
     struct stream_error *err)
 {
-	struct stat st;
+	int status = stream_io_has_name(partition->statefd, there, err);
 
-	*there = false;
-	if (fstat(partition->statefd, &st) != 0)
-		return stream_fail_sys(
-		    err, "%s: cannot stat", STREAM_STATE_NAME);
-	*there = st.st_nlink > 0;
-	return STREAM_OK;
+	if (status != STREAM_OK)
+		*there = false;
+	return status == STREAM_OK
+		   ? status
+		   : stream_fail_in(err, status, STREAM_STATE_NAME);
 }
 
 /* The directory may have been removed, or the state file as the first of its

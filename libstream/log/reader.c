@@ -72,8 +72,10 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    .watch_file = -1,
 	    .watch_dir = -1,
 	    .watch_state = -1,
+	    .watch_store = -1,
 	    .woken = true,
 	    .names_changed = true,
+	    .start_changed = true,
 	};
 	if (options != NULL)
 		reader->options = *options;

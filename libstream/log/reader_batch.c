@@ -174,6 +174,22 @@ is_last_there(struct stream_reader *reader)
 	return there;
 }
 
+/* One who follows learns when the log start is raised. */
+static int
+follow_log_start(struct stream_reader *reader, struct stream_error *err)
+{
+	int64_t next =
+	    reader->expected > reader->next ? reader->expected : reader->next;
+	int status;
+
+	if (reader->watch == NULL || stream_watch_may_skip_log_start(reader))
+		return STREAM_OK;
+	status = stream_reader_obey_log_start(reader, next, err);
+	if (status != STREAM_OK)
+		reader->start_changed = true; /* to fail again */
+	return status;
+}
+
 /* Before anything new is read, see that what was read is there.  One who is
  * watched and was not woken need not look. */
 static int
@@ -184,15 +200,10 @@ wake_up(struct stream_reader *reader, struct stream_error *err)
 	if (reader->watch != NULL && !reader->woken)
 		return STREAM_OK;
 	reader->woken = false;
-	if (reader->watch != NULL) {
-		status = stream_reader_obey_log_start(reader,
-		    reader->expected > reader->next ? reader->expected
-						    : reader->next,
-		    err);
-		if (status != STREAM_OK)
-			reader->woken = true; /* to fail again */
-		if (status != STREAM_OK)
-			return status;
+	status = follow_log_start(reader, err);
+	if (status != STREAM_OK) {
+		reader->woken = true; /* to fail again */
+		return status;
 	}
 	if (stream_scan_has_buffered(&reader->scan) || is_last_there(reader))
 		return STREAM_OK;

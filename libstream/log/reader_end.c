@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,12 +58,13 @@ int
 stream_reader_read_state(struct stream_reader *reader,
     struct stream_state *state, struct stream_error *err)
 {
-	struct stat st;
+	bool has_name;
 
 	*state = (struct stream_state){0};
 	if (reader->statefd < 0 || reader->only != NULL)
 		return STREAM_OK;
-	if (fstat(reader->statefd, &st) == 0 && st.st_nlink == 0)
+	if (stream_io_has_name(reader->statefd, &has_name, NULL) == STREAM_OK &&
+	    !has_name)
 		return read_new_state(reader, state, err);
 	return stream_state_read(
 	    reader->statefd, &reader->identity, state, err);

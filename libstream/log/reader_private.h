@@ -106,8 +106,11 @@ struct stream_reader {
 	int watch_file;             /* inotify descriptors, -1: none */
 	int watch_dir;
 	int watch_state;
+	int watch_store;
 	bool woken;
 	bool names_changed; /* in the directory, since it was last listed */
+	bool start_changed; /* the log start may have, since it was last asked
+			       for */
 	struct stream_reader *watch_next;
 };
 
@@ -307,6 +310,9 @@ bool stream_watch_is_set(const struct stream_reader *reader);
 /* Is the directory watched, and did no name in it change since this was asked
  * last? */
 bool stream_watch_may_skip_listing(struct stream_reader *reader);
+
+/* The same of the store and its file of log starts. */
+bool stream_watch_may_skip_log_start(struct stream_reader *reader);
 
 /* Open the state file, if there is one by now. */
 void stream_reader_open_state(struct stream_reader *reader);

@@ -370,7 +370,7 @@ settle_indexes(struct stream_partition *partition, bool from_start,
 		return stream_segment_replace_indexes(
 		    &partition->segment, partition->dirfd, err);
 	}
-	stream_segment_flush_indexes(&partition->segment);
+	stream_segment_flush_indexes(&partition->segment, NULL);
 	return STREAM_OK;
 }
 

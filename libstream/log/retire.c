@@ -191,6 +191,25 @@ stream_partition_cut_epochs(
 }
 
 int
+stream_partition_drop(struct stream_partition *partition, int64_t base_offset,
+    struct stream_error *err)
+{
+	struct stream_view_segment one = {.base_offset = base_offset};
+	struct retiring r = {
+	    .partition = partition,
+	    .dirfd = partition->dirfd,
+	    .view = {.segments = &one, .count = 1},
+	    .last = 1,
+	};
+	int status = stream_partition_check_structure(partition, err);
+
+	if (status == STREAM_OK)
+		status = stream_segment_remove_file(r.dirfd, base_offset,
+		    STREAM_NAME_SNAPSHOT, STREAM_NAME_PLAIN, err);
+	return status == STREAM_OK ? retire_segments(&r, true, err) : status;
+}
+
+int
 stream_partition_retire(struct stream_partition *partition, int64_t below,
     bool careful, size_t *segments, uint64_t *bytes, struct stream_error *err)
 {

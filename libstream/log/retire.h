@@ -37,6 +37,13 @@ int stream_partition_retire(struct stream_partition *partition, int64_t below,
     bool careful, size_t *segments, uint64_t *bytes, struct stream_error *err);
 
 /*
+ * Take away one closed segment, whichever it is, all of whose records stand in
+ * another or are superseded; with its snapshot.  Durable.  Errors as above.
+ */
+int stream_partition_drop(struct stream_partition *partition,
+    int64_t base_offset, struct stream_error *err);
+
+/*
  * Cut the leader epochs at the front, as Kafka does: the log begins at start
  * from now on.  A file that is missing or malformed is left to those who need
  * it, and on a full disk it stays longer than it could be.  Errors as above.

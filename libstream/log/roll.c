@@ -39,9 +39,10 @@ finish_indexes(struct stream_partition *partition, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	stream_segment_flush_indexes(segment);
-	status = sync_index(
-	    segment->index, segment->base_offset, STREAM_NAME_INDEX, err);
+	status = stream_segment_flush_indexes(segment, err);
+	if (status == STREAM_OK)
+		status = sync_index(segment->index, segment->base_offset,
+		    STREAM_NAME_INDEX, err);
 	if (status == STREAM_OK)
 		status = sync_index(segment->timeindex, segment->base_offset,
 		    STREAM_NAME_TIMEINDEX, err);

@@ -196,31 +196,38 @@ stream_segment_give_back(struct stream_segment *segment)
 }
 
 /* Put new entries at the end of an index; what did not fit is cut off. */
-static void
-flush_one(int fd, struct stream_buf *new, size_t entry, uint64_t *count)
+static int
+flush_one(int fd, struct stream_buf *new, size_t entry, uint64_t *count,
+    struct stream_error *err)
 {
 	uint64_t old = *count - new->size / entry;
 	size_t done = 0;
+	int status;
 
 	if (new->size == 0)
-		return;
-	if (stream_io_write_at(fd, new->data, new->size, old * entry, &done,
-		NULL) != STREAM_OK) {
+		return STREAM_OK;
+	status = stream_io_write_at(
+	    fd, new->data, new->size, old * entry, &done, err);
+	if (status != STREAM_OK) {
 		*count = old + done / entry;
 		stream_io_truncate(fd, *count * entry, NULL);
 	}
 	new->size = 0;
+	return status;
 }
 
-void
-stream_segment_flush_indexes(struct stream_segment *segment)
+int
+stream_segment_flush_indexes(
+    struct stream_segment *segment, struct stream_error *err)
 {
 	struct stream_indexer *indexer = &segment->indexer;
+	int offsets = flush_one(segment->index, &indexer->offsets,
+	    STREAM_INDEX_ENTRY, &indexer->entries, err);
+	int times = flush_one(segment->timeindex, &indexer->times,
+	    STREAM_TIMEINDEX_ENTRY, &indexer->time_entries,
+	    offsets == STREAM_OK ? err : NULL);
 
-	flush_one(segment->index, &indexer->offsets, STREAM_INDEX_ENTRY,
-	    &indexer->entries);
-	flush_one(segment->timeindex, &indexer->times, STREAM_TIMEINDEX_ENTRY,
-	    &indexer->time_entries);
+	return offsets == STREAM_OK ? times : offsets;
 }
 
 static int

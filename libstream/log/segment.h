@@ -61,9 +61,11 @@ void stream_segment_give_back(struct stream_segment *segment);
 /*
  * Write the indexer's new entries behind the old ones and empty its buffers.
  * What cannot be written (a full disk) is left out: an index may lag, and the
- * next batch gets an entry then.  Never fails.
+ * next batch gets an entry then; but not that of a segment that is closed.
+ * STREAM_EIO.
  */
-void stream_segment_flush_indexes(struct stream_segment *segment);
+int stream_segment_flush_indexes(
+    struct stream_segment *segment, struct stream_error *err);
 
 /* Replace both indexes by what the indexer's buffers hold, by temporary file
  * and rename, and open the new files. */

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 
 #include "base/fail.h"
+#include "file/dir.h"
 #include "file/name.h"
 #include "log/leftovers.h"
 #include "log/partition_private.h"
+#include "log/segment_names.h"
 #include "log/view.h"
 
 /* A compaction that was finished or undone, told once for each segment. */
@@ -67,23 +69,45 @@ settle_leftovers(struct stream_partition *partition, struct stream_error *err)
 	return status;
 }
 
+static int
+has_swap(int dirfd, int64_t base, bool *has, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	*has = false;
+	for (size_t i = 0;
+	     i < STREAM_SEGMENT_KINDS && status == STREAM_OK && !*has; i++) {
+		struct stream_name name = {
+		    base, stream_segment_kinds[i], STREAM_NAME_SWAP};
+		char text[STREAM_NAME_SIZE];
+
+		stream_name_put(&name, text);
+		status = stream_dir_has(dirfd, text, has, err);
+	}
+	return status;
+}
+
 /*
- * A replica's newest segment may still have to take its plain name, which a
- * writer needs to find it by (install.h).  Elsewhere the log is made sound
- * first, as ever.
+ * Files of a replica's newest segment may still have to take their plain names:
+ * its log, which a writer needs to find it by (install.h), or its indexes, of
+ * which a writer would make others and have them open when they are replaced.
+ * Elsewhere the log is made sound first, as ever.
  */
 static int
 settle_newest(struct stream_partition *partition, struct stream_error *err)
 {
 	struct stream_view view;
-	bool swap;
+	bool swap = false;
 	int status = stream_view_load(partition->dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
-	swap = view.count > 0 && view.segments[view.count - 1].swap;
+	if (view.count > 0)
+		status = has_swap(partition->dirfd,
+		    view.segments[view.count - 1].base_offset, &swap, err);
 	stream_view_release(&view);
-	return swap ? settle_leftovers(partition, err) : STREAM_OK;
+	return status == STREAM_OK && swap ? settle_leftovers(partition, err)
+					   : status;
 }
 
 int

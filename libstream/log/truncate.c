@@ -76,14 +76,16 @@ find(struct cutting *c, int64_t offset, int64_t limit, struct stream_error *err)
 /* ---- cutting ------------------------------------------------------------ */
 
 /*
- * First of all the state: from then on it says of no later segment that it was
- * there, and a reader that has passed the cut is told (SPEC section 7.4).
- * Should the rest not be done, the next writer finds the longer log again.
+ * First of all the state, durably: from then on it says of no later segment
+ * that it was there, and a reader that has passed the cut is told (SPEC section
+ * 7.4).  Should the rest not be done, the next writer finds the longer log
+ * again.
  */
 static int
 publish(struct cutting *c, struct stream_error *err)
 {
 	struct stream_state *state = &c->partition->state;
+	int status;
 
 	state->active_base = c->view.segments[c->keep].base_offset;
 	state->end = 0;
@@ -94,8 +96,10 @@ publish(struct cutting *c, struct stream_error *err)
 	state->takeback_base = state->active_base;
 	state->takeback_end = c->position;
 	state->marks |= STREAM_MARK_ROLLING;
-	return stream_state_write(
+	status = stream_state_write(
 	    c->partition->statefd, &c->partition->identity, state, err);
+	return status == STREAM_OK ? stream_io_sync(c->partition->statefd, err)
+				   : status;
 }
 
 /* Of a segment without a byte there is nothing to keep. */
@@ -134,6 +138,38 @@ make_own(struct cutting *c, struct stream_error *err)
 }
 
 static int
+empty_index(int dirfd, int64_t base, enum stream_name_kind kind,
+    struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+	int fd;
+	int status;
+
+	stream_name_put_plain(base, kind, name);
+	status = stream_io_open(dirfd, name, O_RDWR, &fd, err);
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_io_truncate(fd, 0, err);
+	if (status == STREAM_OK)
+		status = stream_io_sync(fd, err);
+	close(fd);
+	return status;
+}
+
+/* Indexes of the newest segment may be behind it, and are brought up to it by
+ * the next writer; none may tell of what is not there. */
+static int
+empty_indexes(const struct cutting *c, struct stream_error *err)
+{
+	int64_t base = c->view.segments[c->keep].base_offset;
+	int status = empty_index(c->dirfd, base, STREAM_NAME_INDEX, err);
+
+	return status == STREAM_OK
+		   ? empty_index(c->dirfd, base, STREAM_NAME_TIMEINDEX, err)
+		   : status;
+}
+
+static int
 cut_newest(struct cutting *c, struct stream_error *err)
 {
 	char name[STREAM_NAME_SIZE];
@@ -150,6 +186,8 @@ cut_newest(struct cutting *c, struct stream_error *err)
 	if (status == STREAM_OK && size > c->position) {
 		status = stream_set_aside_bytes(
 		    c->dirfd, fd, c->position, c->end, err);
+		if (status == STREAM_OK)
+			status = empty_indexes(c, err);
 		if (status == STREAM_OK)
 			status = stream_io_truncate(fd, c->position, err);
 	}

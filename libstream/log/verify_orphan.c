@@ -2,6 +2,7 @@
  * verify_orphan.c - an index whose log is not there: was it lost?
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/fail.h"
@@ -30,7 +31,8 @@ count_entries(struct stream_verify *verify, const char *name,
 	return status == STREAM_ENOENT ? STREAM_OK : status;
 }
 
-/* Is the log of that base there, under any name? */
+/* Is the log of that base there, under any name?  Set aside it is not lost: its
+ * indexes follow it. */
 static bool
 log_is_there(const struct stream_verify *verify, int64_t base_offset)
 {
@@ -38,7 +40,7 @@ log_is_there(const struct stream_verify *verify, int64_t base_offset)
 	    STREAM_NAME_CLEANED, STREAM_NAME_SWAP, STREAM_NAME_DELETED};
 	struct stream_name name = {
 	    .base_offset = base_offset, .kind = STREAM_NAME_LOG};
-	char text[STREAM_NAME_SIZE];
+	char text[STREAM_NAME_SIZE], aside[STREAM_NAME_SIZE + 16];
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
@@ -48,7 +50,10 @@ log_is_there(const struct stream_verify *verify, int64_t base_offset)
 			AT_SYMLINK_NOFOLLOW) == 0)
 			return true;
 	}
-	return false;
+	stream_name_put_plain(base_offset, STREAM_NAME_LOG, text);
+	snprintf(aside, sizeof(aside), ".strm-old-%s", text);
+	return fstatat(
+		   verify->source->dirfd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /*

@@ -2,21 +2,24 @@
  * watch.c - wake readers when their partitions change
  *
  * Each reader has a watch on the file that it reads (appends), on the
- * directory (new segments, swaps) and, for durable records, on the state file
- * (a sync).  inotify gives one number per inode, so readers of the same file
- * share it.  Where inotify is not to be had, or a watch cannot be set, waiting
- * means looking every 10 ms.
+ * directory (new segments, swaps), for durable records on the state file (a
+ * sync), and on the store, whose file of log starts it would else have to ask
+ * for at every line.  inotify gives one number per inode, so readers of the
+ * same file share it.  Where inotify is not to be had, or a watch cannot be
+ * set, waiting means looking every 10 ms.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "file/checkpoint.h"
 #include "log/reader_private.h"
 
 enum {
@@ -25,7 +28,10 @@ enum {
 	EVENTS = 16384,
 	FILE_EVENTS = IN_MODIFY,
 	DIR_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
-		     IN_DELETE_SELF | IN_MOVE_SELF
+		     IN_DELETE_SELF | IN_MOVE_SELF,
+	/* It is replaced by a rename.  Not what is written to files here: they
+	 * may be many and none of ours. */
+	STORE_EVENTS = IN_MOVED_TO | IN_CLOSE_WRITE
 };
 
 struct stream_watch {
@@ -57,16 +63,24 @@ stream_watch_free(struct stream_watch *watch)
 	free(watch);
 }
 
-/* By descriptor, so that no path is resolved a second time. */
+/* By descriptor, so that no path is resolved a second time.  One may watch for
+ * more of an inode than another. */
 static int
-add_fd(const struct stream_watch *watch, int fd, uint32_t events)
+add_at(
+    const struct stream_watch *watch, int fd, const char *name, uint32_t events)
 {
-	char path[32];
+	char path[40];
 
 	if (watch->fd < 0 || fd < 0)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return inotify_add_watch(watch->fd, path, events);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d%s", fd, name);
+	return inotify_add_watch(watch->fd, path, events | IN_MASK_ADD);
+}
+
+static int
+add_fd(const struct stream_watch *watch, int fd, uint32_t events)
+{
+	return add_at(watch, fd, "", events);
 }
 
 static bool
@@ -75,7 +89,7 @@ is_used(const struct stream_watch *watch, int number)
 	for (const struct stream_reader *r = watch->readers; r != NULL;
 	     r = r->watch_next)
 		if (r->watch_file == number || r->watch_dir == number ||
-		    r->watch_state == number)
+		    r->watch_state == number || r->watch_store == number)
 			return true;
 	return false;
 }
@@ -103,6 +117,9 @@ stream_watch_add(struct stream_watch *watch, struct stream_reader *reader,
 	if ((reader->options.flags & STREAM_READER_DURABLE) != 0)
 		reader->watch_state =
 		    add_fd(watch, reader->statefd, FILE_EVENTS);
+	if (reader->facts.topic != NULL)
+		reader->watch_store =
+		    add_at(watch, reader->dirfd, "/..", STORE_EVENTS);
 	stream_watch_moved(reader);
 	return STREAM_OK;
 }
@@ -152,9 +169,34 @@ stream_watch_remove(struct stream_reader *reader)
 	drop(watch, &reader->watch_file);
 	drop(watch, &reader->watch_dir);
 	drop(watch, &reader->watch_state);
+	drop(watch, &reader->watch_store);
 	reader->watch = NULL;
 }
 
+/* In a store. */
+static bool
+is_log_start(const struct inotify_event *event)
+{
+	return event->len > 0 &&
+	       strcmp(event->name, STREAM_LOG_START_FILE) == 0;
+}
+
+/* What a reader asks of its store, it asks again.  One whose directory went to
+ * another asks from now on at every line. */
+static void
+wake_store(struct stream_watch *watch, const struct inotify_event *event)
+{
+	for (struct stream_reader *r = watch->readers; r != NULL;
+	     r = r->watch_next) {
+		if (r->watch_dir == event->wd &&
+		    (event->mask & IN_MOVE_SELF) != 0)
+			drop(watch, &r->watch_store);
+		if (r->watch_store == event->wd && is_log_start(event))
+			r->start_changed = true;
+	}
+}
+
+/* Number: of a watch, -1 for all. */
 static void
 wake(struct stream_watch *watch, int number)
 {
@@ -163,7 +205,7 @@ wake(struct stream_watch *watch, int number)
 		bool names = number < 0 || r->watch_dir == number;
 
 		if (names)
-			r->names_changed = true;
+			r->names_changed = r->start_changed = true;
 		if (names || r->watch_file == number ||
 		    r->watch_state == number)
 			r->woken = true;
@@ -182,6 +224,7 @@ take_events(struct stream_watch *watch)
 		for (char *p = events; p < events + n;) {
 			struct inotify_event *event = (void *)p;
 
+			wake_store(watch, event);
 			wake(watch,
 			    event->mask & IN_Q_OVERFLOW ? -1 : event->wd);
 			p += sizeof(*event) + event->len;
@@ -236,5 +279,14 @@ stream_watch_may_skip_listing(struct stream_reader *reader)
 	bool may = reader->watch_dir >= 0 && !reader->names_changed;
 
 	reader->names_changed = false;
+	return may;
+}
+
+bool
+stream_watch_may_skip_log_start(struct stream_reader *reader)
+{
+	bool may = reader->watch_store >= 0 && !reader->start_changed;
+
+	reader->start_changed = false;
 	return may;
 }

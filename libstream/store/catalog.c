@@ -141,5 +141,5 @@ stream_catalog_find(
 	     end++)
 		;
 	*count = end - low;
-	return catalog->items + low;
+	return catalog->count == 0 ? NULL : catalog->items + low;
 }

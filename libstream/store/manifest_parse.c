@@ -212,9 +212,14 @@ is_sound(const struct parsing *p, const struct stream_manifest_segment *s)
 {
 	const struct stream_measure *m = &s->measure;
 	const struct stream_manifest_part *part = p->part;
+	struct stream_measure none;
 	int64_t before;
 
-	if (m->next_offset < s->base_offset || m->bytes > INT32_MAX ||
+	stream_measure_init(&none, s->base_offset);
+	if (m->next_offset < s->base_offset ||
+	    m->next_offset - s->base_offset > (int64_t)INT32_MAX + 1 ||
+	    m->bytes > INT32_MAX ||
+	    (m->bytes == 0 && !stream_measure_bears_out(&none, m)) ||
 	    (m->bytes == 0) != (m->last_position < 0) ||
 	    m->last_position >= (int64_t)m->bytes || s->from > m->bytes)
 		return false;

@@ -167,6 +167,8 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 			status = make_whole(part, segment,
 			    plan->first + i + 1 < source->segment_count, err);
 	}
+	if (status == STREAM_OK)
+		status = stream_io_sync_dir(part->incoming, err);
 	/* Epochs begin no later than the first record, also of what is put in
 	 * front. */
 	if (status == STREAM_OK)
@@ -242,7 +244,8 @@ drop_extra(struct stream_apply_part *part, struct stream_error *err)
 
 		if (base > source->segments[0].base_offset && base < newest &&
 		    stream_manifest_find_segment(source, base) == NULL)
-			status = stream_install_drop(&part->install, base, err);
+			status =
+			    stream_partition_drop(part->partition, base, err);
 	}
 	return status;
 }

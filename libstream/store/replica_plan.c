@@ -123,7 +123,7 @@ ready_tail(struct stream_apply_part *part,
 	status = stream_measure_log(&how, &found, err);
 	close(how.fd);
 	if (status == STREAM_OK &&
-	    !stream_measure_is_same(&found, &segment->measure))
+	    !stream_measure_bears_out(&found, &segment->measure))
 		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "%020lld.log: what came is not what was sent",
 		    (long long)segment->base_offset);
@@ -131,6 +131,21 @@ ready_tail(struct stream_apply_part *part,
 }
 
 /* ---- the plan ----------------------------------------------------------- */
+
+/* What is said of the same bytes is kept as what is known of them. */
+static int
+check_same(const struct stream_manifest_segment *mine,
+    const struct stream_manifest_segment *segment, struct stream_error *err)
+{
+	struct stream_measure said = segment->measure;
+
+	said.next_offset = mine->measure.next_offset;
+	return stream_measure_bears_out(&mine->measure, &said)
+		   ? STREAM_OK
+		   : stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+			 "%020lld.log: is not what the manifest says of it",
+			 (long long)segment->base_offset);
+}
 
 static int
 judge(struct stream_apply_part *part, size_t i, enum stream_apply_kind *kind,
@@ -146,7 +161,7 @@ judge(struct stream_apply_part *part, size_t i, enum stream_apply_kind *kind,
 	if (mine != NULL &&
 	    stream_measure_is_same(&mine->measure, &segment->measure)) {
 		*kind = STREAM_APPLY_SAME;
-		return STREAM_OK;
+		return check_same(mine, segment, err);
 	}
 	if (segment->how == STREAM_HOW_TAIL) {
 		status = ready_tail(part, segment, err);
@@ -297,6 +312,10 @@ stream_apply_plan(struct stream_apply_part *part, enum stream_apply_kind *kinds,
 			*first = i;
 		*last = i;
 	}
+	/* A file that leaves it has one name by then, also after a loss of
+	 * power: a writer refuses one that has two. */
+	if (status == STREAM_OK && part->incoming >= 0)
+		status = stream_io_sync_dir(part->incoming, err);
 	if (status == STREAM_OK && holds_records(part) &&
 	    (*first < count || has_extra(part)))
 		status = check_divergence(part, kinds, dense, err);

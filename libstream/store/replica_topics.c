@@ -335,10 +335,11 @@ apply_one(struct topic_parts *t, const struct stream_change *change,
 			find_part(&part, &there, NULL);
 		if (*built && there)
 			remember(&part, NULL);
-		if (!is_fatal(status)) {
+		/* Of a new topic only when it has appeared. */
+		if (!is_fatal(status) && !(*built && t->is_new))
 			tell(&part, source, status, &why);
+		if (!is_fatal(status))
 			status = STREAM_OK;
-		}
 	} else if (status == STREAM_OK) {
 		*built = true;
 	}
@@ -388,6 +389,30 @@ remember_all(struct topic_parts *t)
 	}
 }
 
+/* The partitions of a new topic, all of which appeared, or none. */
+static void
+tell_all(struct topic_parts *t, bool appeared)
+{
+	const struct stream_manifest_part none = {.segment_count = 0};
+	struct stream_manifest *m = t->all->source;
+	int status = STREAM_OK;
+
+	for (size_t i = t->from; i < t->to && status == STREAM_OK; i++)
+		status = m->parts[i].failed;
+	for (size_t i = t->from; i < t->to; i++) {
+		if (m->parts[i].failed != STREAM_OK ||
+		    m->parts[i].segment_count == 0)
+			continue;
+		if (appeared)
+			report(t->all, &m->parts[i], &none, "done", -1,
+			    STREAM_OK, "-");
+		else
+			report(t->all, &m->parts[i], &none, "failed", -1,
+			    status,
+			    "the topic appears when all of it has come");
+	}
+}
+
 static int
 apply_new(struct topic_parts *t, struct stream_error *err)
 {
@@ -408,6 +433,10 @@ apply_new(struct topic_parts *t, struct stream_error *err)
 		    stream_apply_show_topic(&change, t->all, t->topic, err);
 		if (status == STREAM_OK)
 			remember_all(t);
+		if (status == STREAM_OK)
+			tell_all(t, true);
+	} else if (status == STREAM_OK && t->is_new) {
+		tell_all(t, false);
 	}
 	stream_change_end(&change);
 	return status;

@@ -190,6 +190,19 @@ keyed() {
     [ "$(strm -C b consume good | wc -l)" -eq 100 ]
 }
 
+@test "a new topic of which a partition is damaged does not appear, and is told" {
+    strm -C a topic create t --partitions 2
+    seq 100 | strm -C a produce t:0
+    seq 9000 | strm -C a produce t:1
+    printf '\377' | dd of="a/t-1/00000000000000000000.log" bs=1 seek=3000 \
+        conv=notrunc status=none
+    run -7 --separate-stderr strm replicate-rsync -J a b
+    [[ $stderr == *"t-1"*"byte"* ]]
+    [[ $stderr == *"t-0: the topic appears when all of it has come"* ]]
+    [[ $output != *'"result":"done"'* ]]
+    [ ! -e b/t-0 ]
+}
+
 @test "failover: promoted, the old leader is refused, diverges and is cut" {
     fill a t 1000
     replicate a b

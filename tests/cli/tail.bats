@@ -328,6 +328,28 @@ ticks() {
     cmp out <(seq 19 50000)
 }
 
+@test "a follower that a raised log start overtakes is told, or goes on there" {
+    fill
+    start strm tail -F -n 1 t:0 >out 2>errors
+    told=$!
+    start strm tail -F -n 1 --clamp t:0 >clamped
+    clamps=$!
+    eventually holds out 19
+    eventually holds clamped 19
+    strm trim -q t:0@15
+    strm produce t:0 <<<20
+    eventually holds out $'19\n20'
+    eventually holds clamped $'19\n20'
+    kill -STOP "$told" "$clamps"
+    seq 21 29 | strm produce t:0
+    strm trim -q t:0@25
+    kill -CONT "$told" "$clamps"
+    ends 4 "$told"
+    [ "$(<out)" = $'19\n20' ]
+    grep -q 'offsets 21 to 24 were removed' errors
+    eventually holds clamped "$(printf '%s\n' 19 20 {25..29})"
+}
+
 @test "a follower whose reader is slow loses nothing" {
     strm topic create t
     mkfifo slow
@@ -357,10 +379,13 @@ ticks() {
     eventually holds out 19
 }
 
-@test "following changes nothing" {
+@test "following changes nothing, not even a file's time of access" {
     fill
+    find "$STRM_DIR" -type f -exec touch -a -d @1 {} +
     find "$STRM_DIR" -printf '%p %s %T@ %C@\n' | sort >before
     start strm tail -F t >out
     eventually test -s out
     find "$STRM_DIR" -printf '%p %s %T@ %C@\n' | sort | diff before -
+    [ "$(stat -c %X "$(log t 0)")" -eq 1 ]
+    [ "$(stat -c %X "$STRM_DIR/t-0/.strm-state")" -eq 1 ]
 }

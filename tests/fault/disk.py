@@ -15,6 +15,7 @@ import os
 import random
 
 from harness import require
+from state_file import moved_state
 
 SECTOR = 512
 
@@ -96,6 +97,11 @@ class Recording:
                 'a rename from or to outside of the store')
         self.add('rename', (source, target), source, from_name, target,
                  to_name, self.node[int(inode)])
+
+    def on_link(self, directory, name, inode):
+        where, node = (self.node.get(int(n)) for n in (directory, inode))
+        require(where and node, 'a link from or to outside of the store')
+        self.add('link', (where,), where, name, node)
 
     def on_unlink(self, directory, name):
         where = self.node.get(int(directory))
@@ -270,16 +276,22 @@ class Recording:
     def build(self, loss, root):
         """Make the disk of a loss in the empty directory root."""
         paths, done = self.tree(self.key(loss))
+        made = {}
         for path, node in paths.items():
             full = os.path.join(root, path)
             if node not in self.content:
                 os.mkdir(full)
                 continue
+            if node in made:
+                os.link(made[node], full)
+                continue
+            made[node] = full
             data = self.bytes_of(node, done.get(node, ()))[0]
             with open(full, 'wb') as file:
                 if path.endswith('/.strm-state'):
                     status = os.fstat(file.fileno())
-                    data = moved_state(data, self.inodes[node], status)
+                    data = moved_state(data, self.inodes[node], status,
+                                       boot=b'the boot before.')
                 file.write(data)
             times = [self.ops[i].args[1] for i, _ in done.get(node, ())
                      if self.ops[i].kind == 'times']
@@ -300,43 +312,6 @@ class Recording:
             if node in self.content:
                 require(self.bytes_of(node, done.get(node, ()))[0] ==
                         left.content[now[path]], 'data escaped:', path)
-
-
-# ---- .strm-state, whose slots name their own file and the boot ------------
-
-def crc32c_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82f63b78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-TABLE = crc32c_table()
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xff]
-    return (crc ^ 0xffffffff).to_bytes(4, 'big')
-
-
-def moved_state(data, inode, status):
-    """After a real power loss the file has its inode still, and the system
-    another boot id.  A copy must be told so."""
-    data = bytearray(data)
-    for at in (0, 256):
-        slot = data[at:at + 144]
-        if len(data) < at + 148 or crc32c(slot) != data[at + 144:at + 148] or \
-                int.from_bytes(slot[40:48], 'big') != inode:
-            continue
-        slot[16:32] = b'the boot before.'
-        slot[32:40] = status.st_dev.to_bytes(8, 'big')
-        slot[40:48] = status.st_ino.to_bytes(8, 'big')
-        data[at:at + 148] = slot + crc32c(slot)
-    return bytes(data)
 
 
 def sample(states, count):

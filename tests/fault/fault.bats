@@ -490,31 +490,163 @@ full() {
 }
 
 @test "T1 I8: kill -9 at any point of a replica's first copy" {
-    python replicate.py first
+    python kill.py apply-first
 }
 
 @test "T1 I8: kill -9 at any point of a replica that takes over appends and rolls" {
-    python replicate.py tail
+    python kill.py apply-tail
 }
 
 @test "T1 I8: kill -9 at any point of a replica that takes over a compaction" {
-    python replicate.py compact
+    python kill.py apply-compact
 }
 
 @test "T1 I8: kill -9 at any point of a replica that is behind a compaction" {
-    python replicate.py far
+    python kill.py apply-far
+}
+
+@test "T1 I8: kill -9 at any point of a compaction that leaves a segment between as it was" {
+    python kill.py apply-between
+}
+
+@test "T1 I8: kill -9 at any point of such a compaction and retention at once" {
+    python kill.py apply-between-cut
+}
+
+@test "T1 I8: kill -9 at any point of the run after one that was killed within a swap" {
+    python kill.py apply-settle
 }
 
 @test "T1 I8: kill -9 at any point of a replica that takes over retention" {
-    python replicate.py retain
+    python kill.py apply-retain
 }
 
 @test "T1 I8: kill -9 at any point of a replica that takes over a leader epoch" {
-    python replicate.py epochs
+    python kill.py apply-epochs
+}
+
+@test "T1 I8: kill -9 at any point of a replica whose own records are set aside" {
+    python kill.py apply-truncate
+}
+
+@test "T2 I8: kill -9 again while the next run goes on with a replica" {
+    python kill.py apply-tail twice
+    python kill.py apply-between-cut twice
+    python kill.py apply-truncate twice
+}
+
+@test "T4 I8: power lost at any point of a replica's first copy" {
+    python power.py apply-first
+}
+
+@test "T4 I8: power lost at any point of a replica that takes over appends and rolls" {
+    python power.py apply-tail
+}
+
+@test "T4 I8: power lost at any point of a replica that takes over a compaction" {
+    python power.py apply-compact
+}
+
+@test "T4 I8: power lost at any point of a replica that is behind a compaction" {
+    python power.py apply-far
+}
+
+@test "T4 I8: power lost at any point of a compaction that leaves a segment between as it was" {
+    python power.py apply-between
+}
+
+@test "T4 I8: power lost at any point of such a compaction and retention at once" {
+    python power.py apply-between-cut
+}
+
+@test "T4 I8: power lost at any point of the run after one that was killed within a swap" {
+    python power.py apply-settle
+}
+
+@test "T4 I8: power lost at any point of a replica that takes over retention" {
+    python power.py apply-retain
+}
+
+@test "T4 I8: power lost at any point of a replica that takes over a leader epoch" {
+    python power.py apply-epochs
+}
+
+@test "T4 I8: power lost at any point of a replica whose own records are set aside" {
+    python power.py apply-truncate
+}
+
+@test "T4 I8 I10: power lost at any point of promote and fence" {
+    python power.py promote
+    python power.py fence
+    python power.py lift
+}
+
+@test "T6 I8 I10: any failing call while a replica takes over a first copy" {
+    python fail.py apply-first errors
+}
+
+@test "T6 I8 I10: any failing call while a replica takes over appends, rolls and a leader epoch" {
+    python fail.py apply-tail errors
+    python fail.py apply-epochs errors
+}
+
+@test "T6 I8 I10: any failing call while a replica takes over a compaction" {
+    python fail.py apply-compact errors
+    python fail.py apply-far errors
+}
+
+@test "T6 I8 I10: any failing call while a replica takes over a compaction with a segment between, and retention" {
+    python fail.py apply-between errors
+    python fail.py apply-between-cut errors
+    python fail.py apply-retain errors
+}
+
+@test "T6 I8 I10: any failing call while a replica takes over what is set aside" {
+    python fail.py apply-truncate errors
+}
+
+@test "T6 I8 I10: short writes and a full disk while a replica takes over" {
+    python fail.py apply-first short
+    python fail.py apply-tail short
+    python fail.py apply-between-cut short
+    python fail.py apply-truncate short
+}
+
+@test "T7 I8 I10: a failed sync while a replica takes over" {
+    python fail.py apply-first sync
+    python fail.py apply-tail sync
+    python fail.py apply-between-cut sync
+    python fail.py apply-truncate sync
+}
+
+@test "T6 I8 I10: any failing allocation while a replica takes over" {
+    python fail.py apply-first memory
+    python fail.py apply-tail memory
+    python fail.py apply-between-cut memory
+    python fail.py apply-truncate memory
+}
+
+@test "T10 I8 I10: a replica on a full disk loses nothing and is brought up to date later" {
+    full apply-first 2048
+    full apply-tail 2048
+    full apply-between-cut 2048
+    full apply-truncate 2048
 }
 
 @test "T1 I8: kill -9 at any point of an old leader that gets back what it deleted" {
-    python replicate.py front
+    python kill.py apply-front
+}
+
+@test "T4 I8: power lost at any point of an old leader that gets back what it deleted" {
+    python power.py apply-front
+}
+
+@test "T6 I8 I10: any failing call while an old leader gets back what it deleted" {
+    python fail.py apply-front errors
+}
+
+@test "T11 I8: leaders fail and come back at random, and nothing that was reported is lost" {
+    python failover.py
 }
 
 @test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {

@@ -74,7 +74,10 @@ def whole_or_nothing(store, name, kib):
         operation.prepare(with_room)
         ballast = fill(store.path)
         os.truncate(ballast, max(0, os.path.getsize(ballast) - spare * 1024))
-        code, out, err = store.run(operation.command(with_room))
+        code, out, err = store.run(operation.command(with_room),
+                                   operation.input())
+        if hasattr(operation, 'told_full'):
+            code, err = operation.told_full(code, out, err)
         codes.append(code)
         if hasattr(operation, 'judge_full'):
             operation.judge_full(with_room, code, err)

@@ -16,6 +16,7 @@ from check_partition import check_partition, records_of
 from strmtest import BUILD, STRM, CheckError, consume, require, strm
 import archiving
 import compacting
+import replicating
 import roles
 import upkeep
 
@@ -486,6 +487,7 @@ OPERATIONS = {
     **upkeep.OPERATIONS,
     **archiving.OPERATIONS,
     **compacting.OPERATIONS,
+    **replicating.OPERATIONS,
 }
 
 

@@ -9,6 +9,7 @@
  *	create DIR NAME INO	a new empty file
  *	mkdir DIR NAME INO
  *	rename DIR NAME DIR NAME INO
+ *	link DIR NAME INO	one more name of a file
  *	unlink DIR NAME		a file's name, or a directory's
  *	write INO AT HEX
  *	truncate INO SIZE
@@ -275,6 +276,19 @@ renamed(const struct record *record, const struct tracee *t)
 }
 
 static void
+linked(const struct record *record, const struct tracee *t)
+{
+	const struct call *call = t->data;
+
+	if (call->from.dir == 0 && call->to.dir == 0)
+		return;
+	fputs("link", record->output);
+	put_place(record, &call->to);
+	put_number(record, "", call->ino);
+	fputc('\n', record->output);
+}
+
+static void
 unlinked(const struct record *record, const struct tracee *t)
 {
 	const struct call *call = t->data;
@@ -376,6 +390,7 @@ at_entry(struct record *record, struct tracee *t)
 			unknown("two names are exchanged", t->nr);
 		/* fallthrough */
 	case SYS_renameat:
+	case SYS_linkat:
 		call->ino = find_place(
 		    record, t->tid, t->args[0], t->args[1], &call->from);
 		find_place(record, t->tid, t->args[2], t->args[3], &call->to);
@@ -397,7 +412,6 @@ refuse(const struct record *record, const struct tracee *t)
 	case SYS_creat:
 	case SYS_truncate:
 	case SYS_link:
-	case SYS_linkat:
 	case SYS_symlink:
 	case SYS_symlinkat:
 	case SYS_mknod:
@@ -455,6 +469,9 @@ at_exit(struct record *record, struct tracee *t, int64_t result)
 	case SYS_renameat:
 	case SYS_renameat2:
 		renamed(record, t);
+		break;
+	case SYS_linkat:
+		linked(record, t);
 		break;
 	case SYS_unlink:
 	case SYS_unlinkat:

@@ -38,6 +38,8 @@ extern const struct fuzz_target fuzz_target_jsonl;
 extern const struct fuzz_target fuzz_target_format;
 extern const struct fuzz_target fuzz_target_text;
 extern const struct fuzz_target fuzz_target_archive;
+extern const struct fuzz_target fuzz_target_manifest;
+extern const struct fuzz_target fuzz_target_apply;
 
 #define FUZZ_CHECK(what) \
 	do { \

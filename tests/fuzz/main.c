@@ -26,6 +26,8 @@ static const struct fuzz_target *const targets[] = {
     &fuzz_target_format,
     &fuzz_target_text,
     &fuzz_target_archive,
+    &fuzz_target_manifest,
+    &fuzz_target_apply,
 };
 
 static const struct fuzz_target *target;

@@ -594,6 +594,7 @@ struct fx_reading {
 	bool gaps;    /* ours, compacted */
 	int64_t log_start;
 	const char *only;
+	const char *topic; /* whose partition 0 it is, in a store; or NULL */
 };
 
 static inline int
@@ -608,6 +609,7 @@ fx_try_reader(const struct temp_dir *dir, const struct fx_reading *how,
 	    .is_ours = !how->foreign,
 	    .has_transactions = how->foreign,
 	    .dense = !how->foreign && !how->gaps,
+	    .facts.topic = how->topic,
 	};
 
 	return stream_reader_open_source(&source, &how->options, reader, err);

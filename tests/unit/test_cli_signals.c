@@ -3,17 +3,21 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "cli/clock.h"
 #include "cli/signals.h"
 
 /* Exit codes of the children; none is what a signal looks like. */
@@ -195,6 +199,159 @@ a_wait_ends_at_its_timeout(void **state)
 	assert_as_wanted(wait_for_nothing);
 }
 
+/* ---- reads that wait ---------------------------------------------------- */
+
+/* What happens just before the kernel begins the next read, when a signal would
+ * no more interrupt it. */
+static void (*in_the_gap)(void);
+
+ssize_t
+read(int fd, void *to, size_t size)
+{
+	void (*happens)(void) = in_the_gap;
+
+	in_the_gap = NULL;
+	if (happens != NULL)
+		happens();
+	return syscall(SYS_read, fd, to, size);
+}
+
+/* Reads from an empty pipe. */
+static bool
+read_ends_by(int error, int timeout_ms)
+{
+	char byte;
+	int ends[2];
+	int64_t start_ms = cli_clock_ms();
+
+	if (pipe(ends) != 0)
+		return false;
+	return cli_signals_read(ends[0], &byte, 1, timeout_ms) == -1 &&
+	       errno == error &&
+	       (error != ETIME || cli_clock_ms() - start_ms >= timeout_ms);
+}
+
+static void
+be_stopped(void)
+{
+	raise(SIGTERM);
+}
+
+static void
+let_time_pass(void)
+{
+	sleep_ms(50);
+}
+
+static int
+stop_before_read(void)
+{
+	cli_signals_init();
+	be_stopped();
+	return read_ends_by(EINTR, -1) ? AS_WANTED : NOT_AS_WANTED;
+}
+
+static int
+stop_just_before_read(void)
+{
+	cli_signals_init();
+	in_the_gap = be_stopped;
+	return read_ends_by(EINTR, -1) ? AS_WANTED : NOT_AS_WANTED;
+}
+
+static int
+stop_while_reading(void)
+{
+	pid_t parent = getpid();
+
+	cli_signals_init();
+	if (fork() == 0) {
+		sleep_ms(50);
+		kill(parent, SIGTERM);
+		_exit(0);
+	}
+	return read_ends_by(EINTR, -1) ? AS_WANTED : NOT_AS_WANTED;
+}
+
+static void
+a_stop_always_ends_a_read(void **state)
+{
+	(void)state;
+	assert_as_wanted(stop_before_read);
+	assert_as_wanted(stop_just_before_read);
+	assert_as_wanted(stop_while_reading);
+}
+
+static int
+read_nothing(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set); /* as one may be started */
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	cli_signals_init();
+	for (int i = 0; i < 3; i++) {
+		if (!read_ends_by(ETIME, 40) || !read_ends_by(ETIME, 5) ||
+		    !read_ends_by(ETIME, 0))
+			return NOT_AS_WANTED;
+		in_the_gap = let_time_pass;
+		if (!read_ends_by(ETIME, 20))
+			return NOT_AS_WANTED;
+	}
+	return AS_WANTED;
+}
+
+/* The time of the first read comes during the second, which waits longer. */
+static int
+read_after_less(void)
+{
+	char got[2];
+	int ends[2];
+
+	cli_signals_init();
+	if (pipe(ends) != 0 || write(ends[1], "ab", 2) != 2 ||
+	    cli_signals_read(ends[0], got, 1, 30) != 1)
+		return NOT_AS_WANTED;
+	return read_ends_by(ETIME, 100) &&
+		       cli_signals_read(ends[0], got + 1, 1, -1) == 1 &&
+		       memcmp(got, "ab", 2) == 0
+		   ? AS_WANTED
+		   : NOT_AS_WANTED;
+}
+
+/* It does not go on to wake who waits for ever. */
+static int
+read_in_peace(void)
+{
+	struct rusage before, after;
+	pid_t parent = getpid();
+
+	cli_signals_init();
+	if (!read_ends_by(ETIME, 10))
+		return NOT_AS_WANTED;
+	if (fork() == 0) {
+		sleep_ms(200);
+		kill(parent, SIGTERM);
+		_exit(0);
+	}
+	getrusage(RUSAGE_SELF, &before);
+	if (!read_ends_by(EINTR, -1))
+		return NOT_AS_WANTED;
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_nvcsw - before.ru_nvcsw <= 3 ? AS_WANTED
+						     : NOT_AS_WANTED;
+}
+
+static void
+a_read_ends_at_its_timeout(void **state)
+{
+	(void)state;
+	assert_as_wanted(read_nothing);
+	assert_as_wanted(read_after_less);
+	assert_as_wanted(read_in_peace);
+}
+
 static int
 outgrow(void)
 {
@@ -242,6 +399,8 @@ main(void)
 	    cmocka_unit_test(what_was_ignored_stays_ignored),
 	    cmocka_unit_test(a_stop_always_ends_a_wait),
 	    cmocka_unit_test(a_wait_ends_at_its_timeout),
+	    cmocka_unit_test(a_stop_always_ends_a_read),
+	    cmocka_unit_test(a_read_ends_at_its_timeout),
 	    cmocka_unit_test(a_file_that_may_not_grow_is_an_error),
 	    cmocka_unit_test(an_ignored_signal_can_still_be_died_of),
 	};

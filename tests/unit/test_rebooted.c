@@ -114,6 +114,42 @@ what_was_lost_with_power_is_set_aside(void **state)
 }
 
 /* Nothing of a segment was durable, and the state says so. */
+/* A last batch that begins so many bytes before a sector ends, and of which the
+ * rest is there, but not these: at 12 its length is zero, which its CRC does
+ * not cover. */
+static void
+lose_front(const struct temp_dir *dir, uint64_t bytes)
+{
+	static const uint8_t zeros[16];
+	struct stream_partition *partition = fx_open(dir, NULL);
+	uint64_t at;
+
+	fx_append(partition, 1, 1, 400, 'a');
+	at = (uint64_t)fx_size(dir, LOG_0);
+	fx_append(
+	    partition, 1, 1, 400 + (2 * 512 - bytes - 2 * at % 512) % 512, 'a');
+	at = (uint64_t)fx_size(dir, LOG_0);
+	assert_int_equal(512 - at % 512, bytes);
+	fx_sync(partition);
+	fx_append(partition, 1, 1, 400, 'a');
+	stream_partition_close(partition);
+	fx_put_at(dir, LOG_0, at, zeros, bytes);
+	fx_reboot(dir, false);
+}
+
+static void
+a_batch_without_its_length_is_set_aside(void **state)
+{
+	(void)state;
+	for (uint64_t bytes = 12; bytes <= 16; bytes++) {
+		struct temp_dir *dir = fx_dir();
+
+		lose_front(dir, bytes);
+		expect_opens(dir, 2, "loss of power");
+		fx_drop(dir);
+	}
+}
+
 static void
 a_durable_end_of_zero_counts(void **state)
 {
@@ -369,6 +405,7 @@ main(void)
 	    name, temp_dir_set_up, temp_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_was_lost_with_power_is_set_aside),
+	    TEST(a_batch_without_its_length_is_set_aside),
 	    TEST(a_durable_end_of_zero_counts),
 	    TEST(everything_else_stays_damage),
 	    TEST(a_state_that_names_another_segment_proves_nothing),

@@ -8,6 +8,8 @@
 #include "log/structure.h"
 #include "log/view.h"
 
+#define INDEX_10 "00000000000000000010.index"
+
 static struct stream_log_config
 sparse(int lock_timeout_ms)
 {
@@ -180,6 +182,10 @@ static const struct {
 	"0.log=10 0.index 10.log=20 10.index 10.timeindex 10.snapshot "
 	"0.log.swap=18 0.timeindex.swap 20.log=22",
 	"0.log 0.timeindex 20.index 20.log 20.timeindex", "sa"},
+    {"of several swaps each log in its turn",
+	"0.log=10 10.log=20 20.log=30 0.log.swap=8 10.log.swap=18 "
+	"20.log.swap=28 30.log=32",
+	"0.log 10.log 20.log 30.index 30.log 30.timeindex", "sa"},
     {"with some old files gone",
 	"0.log=10 10.log.deleted=20 10.index.deleted 0.log.swap=18 "
 	"0.index.swap 20.log=22",
@@ -256,6 +262,28 @@ settling_can_be_cut_off_anywhere(void **state)
 		fx_drop(copy);
 		fx_drop(dir);
 	}
+}
+
+/* A writer that made an index anew would write to one that is replaced. */
+static void
+indexes_of_the_newest_are_settled_before_it_is_opened(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct stream_partition *partition;
+	off_t size;
+
+	put_listed(dir, "0.log=10 10.log=20");
+	partition = open_structure(dir);
+	fx_append(partition, 5, 1, 2000, 'a');
+	stream_partition_close(partition);
+	assert_int_equal(
+	    renameat(dir->fd, INDEX_10, dir->fd, INDEX_10 ".swap"), 0);
+	partition = open_structure(dir);
+	size = fx_size(dir, INDEX_10);
+	assert_true(size > 0);
+	fx_append(partition, 5, 1, 4000, 'a');
+	stream_partition_close(partition);
+	assert_true(fx_size(dir, INDEX_10) > size);
 }
 
 static void
@@ -444,6 +472,7 @@ main(void)
 	    TEST(a_torn_end_is_cut_first),
 	    TEST(leftovers_are_finished_or_undone),
 	    TEST(settling_can_be_cut_off_anywhere),
+	    TEST(indexes_of_the_newest_are_settled_before_it_is_opened),
 	    TEST(what_was_done_is_told),
 	    TEST(a_damaged_swap_does_not_replace_good_logs),
 	    TEST(temporary_files_go_but_a_writers),

@@ -115,6 +115,61 @@ only_those_are_woken_to_whom_something_happened(void **state)
 	stream_watch_free(watch);
 }
 
+static void
+raise_log_start(const struct temp_dir *store, int64_t offset)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "0\n1\nt 0 %lld\n", (long long)offset);
+	temp_dir_put(store, "new", text);
+	assert_int_equal(renameat(store->fd, "new", store->fd,
+			     "log-start-offset-checkpoint"),
+	    0);
+}
+
+/* Whether the store is watched or has to be asked each time. */
+static void
+a_raised_log_start_is_seen_before_what_is_below_it(void **state)
+{
+	struct temp_dir *store = *state;
+	struct temp_dir dir;
+
+	temp_dir_make(store, "t-0");
+	dir.fd = openat(store->fd, "t-0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int round = 0; round < 2; round++) {
+		struct fx_reading how = {.topic = "t",
+		    .options.flags =
+			STREAM_READER_FOLLOW | STREAM_READER_CLAMP};
+		struct stream_log_config config = fx_config();
+		struct stream_partition *writer = fx_open(&dir, &config);
+		int64_t next = stream_partition_next_offset(writer);
+		struct fx_seen seen = {.first = -1, .last = -1};
+		struct stream_watch *watch;
+		struct stream_reader *reader;
+
+		no_watches = round == 1;
+		stream_watch_new(&watch, NULL);
+		reader = fx_reader(&dir, how);
+		stream_watch_add(watch, reader, NULL);
+		fx_append(writer, 1, 3, 40, 'a');
+		fx_drain(reader, &seen);
+		assert_int_equal(seen.last, next + 2);
+		for (int i = 1; i <= 2; i++) {
+			fx_append(writer, 2, 3, 40, 'a');
+			raise_log_start(store, next + i * 6);
+			assert_int_equal(wait_for(watch, 5000), STREAM_OK);
+			seen = (struct fx_seen){.first = -1, .last = -1};
+			fx_drain(reader, &seen);
+			assert_int_equal(seen.first, next + i * 6);
+			assert_int_equal(seen.last, next + i * 6 + 2);
+		}
+		stream_reader_close(reader);
+		stream_watch_free(watch);
+		stream_partition_close(writer);
+	}
+	close(dir.fd);
+}
+
 /* Each append is followed by a wait that ends at once, over rolls. */
 static void
 no_append_is_missed_over_rolls(void **state)
@@ -330,6 +385,7 @@ main(void)
 	cmocka_unit_test_setup_teardown(name, set_up, temp_dir_tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(only_those_are_woken_to_whom_something_happened),
+	    TEST(a_raised_log_start_is_seen_before_what_is_below_it),
 	    TEST(no_append_is_missed_over_rolls),
 	    TEST(a_sync_wakes_one_who_waits_for_durable_records),
 	    TEST(two_readers_of_one_file_are_both_woken),
