@@ -22,6 +22,7 @@ struct cutting {
 	size_t keep;       /* index of the segment that is the newest now */
 	uint64_t position; /* where it ends */
 	int64_t end;       /* the offset after it */
+	bool whole;        /* no record goes */
 };
 
 /* ---- where -------------------------------------------------------------- */
@@ -230,7 +231,8 @@ cut(struct cutting *c, struct stream_error *err)
 		    c->dirfd, c->view.segments[i].base_offset, err);
 	if (status == STREAM_OK)
 		status = cut_newest(c, err);
-	if (status == STREAM_OK)
+	/* Without a record that goes, each epoch begins where it did. */
+	if (status == STREAM_OK && !c->whole)
 		status = cut_epochs(c, err);
 	c->partition->known.sequence = 0;
 	c->partition->state.leader_epoch = -1;
@@ -244,7 +246,7 @@ static int
 truncate_log(int dirfd, const struct stream_log_config *config, int64_t offset,
     int64_t limit, int64_t *end, struct stream_error *err)
 {
-	struct cutting c = {.dirfd = dirfd};
+	struct cutting c = {.dirfd = dirfd, .whole = limit == INT64_MAX};
 	int status =
 	    stream_partition_open_locked(dirfd, config, &c.partition, err);
 

@@ -440,14 +440,16 @@ check_unchanged(struct stream_apply_part *part, struct stream_error *err)
 }
 
 /* How many of the replica's segments are left without the empty ones at its end
- * that the source does not have. */
+ * in whose place the source's log went on in the segment before. */
 static size_t
 count_wanted(const struct stream_apply_part *part)
 {
 	const struct stream_manifest_segment *mine = part->mine.segments;
+	int64_t first = part->source->segments[0].base_offset;
 	size_t count = part->mine.segment_count;
 
 	while (count > 1 && mine[count - 1].measure.bytes == 0 &&
+	       mine[count - 1].base_offset > first &&
 	       stream_manifest_find_segment(
 		   part->source, mine[count - 1].base_offset) == NULL)
 		count--;

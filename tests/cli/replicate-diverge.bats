@@ -95,6 +95,21 @@ same() {
     same
 }
 
+@test "an empty segment that the source deleted since is no sign of another log" {
+    create --set segment.bytes=2000
+    put a 1 10
+    replicate a b
+    strm -C a roll -q t
+    fail_over
+    strm -C b roll -q t
+    replicate b a
+    put b 11 1000
+    strm -C b trim -q t@1000
+    strm -C b retain -q t
+    replicate b a
+    same
+}
+
 @test "a segment that the old leader rolled and wrote to is cut off" {
     create
     put a 1 10

@@ -36,6 +36,7 @@ class Failover:
         self.written = 0
         self.reported = {}  # of a topic, what the replica held after a run
         self.steps = []
+        self.killed = False  # the last run, and nothing came after it
         self.counts = {'runs': 0, 'kills': 0, 'cuts': 0}
         strm(self.leader, 'topic', 'create', 'dense', '--set',
              'segment.bytes=3000')
@@ -64,14 +65,24 @@ class Failover:
                         found[topic, name] = file.read()
         return found
 
-    def check_sound(self, *stores):
-        for store in stores or (self.leader, self.replica):
+    def check_sound(self, after_kill=False):
+        """Entries of leader epochs that begin before the log does may outlive a
+        kill, and a promotion then; a log start that is raised over what the
+        source has no more is past the end until that has come."""
+        for store in (self.leader, self.replica):
             for topic in TOPICS:
                 if not os.path.isdir(f'{store}/{topic}-0'):
                     continue
                 done = strm(store, 'verify', topic, code=None)
-                require(done.code == 0, topic, 'of', store, 'is not sound:',
-                        done.out.decode(), done.err)
+                damage = [line for line in done.out.decode().splitlines()
+                          if ': note: ' not in line and
+                          not line.startswith('1 partition, ') and
+                          not (self.counts['kills'] > 0 and
+                               'leader-epoch-checkpoint' in line) and
+                          not (after_kill and store == self.replica and
+                               'log-start-offset-checkpoint' in line)]
+                require(done.code in (0, 3) and not damage, topic, 'of', store,
+                        'is not sound:', *damage, done.err)
 
     def check_same(self):
         one, two = self.logs(self.leader), self.logs(self.replica)
@@ -200,7 +211,7 @@ class Failover:
             self.counts['cuts'] += 1
             while random.random() < 0.4:
                 self.kill('--truncate', self.leader, self.replica)
-                self.check_sound()
+                self.check_sound(after_kill=True)
             self.end(self.start('--truncate', self.leader, self.replica), (0,))
         self.check_same()
         self.reported = {t: self.records(self.replica, t) for t in TOPICS}
@@ -209,7 +220,11 @@ class Failover:
     def go(self, step):
         self.steps.append(step.__name__)
         step()
-        self.check_sound()
+        if step == self.kill:
+            self.killed = True
+        elif step in (self.replicate, self.replicate_twice, self.fail_back):
+            self.killed = False
+        self.check_sound(after_kill=self.killed)
 
     def round(self):
         self.steps = []

@@ -47,9 +47,9 @@ struct stream_replica_options {
 	/* apply: what have said.  What is other by now is sent again.  NULL:
 	 * not asked. */
 	const char *have;
-	bool dry_run;   /* prepare: hold nothing, write nothing */
-	bool status; /* prepare, dry: also where the source is an old leader */
-	bool verify; /* apply: check also what was there before */
+	bool dry_run; /* prepare: hold nothing, write nothing */
+	bool status;  /* prepare, dry: also where the source is an old leader */
+	bool verify;  /* apply: check also what was there before */
 	bool truncate; /* apply: set aside what the source does not hold */
 	bool remove;   /* topics that are gone from the source */
 	bool network;  /* also on NFS and the like */
