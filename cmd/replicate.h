@@ -93,6 +93,7 @@ struct replicate_opts {
 	bool follow;
 	bool status;
 	bool serve;
+	bool if_unlocked;
 	const char *bwlimit;
 	const char *ssh_config;
 	struct cli_list include;
@@ -118,6 +119,7 @@ enum side_step {
 	SIDE_PLAN,    /* the same, but hold nothing */
 	SIDE_APPLY,   /* input: the manifest */
 	SIDE_WATCH,   /* until nobody listens: see side_watch */
+	SIDE_LOCK,    /* the same: see side_lock */
 	SIDE_STATUS,  /* as plan, whoever leads */
 	SIDE_RELEASE, /* input: the id of the run */
 	SIDE_CHECK,   /* is there a store that can be a source? */
@@ -129,6 +131,8 @@ enum side_step {
 struct side_request {
 	enum side_step step;
 	const char *of;    /* apply: the name of the source */
+	const char *id;    /* have, lock: of the run; NULL: none yet */
+	const char *have;  /* apply: what the replica said; NULL: not asked */
 	const char *input; /* text; "" for none */
 	struct stream_replica_arrival *arrival; /* apply here; may be NULL */
 };
@@ -171,6 +175,27 @@ enum cli_exit side_watch_wait(struct side_watch *watch, int timeout_ms);
 /* The other end of it: a line when it is watched, and one for each change. */
 int side_watch_serve(const char *path, const struct replicate_opts *opts,
     struct stream_error *err);
+
+/*
+ * A lock of stream_replica_lock, in this process or, on another machine, in one
+ * that holds it for as long as this one listens.
+ */
+struct side_lock {
+	struct stream_replica_lock *here; /* NULL: it is not here */
+	struct child there;               /* pid 0: it is not there */
+};
+
+/* id as in stream_replica_lock.  CLI_BUSY: another has it; what fails is
+ * reported, but that one not with opts->if_unlocked. */
+enum cli_exit side_lock(const struct side *side, const char *id,
+    const struct replicate_opts *opts, struct side_lock *lock);
+/* One that is all zero is not held. */
+void side_unlock(struct side_lock *lock);
+
+/* The other end of it: a word when it is held, or with opts->if_unlocked when
+ * it is not, and the end of it when nobody listens. */
+int side_lock_serve(const char *path, const char *id,
+    const struct replicate_opts *opts, struct stream_error *err);
 
 /* Options of the library for opts, with lists that are given: free them with
  * side_unchoose, in any case. */
@@ -282,6 +307,9 @@ struct run {
 	struct replicate_opts *opts;
 	struct side source;
 	struct side dest;
+	struct side_lock dest_lock;
+	struct side_lock source_lock;
+	char id[STREAM_REPLICA_ID + 1]; /* of the run; "": not known yet */
 	char *of; /* owned: what the replica says it is one of */
 	struct cli_out out;
 	char *have; /* owned, as the texts below */

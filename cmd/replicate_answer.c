@@ -60,6 +60,8 @@ is_answer(enum side_step step, const char *text)
 	case SIDE_PREPARE:
 	case SIDE_PLAN:
 		return begins_with(text, "strm-manifest 1\n");
+	case SIDE_LOCK: /* what is was taken before */
+		return false;
 	case SIDE_FENCE:
 	case SIDE_LIFT:
 		return strstr(text, FENCE_WAS) != NULL;

@@ -53,6 +53,9 @@ static const struct cli_option options[] = {
     {0, "lock-timeout", "DURATION", CLI_DURATION,
 	offsetof(struct replicate_opts, lock_timeout_ms),
 	"wait so long for a lock"},
+    {0, "if-unlocked", NULL, CLI_FLAG,
+	offsetof(struct replicate_opts, if_unlocked),
+	"do nothing while another run works on DEST"},
     {0, "allow-network-fs", NULL, CLI_FLAG,
 	offsetof(struct replicate_opts, network),
 	"also write to NFS, SMB and the like"},
@@ -315,6 +318,8 @@ do_step(struct run *run, const struct side *side, enum side_step step,
 	struct side_request request = {
 	    .step = step,
 	    .of = run->of,
+	    .id = run->id[0] == '\0' ? NULL : run->id,
+	    .have = step == SIDE_APPLY ? run->have : NULL,
 	    .input = input,
 	    .arrival = run->arrival,
 	};
@@ -341,6 +346,29 @@ release(struct run *run)
 		do_step(run, &run->source, SIDE_RELEASE,
 		    stream_manifest_id(run->manifest), &nothing);
 	free(nothing);
+}
+
+/* The replica names the run at its first step, and the source is told that it
+ * is alive. */
+static enum cli_exit
+begin_run(struct run *run)
+{
+	struct stream_manifest *mine;
+	enum cli_exit code;
+
+	if (run->id[0] != '\0')
+		return CLI_DONE;
+	code = parse(run->have, &mine);
+	if (code != CLI_DONE)
+		return code;
+	snprintf(run->id, sizeof(run->id), "%s", stream_manifest_id(mine));
+	stream_manifest_free(mine);
+	code = side_lock(&run->source, run->id, run->opts, &run->source_lock);
+	/* A copy of a replica, made in the middle of a run, goes on with it. */
+	if (code == CLI_BUSY && run->opts->if_unlocked)
+		cli_complain(
+		    code, run->source.word, "a run of the same id is at work");
+	return code;
 }
 
 /* That what was chosen is there at first, is enough: --delete may remove it. */
@@ -371,6 +399,8 @@ run_once(struct run *run)
 	run->before = before;
 	run->sum = (struct replicate_sum){.bytes = run->sum.bytes};
 	code = do_step(run, &run->dest, SIDE_HAVE, "", &run->have);
+	if (code == CLI_DONE)
+		code = begin_run(run);
 	if (code == CLI_DONE)
 		code = do_step(
 		    run, &run->source, SIDE_PREPARE, run->have, &run->text);
@@ -409,7 +439,12 @@ replicate_run(struct run *run)
 		    "%llu partitions changed while they were read, again and "
 		    "again",
 		    (unsigned long long)run->sum.resend);
-	if (run->sum.failed + run->sum.resend > 0)
+	if (run->sum.truncated > 0)
+		cli_complain(CLI_PARTLY, NULL,
+		    "%llu partitions were cut, and what the source holds is "
+		    "not there yet: run it again",
+		    (unsigned long long)run->sum.truncated);
+	if (run->sum.failed + run->sum.resend + run->sum.truncated > 0)
 		return CLI_PARTLY;
 	return run->sum.diverged > 0 ? CLI_NO : CLI_DONE;
 }
@@ -538,6 +573,33 @@ take_sides(struct run *run, char *argv[])
 }
 
 static enum cli_exit
+replicate_alone(struct run *run)
+{
+	enum cli_exit code =
+	    side_lock(&run->dest, NULL, run->opts, &run->dest_lock);
+
+	if (code == CLI_BUSY && run->opts->if_unlocked) {
+		cli_note(run->context, run->dest.word,
+		    "another run replicates to it: nothing is done");
+		return CLI_DONE;
+	}
+	if (code != CLI_DONE)
+		return code;
+	if (run->opts->follow) {
+		code = replicate_follow(run);
+	} else {
+		code = replicate_run(run);
+		if (run->report != NULL)
+			replicate_summarize(run);
+		if (code == CLI_PARTLY && is_all_damaged(&run->sum))
+			code = CLI_DAMAGED;
+	}
+	side_unlock(&run->source_lock);
+	side_unlock(&run->dest_lock);
+	return code;
+}
+
+static enum cli_exit
 replicate(struct run *run, char *argv[])
 {
 	struct stream_error err;
@@ -554,14 +616,8 @@ replicate(struct run *run, char *argv[])
 		code = cli_report(NULL, &err);
 		/* What rsync cannot do is no fault of this system. */
 		return err.status == STREAM_EIO ? CLI_REMOTE : code;
-	} else if (run->opts->follow) {
-		code = replicate_follow(run);
 	} else {
-		code = replicate_run(run);
-		if (run->report != NULL)
-			replicate_summarize(run);
-		if (code == CLI_PARTLY && is_all_damaged(&run->sum))
-			code = CLI_DAMAGED;
+		code = replicate_alone(run);
 	}
 	return topic_close_out(&run->out, code);
 }

@@ -22,6 +22,8 @@ struct serving {
 	struct replicate_opts opts;
 	struct side_request request;
 	char *store; /* lent by the text */
+	char *have;  /* owned */
+	int64_t have_size;
 	bool has_step;
 };
 
@@ -123,6 +125,8 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 			s->opts.remove = true;
 		else if (strcmp(line, "network") == 0)
 			s->opts.network = true;
+		else if (strcmp(line, "if-unlocked") == 0)
+			s->opts.if_unlocked = true;
 		else
 			return cli_fail(err, STREAM_EUSAGE,
 			    "the request is of another version of strm");
@@ -132,6 +136,11 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 		s->store = value;
 	else if (strcmp(line, "of") == 0)
 		s->request.of = value;
+	else if (strcmp(line, "id") == 0)
+		s->request.id = value;
+	else if (strcmp(line, "have") == 0)
+		return stream_parse_int(
+		    value, 1, REQUEST_LIMIT, &s->have_size, err);
 	else if (strcmp(line, "include") == 0)
 		return add(&s->opts.include, value, err);
 	else if (strcmp(line, "exclude") == 0)
@@ -149,6 +158,22 @@ take_line(struct serving *s, char *line, struct stream_error *err)
 	} else
 		return cli_fail(err, STREAM_EUSAGE,
 		    "the request is of another version of strm");
+	return STREAM_OK;
+}
+
+/* What the replica said stands before the rest. */
+static int
+take_have(struct serving *s, struct stream_error *err)
+{
+	size_t size = (size_t)s->have_size;
+
+	if (strlen(s->request.input) < size)
+		return cli_fail(err, STREAM_EUSAGE, "the request is cut short");
+	s->have = strndup(s->request.input, size);
+	if (s->have == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	s->request.have = s->have;
+	s->request.input += size;
 	return STREAM_OK;
 }
 
@@ -173,6 +198,8 @@ take(struct serving *s, char *text, struct stream_error *err)
 		text = stop + 1;
 	}
 	s->request.input = text + 1;
+	if (status == STREAM_OK && s->have_size > 0)
+		status = take_have(s, err);
 	if (status == STREAM_OK && (s->store == NULL || !s->has_step))
 		status = cli_fail(
 		    err, STREAM_EUSAGE, "the request lacks a store or a step");
@@ -210,6 +237,8 @@ serve(struct serving *s, struct stream_error *err)
 
 	if (s->request.step == SIDE_WATCH)
 		return side_watch_serve(s->store, &s->opts, err);
+	if (s->request.step == SIDE_LOCK)
+		return side_lock_serve(s->store, s->request.id, &s->opts, err);
 	status = side_do_here(s->store, &s->request, &s->opts, &output, err);
 	if (status == STREAM_OK)
 		status = answer(output, err);
@@ -235,6 +264,7 @@ side_serve(void)
 		status = check_rsync(&s, &err);
 	if (status == STREAM_OK)
 		status = serve(&s, &err);
+	free(s.have);
 	free(s.opts.include.items);
 	free(s.opts.exclude.items);
 	free(text);

@@ -205,10 +205,10 @@ do_step(const char *path, const struct side_request *request,
 	case SIDE_LIFT:
 		return fence_step(path, NULL, options, output, err);
 	case SIDE_RELEASE:
-		status =
-		    stream_replica_release(path, input, options->now_ms, err);
+		status = stream_replica_release(path, input, err);
 		break;
 	case SIDE_WATCH:
+	case SIDE_LOCK:
 	default:
 		status = cli_fail(err, STREAM_EUSAGE, "is no step that ends");
 	}
@@ -228,6 +228,8 @@ side_do_here(const char *path, const struct side_request *request,
 	struct stream_replica_options options = {
 	    .of = request->of,
 	    .arrival = request->arrival,
+	    .id = request->id,
+	    .have = request->have,
 	    .verify = opts->verify,
 	    .truncate = opts->truncate,
 	    .remove = opts->remove,
@@ -305,6 +307,12 @@ put_request(const struct side *side, const struct side_request *request,
 	put(to, "store", side->path);
 	if (request->of != NULL)
 		put(to, "of", request->of);
+	if (request->id != NULL)
+		put(to, "id", request->id);
+	if (request->have != NULL)
+		fprintf(to, "have %zu\n", strlen(request->have));
+	if (opts->if_unlocked)
+		fputs("if-unlocked\n", to);
 	if (opts->verify)
 		fputs("verify\n", to);
 	if (opts->truncate)
@@ -317,7 +325,8 @@ put_request(const struct side *side, const struct side_request *request,
 		put(to, "include", opts->include.items[i]);
 	for (size_t i = 0; i < opts->exclude.count; i++)
 		put(to, "exclude", opts->exclude.items[i]);
-	fprintf(to, "\n%s", request->input);
+	fprintf(to, "\n%s%s", request->have == NULL ? "" : request->have,
+	    request->input);
 	return fclose(to) == 0 ? STREAM_OK
 			       : cli_fail(err, STREAM_ENOMEM, "out of memory");
 }

@@ -108,7 +108,7 @@ _strm_describe() {
         ;;
     'strm replicate-rsync')
         commands=''
-        options='--include --exclude --bwlimit --verify --truncate --delete --follow --status --ssh-config -N --dry-run -J --json --lock-timeout --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
+        options='--include --exclude --bwlimit --verify --truncate --delete --follow --status --ssh-config -N --dry-run -J --json --lock-timeout --if-unlocked --allow-network-fs -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='SOURCE DEST'
         ;;
     'strm diff')

@@ -353,6 +353,7 @@ complete -c strm -n '__strm_is strm replicate-rsync' -l ssh-config -r -F -d 'the
 complete -c strm -n '__strm_is strm replicate-rsync' -s N -l dry-run -d 'only say what would be moved'
 complete -c strm -n '__strm_is strm replicate-rsync' -s J -l json -d 'print JSON lines'
 complete -c strm -n '__strm_is strm replicate-rsync' -l lock-timeout -x -d 'wait so long for a lock'
+complete -c strm -n '__strm_is strm replicate-rsync' -l if-unlocked -d 'do nothing while another run works on DEST'
 complete -c strm -n '__strm_is strm replicate-rsync' -l allow-network-fs -d 'also write to NFS, SMB and the like'
 complete -c strm -n '__strm_is strm replicate-rsync' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm replicate-rsync' -s q -l quiet -d 'no notes and no progress on standard error'

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -356,6 +357,82 @@ stream_io_replace(int dirfd, const char *name, struct stream_bytes bytes,
 		unlinkat(dirfd, temporary, 0);
 	else
 		status = stream_io_sync_dir(dirfd, err);
+	return status == STREAM_OK ? STREAM_OK
+				   : stream_fail_in(err, status, "%s", name);
+}
+
+/* ---- a file of one's own ------------------------------------------------ */
+
+enum { COPY = 1 << 20 };
+
+static int
+copy_all(int from, int to, struct stream_error *err)
+{
+	uint8_t *buffer = malloc(COPY);
+	uint64_t at = 0;
+	size_t got = COPY;
+	int status = buffer == NULL ? stream_fail_memory(err) : STREAM_OK;
+
+	while (status == STREAM_OK && got == COPY) {
+		status = stream_io_read_at(from, buffer, COPY, at, &got, err);
+		if (status == STREAM_OK)
+			status =
+			    stream_io_write_at(to, buffer, got, at, NULL, err);
+		at += got;
+	}
+	free(buffer);
+	return status;
+}
+
+static int
+copy_file(int from, int to, const struct stat *st, struct stream_error *err)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	int status = copy_all(from, to, err);
+
+	if (status == STREAM_OK &&
+	    (fchmod(to, st->st_mode & 07777) != 0 || futimens(to, times) != 0))
+		status = stream_fail_sys(err, "cannot set mode and times");
+	return status == STREAM_OK ? stream_io_sync_whole(to, err) : status;
+}
+
+static int
+replace_with_copy(
+    int dirfd, const char *name, int from, struct stream_error *err)
+{
+	char temporary[32];
+	struct stat st;
+	int to;
+	int status = fstat(from, &st) == 0
+			 ? make_temporary_name(temporary, err)
+			 : stream_fail_sys(err, "cannot stat");
+
+	if (status != STREAM_OK || st.st_nlink < 2)
+		return status;
+	status = stream_io_open(
+	    dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL, &to, err);
+	if (status != STREAM_OK)
+		return status;
+	status = copy_file(from, to, &st, err);
+	if (close(to) != 0 && status == STREAM_OK)
+		status = stream_fail_sys(err, "close failed");
+	if (status == STREAM_OK && renameat(dirfd, temporary, dirfd, name) != 0)
+		status = stream_fail_sys(err, "cannot rename into place");
+	if (status != STREAM_OK)
+		unlinkat(dirfd, temporary, 0);
+	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+int
+stream_io_make_own(int dirfd, const char *name, struct stream_error *err)
+{
+	int from;
+	int status = stream_io_open(dirfd, name, O_RDONLY, &from, err);
+
+	if (status != STREAM_OK)
+		return status;
+	status = replace_with_copy(dirfd, name, from, err);
+	close(from);
 	return status == STREAM_OK ? STREAM_OK
 				   : stream_fail_in(err, status, "%s", name);
 }

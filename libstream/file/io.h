@@ -99,4 +99,11 @@ int stream_io_load(int dirfd, const char *name, size_t limit,
 int stream_io_replace(int dirfd, const char *name, struct stream_bytes bytes,
     struct stream_error *err);
 
+/*
+ * If the file name has another hard link, put a copy of it in its place, in one
+ * step as above: what is written to it from now on stays out of the other one.
+ * Its mode and times are those that it had.
+ */
+int stream_io_make_own(int dirfd, const char *name, struct stream_error *err);
+
 #endif

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "file/checkpoint.h"
+#include "file/dir.h"
 #include "file/io.h"
 #include "file/scan.h"
 #include "log/partition_private.h"
@@ -20,12 +22,13 @@ struct cutting {
 	size_t keep;       /* index of the segment that is the newest now */
 	uint64_t position; /* where it ends */
 	int64_t end;       /* the offset after it */
+	bool whole;        /* no record goes */
 };
 
 /* ---- where -------------------------------------------------------------- */
 
 static int
-find_position(struct cutting *c, int64_t offset, struct stream_error *err)
+find_position(struct cutting *c, int64_t limit, struct stream_error *err)
 {
 	struct stream_scan scan;
 	struct stream_batch batch;
@@ -40,7 +43,7 @@ find_position(struct cutting *c, int64_t offset, struct stream_error *err)
 	    STREAM_SCAN_BLOCK);
 	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
 		   STREAM_OK &&
-	       batch.info.last_offset < offset) {
+	       batch.info.last_offset < limit) {
 		c->position = scan.next;
 		c->end = batch.info.last_offset + 1;
 	}
@@ -50,8 +53,10 @@ find_position(struct cutting *c, int64_t offset, struct stream_error *err)
 							      : status;
 }
 
+/* The segment of offset is the newest, up to the first batch that reaches
+ * limit. */
 static int
-find(struct cutting *c, int64_t offset, struct stream_error *err)
+find(struct cutting *c, int64_t offset, int64_t limit, struct stream_error *err)
 {
 	int status = stream_view_load(c->dirfd, &c->view, err);
 
@@ -66,7 +71,7 @@ find(struct cutting *c, int64_t offset, struct stream_error *err)
 		if (c->view.segments[i].swap)
 			return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 			    "an interrupted compaction is not settled");
-	return find_position(c, offset, err);
+	return find_position(c, limit, err);
 }
 
 /* ---- cutting ------------------------------------------------------------ */
@@ -98,6 +103,7 @@ publish(struct cutting *c, struct stream_error *err)
 				   : status;
 }
 
+/* Of a segment without a byte there is nothing to keep. */
 static int
 set_aside_segment(int dirfd, int64_t base, struct stream_error *err)
 {
@@ -105,13 +111,31 @@ set_aside_segment(int dirfd, int64_t base, struct stream_error *err)
 	    STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX, STREAM_NAME_TXNINDEX,
 	    STREAM_NAME_SNAPSHOT};
 	char name[STREAM_NAME_SIZE];
+	struct stat st;
+	bool empty;
 	int status = STREAM_OK;
 
+	stream_name_put_plain(base, STREAM_NAME_LOG, name);
+	empty = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_size == 0;
 	for (size_t i = 0; i < 5 && status == STREAM_OK; i++) {
 		stream_name_put_plain(base, kinds[i], name);
-		status = stream_set_aside_file(dirfd, name, err);
+		status = empty ? stream_dir_remove_file(dirfd, name, err)
+			       : stream_set_aside_file(dirfd, name, err);
 	}
 	return status == STREAM_OK ? stream_io_sync_dir(dirfd, err) : status;
+}
+
+/* One that was closed may be held for a replica by a hard link, which must not
+ * be cut with it, and keeps writers out. */
+static int
+make_own(struct cutting *c, struct stream_error *err)
+{
+	char name[STREAM_NAME_SIZE];
+
+	stream_name_put_plain(
+	    c->view.segments[c->keep].base_offset, STREAM_NAME_LOG, name);
+	return stream_io_make_own(c->dirfd, name, err);
 }
 
 static int
@@ -198,14 +222,17 @@ cut_epochs(struct cutting *c, struct stream_error *err)
 static int
 cut(struct cutting *c, struct stream_error *err)
 {
-	int status = publish(c, err);
+	int status = make_own(c, err);
 
+	if (status == STREAM_OK)
+		status = publish(c, err);
 	for (size_t i = c->view.count; --i > c->keep && status == STREAM_OK;)
 		status = set_aside_segment(
 		    c->dirfd, c->view.segments[i].base_offset, err);
 	if (status == STREAM_OK)
 		status = cut_newest(c, err);
-	if (status == STREAM_OK)
+	/* Without a record that goes, each epoch begins where it did. */
+	if (status == STREAM_OK && !c->whole)
 		status = cut_epochs(c, err);
 	c->partition->known.sequence = 0;
 	c->partition->state.leader_epoch = -1;
@@ -215,17 +242,17 @@ cut(struct cutting *c, struct stream_error *err)
 		   : status;
 }
 
-int
-stream_log_truncate(int dirfd, const struct stream_log_config *config,
-    int64_t offset, int64_t *end, struct stream_error *err)
+static int
+truncate_log(int dirfd, const struct stream_log_config *config, int64_t offset,
+    int64_t limit, int64_t *end, struct stream_error *err)
 {
-	struct cutting c = {.dirfd = dirfd};
+	struct cutting c = {.dirfd = dirfd, .whole = limit == INT64_MAX};
 	int status =
 	    stream_partition_open_locked(dirfd, config, &c.partition, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = find(&c, offset, err);
+	status = find(&c, offset, limit, err);
 	if (status == STREAM_OK)
 		status = cut(&c, err);
 	if (status == STREAM_OK)
@@ -233,4 +260,20 @@ stream_log_truncate(int dirfd, const struct stream_log_config *config,
 	stream_view_release(&c.view);
 	stream_partition_close(c.partition);
 	return status;
+}
+
+int
+stream_log_truncate(int dirfd, const struct stream_log_config *config,
+    int64_t offset, int64_t *end, struct stream_error *err)
+{
+	return truncate_log(dirfd, config, offset, offset, end, err);
+}
+
+int
+stream_log_end_with(int dirfd, const struct stream_log_config *config,
+    int64_t base_offset, struct stream_error *err)
+{
+	int64_t end;
+
+	return truncate_log(dirfd, config, base_offset, INT64_MAX, &end, err);
 }

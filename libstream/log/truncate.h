@@ -23,4 +23,11 @@
 int stream_log_truncate(int dirfd, const struct stream_log_config *config,
     int64_t offset, int64_t *end, struct stream_error *err);
 
+/*
+ * The segment with this base offset becomes the newest: those after it are set
+ * aside, and one that is empty is removed.  Errors as above.
+ */
+int stream_log_end_with(int dirfd, const struct stream_log_config *config,
+    int64_t base_offset, struct stream_error *err);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/fail.h"
 #include "log/partition.h"
 #include "log/structure.h"
+#include "store/replica_lock.h"
 #include "store/role_change.h"
 #include "store/role_file.h"
 #include "store/topic.h"
@@ -264,7 +265,10 @@ stream_role_promote(struct stream_store *store, bool plan_only,
 	status = stream_role_hold(store, &hold, err);
 	if (status != STREAM_OK)
 		return status;
-	status = promote_held(&promotion, err);
+	/* What runs that died hold has two links, which writers refuse. */
+	status = stream_replica_sweep(store, NULL, err);
+	if (status == STREAM_OK)
+		status = promote_held(&promotion, err);
 	stream_role_release(hold);
 	return status;
 }

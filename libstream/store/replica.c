@@ -15,10 +15,11 @@
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_gone.h"
+#include "store/replica_lock.h"
 #include "store/replica_look.h"
 #include "store/replica_role.h"
 
-/* A run that was not released in this time has died. */
+/* Temporary files of a run that did not get to rename them. */
 enum { A_DAY_S = 24 * 60 * 60 };
 
 #define STORE_ID "id"
@@ -36,14 +37,14 @@ new_id(char *id, struct stream_error *err)
 	return status;
 }
 
-/* The run that did not get to its end goes on; there is one. */
+/* The run that did not get to its end goes on; there is one.  id is the one
+ * that it has already, or "". */
 static int
 find_run(int incoming, char *id, struct stream_error *err)
 {
 	struct stream_buf names;
 	int status;
 
-	id[0] = '\0';
 	stream_buf_init(&names);
 	status = stream_dir_list(incoming, &names, err);
 	for (const char *n = stream_dir_next(&names, NULL);
@@ -52,7 +53,7 @@ find_run(int incoming, char *id, struct stream_error *err)
 			continue;
 		if (id[0] == '\0')
 			strcpy(id, n);
-		else
+		else if (strcmp(id, n) != 0)
 			status = stream_dir_remove_all(incoming, n, err);
 	}
 	stream_buf_release(&names);
@@ -60,13 +61,18 @@ find_run(int incoming, char *id, struct stream_error *err)
 }
 
 static int
-make_run(const struct stream_store *store, int64_t now_ms, char *id,
+make_run(const struct stream_store *store,
+    const struct stream_replica_options *options, char *id,
     struct stream_error *err)
 {
 	int incoming, run;
-	int status =
-	    stream_layout_make(store, STREAM_INCOMING_DIR, &incoming, err);
+	int status;
 
+	if (options->id != NULL && !stream_replica_id_is(options->id))
+		return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+		    "\"%s\" is no id of a run", options->id);
+	strcpy(id, options->id == NULL ? "" : options->id);
+	status = stream_layout_make(store, STREAM_INCOMING_DIR, &incoming, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%s", store->path);
 	status = find_run(incoming, id, err);
@@ -75,7 +81,7 @@ make_run(const struct stream_store *store, int64_t now_ms, char *id,
 	if (status == STREAM_OK)
 		status = stream_dir_open_or_make(incoming, id, &run, err);
 	if (status == STREAM_OK) {
-		stream_replica_note_time(run, now_ms);
+		stream_replica_note_time(run, options->now_ms);
 		close(run);
 	}
 	close(incoming);
@@ -168,7 +174,7 @@ stream_replica_have(const char *path, bool begin,
 	if (status == STREAM_OK)
 		status = stream_replica_find_role(store, &manifest->role, err);
 	if (status == STREAM_OK && begin)
-		status = make_run(store, options->now_ms, manifest->id, err);
+		status = make_run(store, options, manifest->id, err);
 	if (status == STREAM_OK) {
 		look.store = store;
 		manifest->time_ms = options->now_ms;
@@ -184,13 +190,8 @@ stream_replica_have(const char *path, bool begin,
 /* The directory of the run, empty but for what a run that died left. */
 static int
 open_hold(const struct stream_store *store, struct stream_manifest *manifest,
-    const struct stream_replica_options *options, int *hold,
-    struct stream_error *err)
+    int *hold, struct stream_error *err)
 {
-	struct timespec times[2] = {
-	    {.tv_sec = options->now_ms / 1000},
-	    {.tv_sec = options->now_ms / 1000},
-	};
 	int replicate;
 	int status =
 	    stream_layout_make(store, STREAM_REPLICATE_DIR, &replicate, err);
@@ -199,10 +200,10 @@ open_hold(const struct stream_store *store, struct stream_manifest *manifest,
 		return stream_fail_in(err, status, "%s", store->path);
 	status = load_store_id(replicate, manifest->store, err);
 	if (status == STREAM_OK)
+		status = stream_replica_sweep(store, manifest->id, err);
+	if (status == STREAM_OK)
 		status =
 		    stream_dir_open_or_make(replicate, manifest->id, hold, err);
-	if (status == STREAM_OK)
-		futimens(*hold, times);
 	close(replicate);
 	return status == STREAM_OK
 		   ? STREAM_OK
@@ -234,7 +235,7 @@ prepare(struct stream_store *store, const struct stream_manifest *have,
 		    !options->dry_run && manifest->role == STREAM_IS_LEADER;
 	}
 	if (status == STREAM_OK && !options->dry_run)
-		status = open_hold(store, manifest, options, &look.hold, err);
+		status = open_hold(store, manifest, &look.hold, err);
 	if (status == STREAM_OK)
 		status = stream_replica_look_begin(&look, err);
 	if (status == STREAM_OK) {
@@ -289,38 +290,27 @@ stream_replica_prepare(const char *path, const char *have,
 
 /* ---- release ------------------------------------------------------------ */
 
-static bool
-is_old(int dirfd, const char *name, int64_t now_ms)
-{
-	struct stat st;
-
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       now_ms / 1000 - st.st_mtim.tv_sec > A_DAY_S;
-}
-
 static int
-sweep(int dirfd, const char *id, int64_t now_ms, struct stream_error *err)
+release(
+    const struct stream_store *store, const char *id, struct stream_error *err)
 {
-	struct stream_buf names;
-	int status;
+	int fd;
+	int status = stream_layout_open(store, STREAM_REPLICATE_DIR, &fd, err);
 
-	stream_buf_init(&names);
-	status = stream_dir_list(dirfd, &names, err);
-	for (const char *n = stream_dir_next(&names, NULL);
-	     n != NULL && status == STREAM_OK; n = stream_dir_next(&names, n))
-		if (stream_replica_id_is(n) &&
-		    (strcmp(n, id) == 0 || is_old(dirfd, n, now_ms)))
-			status = stream_dir_remove_all(dirfd, n, err);
-	stream_buf_release(&names);
-	return status;
+	if (status != STREAM_OK)
+		return status == STREAM_ENOENT ? STREAM_OK : status;
+	status = stream_dir_remove_all(fd, id, err);
+	stream_change_sweep_temporary(fd, A_DAY_S);
+	close(fd);
+	return status == STREAM_OK ? stream_replica_sweep(store, id, err)
+				   : status;
 }
 
 int
 stream_replica_release(
-    const char *path, const char *id, int64_t now_ms, struct stream_error *err)
+    const char *path, const char *id, struct stream_error *err)
 {
 	struct stream_store *store;
-	int fd;
 	int status;
 
 	if (!stream_replica_id_is(id))
@@ -330,14 +320,7 @@ stream_replica_release(
 	    stream_store_open(path, 0, STREAM_LOCK_TIMEOUT_MS, &store, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_layout_open(store, STREAM_REPLICATE_DIR, &fd, err);
-	if (status == STREAM_OK) {
-		status = sweep(fd, id, now_ms, err);
-		stream_change_sweep_temporary(fd, A_DAY_S);
-		close(fd);
-	} else if (status == STREAM_ENOENT) {
-		status = STREAM_OK;
-	}
+	status = release(store, id, err);
 	stream_store_close(store);
 	return status;
 }

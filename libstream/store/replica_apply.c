@@ -16,6 +16,7 @@
 #include "store/layout.h"
 #include "store/replica_diverge.h"
 #include "store/replica_gone.h"
+#include "store/replica_lock.h"
 #include "store/replica_role.h"
 
 /* What the replica is, was whole by then: after all else is durable. */
@@ -134,7 +135,10 @@ open_and_apply(const char *path, struct stream_applying *all, bool *whole,
 	status = stream_role_hold(all->store, &hold, err);
 	if (status == STREAM_OK) {
 		all->look.store = all->store;
-		status = apply(all, err);
+		/* What it held as a source would keep its writers out. */
+		status = stream_replica_sweep(all->store, NULL, err);
+		if (status == STREAM_OK)
+			status = apply(all, err);
 		*whole = status == STREAM_OK;
 		for (size_t i = 0; i < all->source->part_count && *whole; i++)
 			*whole = all->source->parts[i].failed == STREAM_OK;
@@ -163,6 +167,12 @@ stream_replica_apply(const char *path, const char *manifest,
 
 	if (status != STREAM_OK)
 		return status;
+	if (options->have != NULL)
+		status = stream_manifest_parse(options->have, &all.have, err);
+	if (status != STREAM_OK) {
+		stream_manifest_free(all.source);
+		return status;
+	}
 	all.report = open_memstream(&text, &size);
 	if (all.report == NULL)
 		status = stream_fail_memory(err);
@@ -178,6 +188,7 @@ stream_replica_apply(const char *path, const char *manifest,
 		status = stream_fail_memory(err);
 	stream_manifest_free(all.mine);
 	stream_manifest_free(all.source);
+	stream_manifest_free(all.have);
 	if (status == STREAM_OK)
 		*report_text = text;
 	else

@@ -14,6 +14,7 @@ struct stream_applying {
 	struct stream_store *store;
 	const struct stream_replica_options *options;
 	struct stream_manifest *source;
+	struct stream_manifest *have;    /* what was said; NULL: not asked */
 	struct stream_manifest *mine;    /* what the replica held before */
 	struct stream_replica_look look; /* of the replica */
 	int incoming;                    /* .strm/incoming/ID */
@@ -80,9 +81,10 @@ int stream_apply_show_topic(const struct stream_change *change,
 int stream_apply_show_part(const struct stream_change *change, const char *name,
     struct stream_error *err);
 
-/* Have the settings of a topic of ours be those of the source. */
+/* Have the settings of a topic of ours be those of the source; but that the
+ * replica's log may have gaps stays, and is noted in those of topic. */
 int stream_apply_settings(struct stream_applying *all,
-    const struct stream_manifest_topic *topic, struct stream_error *err);
+    struct stream_manifest_topic *topic, struct stream_error *err);
 
 /* Set aside what the partition holds from offset on. */
 int stream_apply_truncate(

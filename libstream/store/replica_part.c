@@ -119,12 +119,20 @@ make_whole(struct stream_apply_part *part,
 }
 
 /* The active segment goes on by itself, if all between it and the last one that
- * changed is there. */
+ * changed is there; or if nothing was compacted, so that what changed is all
+ * below the replica's first segment. */
 static bool
 is_tail_apart(const struct stream_apply_part *part, const struct plan *plan)
 {
 	size_t last = part->source->segment_count - 1;
 
+	if (part->mine.segment_count == 0 ||
+	    stream_manifest_end(&part->mine) <=
+		part->mine.segments[0].base_offset)
+		return false;
+	if (plan->last < last && part->settings != NULL &&
+	    !part->settings->has_gaps)
+		return true;
 	if (plan->last == last || (plan->kinds[last] != STREAM_APPLY_SAME &&
 				      plan->kinds[last] != STREAM_APPLY_GROW))
 		return false;
@@ -161,9 +169,12 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 	}
 	if (status == STREAM_OK)
 		status = stream_io_sync_dir(part->incoming, err);
-	if (status == STREAM_OK && to_end)
-		status = stream_install_epochs(
-		    &part->install, INT64_MAX, false, err);
+	/* Epochs begin no later than the first record, also of what is put in
+	 * front. */
+	if (status == STREAM_OK)
+		status = stream_install_epochs(&part->install,
+		    to_end ? INT64_MAX : stream_manifest_end(&part->mine) - 1,
+		    false, err);
 	if (status == STREAM_OK)
 		status = stream_install_swap(
 		    &part->install, part->incoming, list, count, until, err);
@@ -217,22 +228,54 @@ extend(struct stream_apply_part *part, const struct plan *plan,
 
 /* A swap hides what it covers by the offsets in it; a segment past them whose
  * records were compacted into one before it is left, as by a broker, when all
- * is cut off right there. */
+ * is cut off right there.  The newest one, which is the source's by then, is
+ * never of these: who writes has it open. */
 static int
 drop_extra(struct stream_apply_part *part, struct stream_error *err)
 {
 	const struct stream_manifest_part *source = part->source;
+	int64_t newest =
+	    source->segments[source->segment_count - 1].base_offset;
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < part->mine.segment_count && status == STREAM_OK;
 	     i++) {
 		int64_t base = part->mine.segments[i].base_offset;
 
-		if (base > source->segments[0].base_offset &&
+		if (base > source->segments[0].base_offset && base < newest &&
 		    stream_manifest_find_segment(source, base) == NULL)
 			status =
 			    stream_partition_drop(part->partition, base, err);
 	}
+	return status;
+}
+
+/* ---- where it starts ---------------------------------------------------- */
+
+static int64_t
+effective_start(const struct stream_manifest_part *log)
+{
+	return log->segment_count > 0 &&
+		       log->segments[0].base_offset > log->log_start_offset
+		   ? log->segments[0].base_offset
+		   : log->log_start_offset;
+}
+
+/* What an old leader deleted after the last run, the new one still has.  Before
+ * the records are there, so that the log never ends below its start. */
+static int
+lower_log_start(struct stream_apply_part *part, struct stream_error *err)
+{
+	const struct stream_manifest_part *source = part->source;
+	int64_t start = effective_start(source);
+	int status;
+
+	if (part->mine.log_start_offset <= start)
+		return STREAM_OK;
+	status = stream_store_set_log_start(
+	    part->all->store, source->topic, source->partition, start, err);
+	if (status == STREAM_OK)
+		part->mine.log_start_offset = start;
 	return status;
 }
 
@@ -293,9 +336,9 @@ carry_out(struct stream_apply_part *part, const struct plan *plan,
     struct stream_error *err)
 {
 	bool to_end;
-	int status = STREAM_OK;
+	int status = lower_log_start(part, err);
 
-	if (plan->first < part->source->segment_count) {
+	if (status == STREAM_OK && plan->first < part->source->segment_count) {
 		to_end = !is_tail_apart(part, plan);
 		status = swap(part, plan, to_end, err);
 		if (status != STREAM_OK || to_end)
@@ -327,8 +370,8 @@ plan_and_do(struct stream_apply_part *part, struct stream_error *err)
 	return status;
 }
 
-int
-stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
+static int
+open_structure(struct stream_apply_part *part, struct stream_error *err)
 {
 	struct stream_log_config config;
 	int status;
@@ -336,18 +379,115 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 	stream_replica_log_config(&part->all->look, part->settings, &config);
 	status = stream_partition_open_structure(
 	    part->dirfd, &config, &part->partition, err);
-	if (status != STREAM_OK)
-		return status;
-	part->install = (struct stream_install){
-	    .partition = part->partition,
-	    .dirfd = part->dirfd,
-	    .epochs = part->source->epochs,
-	    .epoch_count = part->source->epoch_count,
-	    .go_on = part->all->options->go_on,
-	    .context = part->all->options->context,
-	};
-	status = stream_replica_look_part(
+	if (status == STREAM_OK)
+		part->install = (struct stream_install){
+		    .partition = part->partition,
+		    .dirfd = part->dirfd,
+		    .epochs = part->source->epochs,
+		    .epoch_count = part->source->epoch_count,
+		    .go_on = part->all->options->go_on,
+		    .context = part->all->options->context,
+		};
+	return status;
+}
+
+static int
+look(struct stream_apply_part *part, struct stream_error *err)
+{
+	return stream_replica_look_part(
 	    &part->all->look, part->dirfd, part->settings, &part->mine, err);
+}
+
+static bool
+is_same_log(
+    const struct stream_manifest_part *a, const struct stream_manifest_part *b)
+{
+	if (a->failed != STREAM_OK || b->failed != STREAM_OK ||
+	    a->log_start_offset != b->log_start_offset ||
+	    a->clean_point != b->clean_point ||
+	    a->segment_count != b->segment_count ||
+	    a->epoch_count != b->epoch_count)
+		return false;
+	for (size_t i = 0; i < a->segment_count; i++)
+		if (a->segments[i].base_offset != b->segments[i].base_offset ||
+		    !stream_measure_is_same(
+			&a->segments[i].measure, &b->segments[i].measure))
+			return false;
+	for (size_t i = 0; i < a->epoch_count; i++)
+		if (a->epochs[i].epoch != b->epochs[i].epoch ||
+		    a->epochs[i].start_offset != b->epochs[i].start_offset)
+			return false;
+	return true;
+}
+
+/* What came was chosen for what the replica was.  If another run brought it on
+ * meanwhile, what this one knows of the source may be older than that, and
+ * would have it go back. */
+static int
+check_unchanged(struct stream_apply_part *part, struct stream_error *err)
+{
+	const struct stream_manifest *have = part->all->have;
+	const struct stream_manifest_part *said =
+	    have == NULL ? NULL
+			 : stream_manifest_find(have, part->source->topic,
+			       part->source->partition);
+
+	if (have == NULL || (said != NULL && is_same_log(said, &part->mine)))
+		return STREAM_OK;
+	part->resend = true;
+	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+	    "the replica is not what it was when the run began");
+}
+
+/* How many of the replica's segments are left without the empty ones at its end
+ * in whose place the source's log went on in the segment before. */
+static size_t
+count_wanted(const struct stream_apply_part *part)
+{
+	const struct stream_manifest_segment *mine = part->mine.segments;
+	int64_t first = part->source->segments[0].base_offset;
+	size_t count = part->mine.segment_count;
+
+	while (count > 1 && mine[count - 1].measure.bytes == 0 &&
+	       mine[count - 1].base_offset > first &&
+	       stream_manifest_find_segment(
+		   part->source, mine[count - 1].base_offset) == NULL)
+		count--;
+	return count;
+}
+
+/* A roll after the last run, of a leader that is one no more, holds no record
+ * and must not stand in the way: the log goes on in the segment before. */
+static int
+end_as_source(struct stream_apply_part *part, struct stream_error *err)
+{
+	struct stream_log_config config;
+	size_t count = count_wanted(part);
+	int status;
+
+	if (count == part->mine.segment_count)
+		return STREAM_OK;
+	stream_partition_close(part->partition);
+	part->partition = NULL;
+	stream_replica_log_config(&part->all->look, part->settings, &config);
+	status = stream_log_end_with(part->dirfd, &config,
+	    part->mine.segments[count - 1].base_offset, err);
+	if (status == STREAM_OK)
+		status = open_structure(part, err);
+	return status == STREAM_OK ? look(part, err) : status;
+}
+
+int
+stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
+{
+	int status = open_structure(part, err);
+
+	if (status == STREAM_OK)
+		status = look(part, err);
+	if (status == STREAM_OK)
+		status = check_unchanged(part, err);
+	if (status == STREAM_OK)
+		status = end_as_source(part, err);
 	if (status == STREAM_OK)
 		part->diverged =
 		    stream_replica_divergence(part->source, &part->mine);
@@ -373,6 +513,10 @@ stream_apply_truncate(
 		    part->source->topic, part->source->partition, offset, err);
 	else
 		status = STREAM_OK;
+	/* Nor may the log end below its start. */
+	if (status == STREAM_OK && part->mine.log_start_offset > offset)
+		status = stream_store_set_log_start(part->all->store,
+		    part->source->topic, part->source->partition, offset, err);
 	if (status == STREAM_OK)
 		status = stream_log_truncate(
 		    part->dirfd, &config, offset, &end, err);

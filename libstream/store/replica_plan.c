@@ -1,25 +1,22 @@
 /*
- * replica_plan.c - what came, compared with what is there
+ * replica_plan.c - what came, and what becomes of it
  *
  * All is checked before anything is changed: that what came is what the
  * manifest says, and that a segment which is other than the replica's is what
- * compaction makes of it.  Compaction takes batches away and makes them
- * smaller; it keeps their offsets, epochs and producers.  What has batches that
- * the replica's log did not have in that place is another log's.
+ * compaction makes of it (replica_compare.c).  Segments below the replica's
+ * first one are put in front of it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
-#include "file/scan.h"
-#include "log/view.h"
 #include "store/replica_apply.h"
 #include "store/replica_arrive.h"
+#include "store/replica_compare.h"
 
 int
 stream_apply_open(const struct stream_apply_part *part,
@@ -136,171 +133,6 @@ ready_tail(struct stream_apply_part *part,
 	return status;
 }
 
-/* ---- is it what compaction makes of ours? ------------------------------- */
-
-/* The batches of the replica's log, from a segment on. */
-struct walk {
-	struct stream_apply_part *part;
-	size_t index; /* of the segment that is open */
-	int fd;       /* -1: none */
-	struct stream_scan scan;
-	struct stream_batch batch;
-	bool ended;
-};
-
-static void
-close_walk(struct walk *walk)
-{
-	if (walk->fd < 0)
-		return;
-	stream_scan_release(&walk->scan);
-	close(walk->fd);
-	walk->fd = -1;
-}
-
-static int
-open_walk(struct walk *walk, struct stream_error *err)
-{
-	char name[STREAM_NAME_SIZE];
-	const struct stream_manifest_segment *segment =
-	    &walk->part->mine.segments[walk->index];
-	int status;
-
-	stream_name_put_plain(segment->base_offset, STREAM_NAME_LOG, name);
-	status =
-	    stream_io_open(walk->part->dirfd, name, O_RDONLY, &walk->fd, err);
-	if (status != STREAM_OK)
-		return status;
-	stream_scan_init(&walk->scan, walk->fd, 0, STREAM_SCAN_HEADERS,
-	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
-	walk->scan.limit = segment->measure.bytes;
-	return STREAM_OK;
-}
-
-static int
-next_of_mine(struct walk *walk, struct stream_error *err)
-{
-	const uint8_t *bytes;
-	int status = STREAM_OK;
-
-	while (!walk->ended) {
-		if (walk->fd < 0)
-			status = open_walk(walk, err);
-		if (status != STREAM_OK)
-			return status;
-		status =
-		    stream_scan_next(&walk->scan, &walk->batch, &bytes, err);
-		if (status != STREAM_END)
-			return status;
-		close_walk(walk);
-		walk->index++;
-		walk->ended = walk->index == walk->part->mine.segment_count;
-		status = STREAM_OK;
-	}
-	return STREAM_OK;
-}
-
-static bool
-is_kin(const struct stream_batch *mine, const struct stream_batch *theirs,
-    bool exact)
-{
-	const struct stream_batch_info *a = &mine->info, *b = &theirs->info;
-
-	if (a->base_offset != b->base_offset ||
-	    a->last_offset != b->last_offset ||
-	    a->leader_epoch != b->leader_epoch ||
-	    a->producer_id != b->producer_id ||
-	    a->producer_epoch != b->producer_epoch ||
-	    a->base_sequence != b->base_sequence)
-		return false;
-	return !exact || (mine->crc == theirs->crc && a->size == b->size);
-}
-
-/*
- * Compare with one segment that came: each batch of it must be one of ours, up
- * to our end.  exact: and each of ours must be there, as it is.
- */
-static int
-compare_one(struct walk *walk, const struct stream_manifest_segment *segment,
-    int fd, int64_t end, bool exact, struct stream_error *err)
-{
-	struct stream_apply_part *part = walk->part;
-	struct stream_scan scan;
-	struct stream_batch batch;
-	const uint8_t *bytes;
-	int status;
-
-	stream_scan_init(&scan, fd, 0, STREAM_SCAN_HEADERS,
-	    STREAM_BATCH_CAP_MOST, STREAM_SCAN_SMALL_BLOCK);
-	scan.limit = segment->measure.bytes;
-	while ((status = stream_scan_next(&scan, &batch, &bytes, err)) ==
-		   STREAM_OK &&
-	       batch.info.base_offset < end) {
-		int64_t at = batch.info.base_offset;
-
-		while (!exact && !walk->ended &&
-		       walk->batch.info.base_offset < at &&
-		       (status = next_of_mine(walk, err)) == STREAM_OK)
-			;
-		if (status != STREAM_OK)
-			break;
-		if (walk->ended || !is_kin(&walk->batch, &batch, exact)) {
-			if (!walk->ended && walk->batch.info.base_offset < at)
-				at = walk->batch.info.base_offset;
-			part->diverged = at;
-			break;
-		}
-		status = next_of_mine(walk, err);
-		if (status != STREAM_OK)
-			break;
-	}
-	stream_scan_release(&scan);
-	return status == STREAM_END ? STREAM_OK : status;
-}
-
-static int
-compare(struct stream_apply_part *part, const enum stream_apply_kind *kinds,
-    size_t first, bool exact, struct stream_error *err)
-{
-	const struct stream_manifest_part *source = part->source;
-	int64_t end = stream_manifest_end(&part->mine);
-	struct walk walk = {.part = part, .fd = -1};
-	int status;
-
-	while (walk.index + 1 < part->mine.segment_count &&
-	       part->mine.segments[walk.index + 1].base_offset <=
-		   source->segments[first].base_offset)
-		walk.index++;
-	status = next_of_mine(&walk, err);
-	for (size_t i = first; i < source->segment_count &&
-			       status == STREAM_OK && part->diverged < 0;
-	     i++) {
-		uint64_t shift;
-		int fd;
-
-		if (kinds[i] != STREAM_APPLY_CHANGED)
-			continue;
-		/* Nothing came of one without a batch. */
-		if (source->segments[i].how == STREAM_HOW_HAVE)
-			continue;
-		/* Those that are the same lie in between. */
-		while (!walk.ended && status == STREAM_OK &&
-		       walk.batch.info.base_offset <
-			   source->segments[i].base_offset)
-			status = next_of_mine(&walk, err);
-		if (status == STREAM_OK)
-			status = stream_apply_open(
-			    part, &source->segments[i], &fd, &shift, err);
-		if (status != STREAM_OK)
-			break;
-		status = compare_one(
-		    &walk, &source->segments[i], fd, end, exact, err);
-		close(fd);
-	}
-	close_walk(&walk);
-	return status;
-}
-
 /* ---- the plan ----------------------------------------------------------- */
 
 /* What is said of the same bytes is kept as what is known of them. */
@@ -389,6 +221,79 @@ make_empty(struct stream_apply_part *part,
 	return status;
 }
 
+/* Does a segment reach as far as the replica's first one? */
+static bool
+is_in_reach(const struct stream_apply_part *part, size_t i)
+{
+	const struct stream_manifest_part *source = part->source;
+
+	return i + 1 == source->segment_count ||
+	       source->segments[i + 1].base_offset >
+		   part->mine.segments[0].base_offset;
+}
+
+/* The first segment above the first of both logs that a has and b does not, or
+ * least if that is lower. */
+static int64_t
+first_extra(const struct stream_manifest_part *a,
+    const struct stream_manifest_part *b, int64_t least)
+{
+	for (size_t i = 0; i < a->segment_count; i++) {
+		int64_t base = a->segments[i].base_offset;
+
+		if (base >= least)
+			break;
+		if (base > b->segments[0].base_offset &&
+		    stream_manifest_find_segment(b, base) == NULL)
+			return base;
+	}
+	return least;
+}
+
+/*
+ * In a log that is never compacted a segment that is another one is another
+ * log's, even if no batch says so: of two that were rolled at other offsets
+ * the first of these offsets tells them apart.
+ */
+static int64_t
+find_other_roll(const struct stream_apply_part *part, size_t changed)
+{
+	int64_t end = stream_manifest_end(&part->mine);
+	int64_t least = first_extra(part->source, &part->mine, end);
+
+	least = first_extra(&part->mine, part->source, least);
+	return least < end ? least
+			   : part->source->segments[changed].base_offset;
+}
+
+static bool
+holds_records(const struct stream_apply_part *part)
+{
+	return part->mine.segment_count > 0 &&
+	       stream_manifest_end(&part->mine) >
+		   part->mine.segments[0].base_offset;
+}
+
+static bool
+has_extra(const struct stream_apply_part *part)
+{
+	return first_extra(&part->mine, part->source, INT64_MAX) != INT64_MAX;
+}
+
+static int
+check_divergence(struct stream_apply_part *part,
+    const enum stream_apply_kind *kinds, bool dense, struct stream_error *err)
+{
+	int status = stream_apply_compare(part, kinds, dense, err);
+
+	for (size_t i = 0; i < part->source->segment_count && dense &&
+			   status == STREAM_OK && part->diverged < 0;
+	     i++)
+		if (kinds[i] == STREAM_APPLY_CHANGED && is_in_reach(part, i))
+			part->diverged = find_other_roll(part, i);
+	return status;
+}
+
 int
 stream_apply_plan(struct stream_apply_part *part, enum stream_apply_kind *kinds,
     size_t *first, size_t *last, struct stream_error *err)
@@ -414,13 +319,8 @@ stream_apply_plan(struct stream_apply_part *part, enum stream_apply_kind *kinds,
 	 * power: a writer refuses one that has two. */
 	if (status == STREAM_OK && part->incoming >= 0)
 		status = stream_io_sync_dir(part->incoming, err);
-	if (status == STREAM_OK && *first < count &&
-	    part->mine.segment_count > 0)
-		status = compare(part, kinds, *first, dense, err);
-	/* In a log that is never compacted a segment that is another one is
-	 * another log's, even if no batch says so. */
-	if (status == STREAM_OK && dense && *first < count &&
-	    part->diverged < 0)
-		part->diverged = part->source->segments[*first].base_offset;
+	if (status == STREAM_OK && holds_records(part) &&
+	    (*first < count || has_extra(part)))
+		status = check_divergence(part, kinds, dense, err);
 	return status;
 }

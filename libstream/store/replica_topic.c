@@ -271,9 +271,20 @@ is_same(const struct stream_topic_settings *a,
 	return true;
 }
 
+/* An old leader that was compacted has gaps until its log is the new one's;
+ * that they may be there is not forgotten, or they would look like a loss. */
+static bool
+take_gaps(struct stream_topic_settings *settings,
+    const struct stream_topic_settings *there)
+{
+	if (there->has_gaps && strcmp(there->id, settings->id) == 0)
+		settings->has_gaps = true;
+	return is_same(there, settings);
+}
+
 int
 stream_apply_settings(struct stream_applying *all,
-    const struct stream_manifest_topic *topic, struct stream_error *err)
+    struct stream_manifest_topic *topic, struct stream_error *err)
 {
 	struct stream_topic_settings there;
 	struct stream_change change;
@@ -282,7 +293,7 @@ stream_apply_settings(struct stream_applying *all,
 	/* Most often there is nothing to do, and no lock to take. */
 	if (!topic->is_ours || (stream_topic_load_settings(all->store,
 				    topic->name, &there, NULL) == STREAM_OK &&
-				   is_same(&there, &topic->settings)))
+				   take_gaps(&topic->settings, &there)))
 		return STREAM_OK;
 	status = stream_change_begin(
 	    all->store, all->store->lock_timeout_ms, &change, err);
@@ -290,7 +301,7 @@ stream_apply_settings(struct stream_applying *all,
 		return status;
 	status = stream_topic_settings_load(
 	    change.topics, topic->name, &there, NULL);
-	if (status != STREAM_OK || !is_same(&there, &topic->settings))
+	if (status != STREAM_OK || !take_gaps(&topic->settings, &there))
 		status = stream_topic_settings_save(
 		    change.topics, &topic->settings, err);
 	stream_change_end(&change);

@@ -260,7 +260,7 @@ find_part(struct stream_apply_part *part, bool *there, struct stream_error *err)
 
 struct topic_parts {
 	struct stream_applying *all;
-	const struct stream_manifest_topic *topic;
+	struct stream_manifest_topic *topic;
 	const struct stream_topic_settings *settings;
 	size_t from; /* parts of the manifest */
 	size_t to;

@@ -633,6 +633,22 @@ full() {
     full apply-truncate 2048
 }
 
+@test "T1 I8: kill -9 at any point of an old leader that gets back what it deleted" {
+    python kill.py apply-front
+}
+
+@test "T4 I8: power lost at any point of an old leader that gets back what it deleted" {
+    python power.py apply-front
+}
+
+@test "T6 I8 I10: any failing call while an old leader gets back what it deleted" {
+    python fail.py apply-front errors
+}
+
+@test "T11 I8: leaders fail and come back at random, and nothing that was reported is lost" {
+    python failover.py
+}
+
 @test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {
     python replicate_storm.py
 }

@@ -407,6 +407,20 @@ class Diverged(Epochs):
             super().judge_records(found, when)
 
 
+class Front(Epochs):
+    """An old leader gets back the segments that it deleted."""
+
+    def story(self):
+        create(self.source)
+        produce(self.source, lines(0, 400))
+        self.replicate(self.replica)
+        self.source, self.replica = self.replica, self.source
+        self.lead(self.source)
+        produce(self.source, lines(400, 40))
+        strm(self.replica, 'retain', '-q', 't', '--keep-bytes', str(2 * PIECE))
+        strm(self.replica, 'fence', '-q', self.replica, '--reason', 'test')
+
+
 OPERATIONS = {
     'apply-first': First(),
     'apply-tail': Tail(),
@@ -418,4 +432,5 @@ OPERATIONS = {
     'apply-retain': Retained(),
     'apply-epochs': Epochs(),
     'apply-truncate': Diverged(),
+    'apply-front': Front(),
 }

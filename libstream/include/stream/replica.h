@@ -1,10 +1,12 @@
 /*
  * stream/replica.h - make one store a copy of another, and keep it one
  *
- * Four steps, of which two run where the replica lies and two where its source
+ * Steps, of which some run where the replica lies and some where its source
  * lies; something else (rsync) moves the files between them:
  *
+ *   lock     at the replica: no other run is at work; held to the end
  *   have     at the replica: say what it holds
+ *   lock     at the source: the run is alive; held to the end
  *   prepare  at the source: read that, hold what is missing fast, and write a
  *            manifest of what the log is
  *   (files)  of the manifest, from the source to .strm/incoming/ID
@@ -31,6 +33,7 @@
 enum { STREAM_REPLICA_ID = 16 };
 
 struct stream_replica_arrival;
+struct stream_replica_lock;
 
 struct stream_replica_options {
 	/* Partitions that are replicated: all when there are none in include,
@@ -40,9 +43,14 @@ struct stream_replica_options {
 	const struct stream_address *exclude;
 	size_t exclude_count;
 	const char *of; /* apply: what the replica says it is one of */
-	bool dry_run;   /* prepare: hold nothing, write nothing */
-	bool status; /* prepare, dry: also where the source is an old leader */
-	bool verify; /* apply: check also what was there before */
+	/* have: the id that the run has already; NULL: it gets one. */
+	const char *id;
+	/* apply: what have said.  What is other by now is sent again.  NULL:
+	 * not asked. */
+	const char *have;
+	bool dry_run; /* prepare: hold nothing, write nothing */
+	bool status;  /* prepare, dry: also where the source is an old leader */
+	bool verify;  /* apply: check also what was there before */
 	bool truncate; /* apply: set aside what the source does not hold */
 	bool remove;   /* topics that are gone from the source */
 	bool network;  /* also on NFS and the like */
@@ -55,6 +63,23 @@ struct stream_replica_options {
 	bool (*go_on)(void *context, uint64_t bytes);
 	void *context;
 };
+
+/*
+ * Take a lock for a run and hold it until stream_replica_unlock, or the death
+ * of the process.  id NULL: at the replica, whose store is made when it is
+ * missing: no other run is at work then.  Else at the source, for the run of
+ * that id: what is held for it stays.  Gives *lock.
+ *
+ * STREAM_EBUSY   another run has it, for longer than lock_timeout_ms
+ * STREAM_EUSAGE  that is no id
+ * STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ */
+int stream_replica_lock(const char *path, const char *id,
+    const struct stream_replica_options *options,
+    struct stream_replica_lock **lock, struct stream_error *err);
+
+/* NULL is allowed. */
+void stream_replica_unlock(struct stream_replica_lock *lock);
 
 /*
  * What the store at path (borrowed) holds, to *text (given; free it).  begin:
@@ -143,10 +168,10 @@ void stream_replica_watch_close(struct stream_replica_watch *watch);
 int stream_replica_watch_wait(struct stream_replica_watch *watch,
     int timeout_ms, int stop_fd, int other_fd, struct stream_error *err);
 
-/* Let go of what was held for the run id, and for runs of a day ago.
+/* Let go of what was held for the run id, and for runs that died.
  * STREAM_EUSAGE, STREAM_EIO. */
 int stream_replica_release(
-    const char *path, const char *id, int64_t now_ms, struct stream_error *err);
+    const char *path, const char *id, struct stream_error *err);
 
 /*
  * The text of have or prepare, taken apart.
