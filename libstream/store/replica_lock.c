@@ -82,7 +82,7 @@ take_in(const struct stream_store *store, const char *dir,
 			 : stream_layout_make(store, dir, &lock->dirfd, err);
 
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", store->path);
 	status = take(
 	    lock->dirfd, lock->name, options->lock_timeout_ms, &lock->fd, err);
 	if (status != STREAM_OK)
