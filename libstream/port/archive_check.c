@@ -56,26 +56,46 @@ stream_pass_settle(struct stream_pass *pass, struct stream_error *err)
 	return status;
 }
 
-/* ---- settings ----------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------- */
+
+int
+stream_archive_check_count(
+    const char *topic, int64_t count, struct stream_error *err)
+{
+	if (count <= STREAM_TOPIC_PARTITIONS_MAX)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%s: would have %lld partitions; %d are the most", topic,
+	    (long long)count, STREAM_TOPIC_PARTITIONS_MAX);
+}
 
 static int
-check_settings(const struct stream_pass *pass, struct stream_error *err)
+check_settings(const struct stream_list_topic *topic, struct stream_error *err)
 {
+	struct stream_bytes text = {
+	    (const uint8_t *)topic->settings, topic->settings_size};
 	struct stream_topic_settings settings;
+	int status =
+	    stream_topic_settings_parse(text, topic->name, &settings, err);
+
+	if (status != STREAM_OK)
+		return stream_fail_in(
+		    err, status, "settings of %s", topic->name);
+	return stream_archive_check_count(
+	    topic->name, settings.partitions, err);
+}
+
+static int
+check_topics(const struct stream_archive_list *list, struct stream_error *err)
+{
 	int status = STREAM_OK;
 
-	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
-	     i++) {
-		const struct stream_list_topic *topic = &pass->list.topics[i];
-		struct stream_bytes text = {
-		    (const uint8_t *)topic->settings, topic->settings_size};
-
-		status = stream_topic_settings_parse(
-		    text, topic->name, &settings, err);
-		if (status != STREAM_OK)
-			stream_fail_in(
-			    err, status, "settings of %s", topic->name);
-	}
+	for (size_t i = 0; i < list->topic_count && status == STREAM_OK; i++)
+		status = check_settings(&list->topics[i], err);
+	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
+	     i++)
+		status = stream_archive_check_count(list->partitions[i].topic,
+		    (int64_t)list->partitions[i].partition + 1, err);
 	return status;
 }
 
@@ -142,7 +162,7 @@ stream_archive_check(int fd, const char *name,
 	if (status == STREAM_OK)
 		status = stream_list_check(&pass.list, !pass.is_ours, err);
 	if (status == STREAM_OK)
-		status = check_settings(&pass, err);
+		status = check_topics(&pass.list, err);
 	if (status == STREAM_OK) {
 		sum_up(&pass, &sum);
 		if (is_regular(fd))

@@ -11,6 +11,7 @@ DIRECTORY is a partition, TOPIC-P.
 """
 import gzip
 import io
+import json
 import os
 import re
 import sys
@@ -98,8 +99,16 @@ def cases(directory):
         batches[101:]).add(f"{name}/00000000000000009999.log").end()
     yield "bad-settings", "settings", case().good().add(
         f".strm/topics/{name.rsplit('-', 1)[0]}.json", b"{}").end()
-    yield "many-partitions", "partitions", case().add(
-        f"{name.rsplit('-', 1)[0]}-2000000000/{log}", batches).end()
+    topic = name.rsplit("-", 1)[0]
+    yield "many-partitions", "2000000001 partitions", case().add(
+        f"{topic}-2000000000/{log}", batches).end()
+    yield "last-partition", "2147483648 partitions", case().add(
+        f"{topic}-2147483647/{log}", batches).end()
+    yield "settings-of-many", "100000 partitions", case().good().add(
+        f".strm/topics/{topic}.json", json.dumps(
+            {"version": 1, "topic": topic, "partitions": 100000,
+             "topic_id": "A" * 22, "gaps": False, "config": {}}
+        ).encode()).end()
     yield "not-a-tar", "", b"nothing of the kind\n" * 1000
     yield "gzip-of-nothing", "", gzip.compress(b"\0" * 5)
     good = case().good().end()
