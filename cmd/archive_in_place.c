@@ -90,7 +90,8 @@ unpack(struct archive_input *input, const struct stream_address *address,
 }
 
 static int
-open_archive(const struct cli_context *context, struct stream_address *address,
+open_archive(const struct cli_context *context,
+    const struct stream_address *address, bool *opened,
     struct stream_error *err)
 {
 	struct archive_input input;
@@ -102,6 +103,8 @@ open_archive(const struct cli_context *context, struct stream_address *address,
 	if (status == STREAM_OK)
 		status = unpack(&input, address, err);
 	archive_input_close(&input);
+	if (status == STREAM_OK)
+		*opened = true;
 	if (status != STREAM_OK && status != STREAM_EINTR &&
 	    strstr(err->text, address->name) == NULL) {
 		struct stream_error why = *err;

@@ -1,5 +1,6 @@
 #include "opening.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include <stream/files.h>
+
+#include "cli/message.h"
 
 enum { WORKERS_MOST = 8 };
 
@@ -108,21 +111,46 @@ opening_names_archive(const char *word)
 	return is;
 }
 
+/* Settings tell of all partitions of a topic, and an archive may hold some. */
+static int
+keep_present(struct stream_places *places, struct stream_error *err)
+{
+	struct stream_places gone = {
+	    .items = calloc(places->count + 1, sizeof(*gone.items))};
+	size_t kept = 0;
+
+	if (gone.items == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	for (size_t i = 0; i < places->count; i++) {
+		struct stat st;
+
+		if (stat(places->items[i].path, &st) != 0 && errno == ENOENT)
+			gone.items[gone.count++] = places->items[i];
+		else
+			places->items[kept++] = places->items[i];
+	}
+	places->count = kept;
+	stream_places_release(&gone);
+	return STREAM_OK;
+}
+
 int
 opening_find(const struct cli_context *context, struct stream_store **store,
-    struct stream_address *address, struct stream_places *places,
+    const struct stream_address *address, struct stream_places *places,
     struct stream_error *err)
 {
+	bool opened = false;
 	int status = STREAM_OK;
 
 	if (!address->is_path && *store == NULL)
 		status = stream_store_open(
 		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
 	if (status == STREAM_OK && archive_opener != NULL && address->is_path)
-		status = archive_opener(context, address, err);
+		status = archive_opener(context, address, &opened, err);
 	if (status == STREAM_OK)
 		status = stream_address_resolve(address, *store, places, err);
-	return status;
+	return status == STREAM_OK && opened ? keep_present(places, err)
+					     : status;
 }
 
 int

@@ -159,6 +159,52 @@ for n in range(600):
     STRM_DIR=store refuses 4 "F.tar.zst" strm consume F.tar.zst
 }
 
+@test "an archive of some partitions has these, and no others" {
+    strm topic create t --partitions 4 --set segment.bytes=2000
+    strm topic create u --partitions 2
+    for partition in 0 1 2 3; do
+        seq 300 | sed "s/.*/k&\t$partition &/" |
+            strm produce -q -K '\t' --batch-bytes 200 t:$partition
+    done
+    seq 5 | strm produce -q u:1
+    strm roll -q t u
+    strm archive -q t:1,3 u:1 -o F.tar.zst
+    zstd -qdc F.tar.zst | gzip >again.tar.gz
+    mkdir kept
+    strm consume t:2 >two
+    strm retain -q t:2 --keep-bytes 0 --archive kept
+    mv kept/* G.tar.zst
+    for file in ./F.tar.zst ./again.tar.gz; do
+        strm consume $file | sort >given
+        strm consume t:1,3 u:1 | sort >wanted
+        cmp wanted given
+        strm consume $file:3 >given
+        strm consume t:3 >wanted
+        cmp wanted given
+        run -0 strm tail -n 1 $file
+        [ "${#lines[@]}" -eq 3 ]
+        run -0 strm get $file -k k7
+        [ "$output" = $'1 7\n3 7' ]
+        run -0 strm table $file:1
+        [ "${#lines[@]}" -eq 300 ]
+        run -0 strm verify $file
+        [[ $output == "3 partitions, "*": sound" ]]
+        run -0 strm inspect $file
+        [[ $output != *"t-0"* ]]
+        refuses 4 "no such partition" strm consume $file:2
+        run -0 strm diff -q $file:1,3 "$STRM_DIR/:1,3"
+    done
+    for command in consume table; do
+        strm $command ./G.tar.zst | grep -o '2 [0-9]*$' >given
+        cmp two given
+    done
+    for command in verify inspect "tail -n 1" "get -k k7"; do
+        # shellcheck disable=SC2086  # words
+        run -0 --separate-stderr strm $command ./G.tar.zst
+        [ -z "$stderr" ]
+    done
+}
+
 @test "gzip and plain archives are read in place too" {
     archive .gz gzip
     strm archive -q t -o F.tar -z none
