@@ -22,15 +22,12 @@ take_manifest(struct stream_pass *pass, struct stream_error *err)
 		return status;
 	}
 	/* Settings are read from the member, which the manifest names. */
-	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
-	     i++) {
-		const struct stream_list_topic *topic = &pass->list.topics[i];
-		struct stream_bytes settings = {
-		    (const uint8_t *)topic->settings, topic->settings_size};
-
-		status = stream_list_add_settings(
-		    &expected, topic->name, settings, err);
-	}
+	expected.topics = pass->list.topics;
+	expected.topic_count = pass->list.topic_count;
+	expected.topic_room = pass->list.topic_room;
+	expected.settings_bytes = pass->list.settings_bytes;
+	pass->list.topics = NULL;
+	pass->list.topic_count = 0;
 	/* What the walk found wrong with a log. */
 	for (size_t i = 0; i < expected.log_count; i++) {
 		expected.logs[i].status = pass->list.logs[i].status;
@@ -38,7 +35,7 @@ take_manifest(struct stream_pass *pass, struct stream_error *err)
 	}
 	stream_list_release(&pass->list);
 	pass->list = expected;
-	return status;
+	return STREAM_OK;
 }
 
 int

@@ -401,15 +401,18 @@ hostile() {
     done <list
 }
 
-# modest COMMAND...: exit 3, with at most 160 MiB of memory.
+# modest EXIT COMMAND...: with at most 160 MiB of memory.
 modest() {
+    local code=$1
+
+    shift
     "${PYTHON:-/usr/bin/python3}" -c '
 import os, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+child = subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(child.pid, 0)
-assert os.waitstatus_to_exitcode(status) == 3, status
-assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[1], (
-    usage.ru_maxrss)' "$STRM" "$@"
+assert os.waitstatus_to_exitcode(status) == int(sys.argv[1]), status
+assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[2], (
+    usage.ru_maxrss)' "$code" "$STRM" "$@"
 }
 
 @test "a bomb among the pieces of an archive costs no memory" {
@@ -418,16 +421,31 @@ assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[1], (
     strm archive -q orders -o a
     mkdir cases new
     hostile bombs a cases
-    modest archive verify cases/index
-    modest archive ls cases/index
+    modest 3 archive verify cases/index
+    modest 3 archive ls cases/index
     for name in index block; do
-        modest -C new restore cases/$name
-        modest -C new restore cases/$name orders@5..7
-        modest consume ./cases/$name
-        modest verify ./cases/$name
+        modest 3 -C new restore cases/$name
+        modest 3 -C new restore cases/$name orders@5..7
+        modest 3 consume ./cases/$name
+        modest 3 verify ./cases/$name
         [ -z "$(ls new/.strm/restore)" ]
     done
     [ -z "$(find new -name 'orders*')" ]
+}
+
+@test "many small files that are large cost no memory" {
+    local code name
+
+    seq 3000 | strm produce -q --create orders
+    mkdir cases
+    hostile small "$STRM_DIR/orders-0" cases >list
+    while read -r code name; do
+        modest "$code" archive verify "cases/$name"
+        modest "$code" archive ls "cases/$name"
+        modest "$code" -C new restore "cases/$name"
+        modest "$code" consume -n 1 "./cases/$name"
+        rm -rf new
+    done <list
 }
 
 @test "an index that lies is found out" {
