@@ -24,6 +24,9 @@ struct stream_list_log {
 	uint64_t good_bytes;
 	int status; /* why they end there: STREAM_OK, ETORN, ECORRUPT... */
 	char why[128];
+	/* The offset after the last ones that are missing between batches; 0:
+	 * none are.  By a walk only. */
+	int64_t hole_end;
 	bool counts;  /* by the view rule; set by sealing */
 	bool is_last; /* of those that count */
 	struct stream_archive_segment segment; /* without blocks */

@@ -419,6 +419,21 @@ rename_build(struct restoring *r, const struct stream_settle *settle,
 	return status;
 }
 
+static void
+tell_hidden(struct restoring *r, const struct stream_settle *settle)
+{
+	char text[STREAM_PARTITION_NAME_SIZE + 80];
+
+	if (settle->records == 0 || r->options->note == NULL ||
+	    settle->log_start_offset < settle->end_offset)
+		return;
+	snprintf(text, sizeof(text),
+	    "%s-%d: all records lie below its log start, %lld, and are hidden",
+	    settle->topic, (int)settle->partition,
+	    (long long)settle->log_start_offset);
+	r->options->note(r->options->context, text);
+}
+
 static int
 settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
 {
@@ -456,6 +471,7 @@ settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
 		    settle.log_start_offset < settle.end_offset
 			? settle.log_start_offset
 			: settle.end_offset;
+	tell_hidden(r, &settle);
 	if (settle.has_transactions)
 		adopted->settings.has_transactions = true;
 	strcpy(restored->topic, adopted->settings.topic);

@@ -257,6 +257,12 @@ end(struct stream_settle *settle, int dirfd, struct stream_error *err)
 		    "goes on after the offset %lld at which it ends, as the "
 		    "archive says",
 		    (long long)next);
+	if (next > settle->end_offset && settle->segments > 0 &&
+	    !settle->settings->has_gaps && next > settle->log_start_offset)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "ends at offset %lld and goes on at %lld, as the archive "
+		    "says, but its settings say that no offset is missing",
+		    (long long)settle->end_offset, (long long)next);
 	if (settle->segments == 0)
 		settle->first_offset = next;
 	settle->end_offset = next;

@@ -161,6 +161,9 @@ def manifest_cases(tar):
         "word": (r"^created", r"invented"),
         "version": (r"^strm-archive 1", r"strm-archive 2"),
         "next": (r"^(partition orders 0 \d+) \d+", r"\1 1"),
+        # What the last segment and the partition agree on.
+        "far": (r"^(partition orders 0 \d+) (\d+)$((?:.|\n)*segment \d+) \2 ",
+                r"\1 9223372036854775806\3 9223372036854775806 "),
     }
     for what, (pattern, to) in changes.items():
         new = change(pattern, to)
