@@ -70,6 +70,23 @@ begins_as_archive(int fd)
 	       memcmp(head + 257, "ustar", 5) == 0;
 }
 
+/* What is called an archive and is none is to be refused as such. */
+static bool
+is_named_archive(const char *name)
+{
+	static const char *const ends[] = {
+	    ".tar", ".tar.zst", ".tar.gz", ".tgz", ".tzst"};
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (size > n && strcmp(name + size - n, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 opening_is_archive(const char *path)
 {
@@ -87,6 +104,8 @@ opening_is_archive(const char *path)
 	stream_file_name(slash + 1, &file);
 	if (!S_ISREG(st.st_mode) || file.kind != STREAM_FILE_OTHER)
 		return false;
+	if (is_named_archive(slash + 1))
+		return true;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return false;

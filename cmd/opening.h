@@ -21,7 +21,7 @@ void opening_raise_limit(void);
 
 /*
  * Is the path an archive that is read in place: a pipe, or a file that is none
- * of a partition's, and begins as an archive does?
+ * of a partition's, and begins as an archive does or is called one?
  */
 bool opening_is_archive(const char *path);
 

@@ -173,6 +173,11 @@ cut(struct stream_settle *settle, int dirfd, struct stream_error *err)
 	    settle->range->to.kind == STREAM_POINT_NONE)
 		return STREAM_OK;
 	status = find_range(settle, dirfd, &from, &to, err);
+	/* It holds nothing, so neither does it need the batch where it lies. */
+	if (status == STREAM_OK && from >= to) {
+		from = INT64_MAX;
+		to = 0;
+	}
 	if (status == STREAM_OK)
 		status = stream_cut_to_range(
 		    dirfd, from, to, cap_of(settle), &cut_end, err);

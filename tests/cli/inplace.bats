@@ -365,6 +365,14 @@ damage() {
     head -c 20000 F.tar.zst >short.tar.zst
     refuses 3 "./short.tar.zst: " strm consume ./short.tar.zst
     refuses 3 "./short.tar.zst: " strm verify ./short.tar.zst
+    for name in a.tar b.tar.zst c.tar.gz d.tgz; do
+        echo garbage >$name
+        : >"empty.$name"
+        for command in consume verify inspect table; do
+            refuses 3 "./$name: " strm $command ./$name
+            refuses 3 "./empty.$name: " strm $command ./empty.$name
+        done
+    done
     gzip <"$STRM" | head -c 100000 >noise.gz
     run strm consume ./noise.gz
     [ "$status" -eq 3 ] || [ "$status" -eq 4 ]

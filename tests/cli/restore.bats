@@ -44,6 +44,11 @@ files() {
     strm archive -q orders other -o b
     refuses 2 "--as x: for one topic" strm restore b --as x
     refuses 2 "is a directory" strm restore .
+    for words in 'orders@3 orders@5' 'orders orders:1' 'orders:0-1 orders:1@5'; do
+        # shellcheck disable=SC2086  # words
+        refuses 2 "name a partition once" strm restore a $words --as x
+    done
+    run -0 strm restore -q a orders:0@3..9 orders:1@5..10 --as x
 }
 
 @test "what is not there is exit 4, and what is there already exit 1" {
@@ -55,7 +60,11 @@ files() {
     [ "$stderr" = "strm: orders: this topic exists already" ]
     refuses 4 "clicks: no such topic" strm restore a clicks
     refuses 4 "orders: no such partition" strm restore a orders:2
-    refuses 4 "no record in that range" strm restore a orders@20000 --as x
+    for range in 20000 3..2 300..300 7000..200 300..+0; do
+        refuses 4 "no record in that range" strm restore a "orders@$range" --as x
+        refuses 4 "no record in that range" bash -c \
+            "cat a | strm restore - orders@$range --as x"
+    done
     [ "$(sums)" = "$before" ]
     [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
 }
