@@ -498,6 +498,33 @@ open(sys.argv[1], "wb").write(log[:at] + log[end:])' "$log"
     sound 0
 }
 
+@test "--max-batch-bytes: larger batches are no damage to who is told so" {
+    strm topic create t --set max.message.bytes=200000000
+    "${PYTHON:-/usr/bin/python3}" -c 'import random
+random.seed(1)
+for n in range(70):
+    print(random.randbytes(500000).hex()[1:])' >lines
+    strm produce -q --batch-bytes 80MB t <lines
+    strm roll -q t
+    strm archive -q --verify --max-batch-bytes 80MB t -o a
+    tar cf f.tar -C "$STRM_DIR" t-0
+    for file in a f.tar; do
+        refuses 3 "" strm archive verify $file
+        run -0 strm archive verify --max-batch-bytes 80MB $file
+        run -0 strm archive ls --max-batch-bytes 80MB $file
+        run -3 strm consume ./$file
+        for option in '--max-batch-bytes 80MB' --max-batch-bytes=80MB; do
+            # shellcheck disable=SC2086  # words
+            [ "$(strm consume $option ./$file | wc -c)" -eq 70000000 ]
+        done
+        run -0 strm restore --max-batch-bytes 80MB $file --as copy
+        strm topic rm -q -y copy
+    done
+    refuses 3 "" strm archive ls f.tar
+    refuses 2 "--max-batch-bytes" strm archive ls --max-batch-bytes x a
+    refuses 2 "--max-batch-bytes" strm archive verify --max-batch-bytes x a
+}
+
 @test "more than --max-bytes is refused" {
     make
     strm archive -q orders -o a
