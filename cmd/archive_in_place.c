@@ -94,6 +94,31 @@ unpack(struct archive_input *input, const struct stream_address *address,
 	return status;
 }
 
+static const char *
+find_above(void)
+{
+	const char *above = getenv("TMPDIR");
+
+	return above != NULL && above[0] == '/' ? above : "/tmp";
+}
+
+/* Where there is no room, nobody can tell by the names of what is unpacked. */
+static int
+say_where(const struct stream_address *address, struct stream_error *err)
+{
+	struct stream_error why = *err;
+
+	if (why.status == STREAM_EIO &&
+	    (why.sys == ENOSPC || why.sys == EDQUOT || why.sys == EFBIG))
+		return cli_fail(err, STREAM_EIO,
+		    "%s: no room to unpack it in %.100s (TMPDIR): %.60s",
+		    address->name, find_above(), strerrordesc_np(why.sys));
+	if (why.status == STREAM_EINTR ||
+	    strstr(why.text, address->name) != NULL)
+		return why.status;
+	return cli_fail(err, why.status, "%s: %.150s", address->name, why.text);
+}
+
 static int
 open_archive(const struct cli_context *context,
     const struct stream_address *address, bool *opened,
@@ -111,14 +136,7 @@ open_archive(const struct cli_context *context,
 	archive_input_close(&input);
 	if (status == STREAM_OK)
 		*opened = true;
-	if (status != STREAM_OK && status != STREAM_EINTR &&
-	    strstr(err->text, address->name) == NULL) {
-		struct stream_error why = *err;
-
-		return cli_fail(
-		    err, why.status, "%s: %.150s", address->name, why.text);
-	}
-	return status;
+	return status == STREAM_OK ? STREAM_OK : say_where(address, err);
 }
 
 /* ---- the command line ---------------------------------------------------- */
@@ -337,10 +355,8 @@ sweep(const char *above)
 static enum cli_exit
 make_place(struct place *place)
 {
-	const char *above = getenv("TMPDIR");
-
 	*place = (struct place){
-	    .above = above != NULL && above[0] == '/' ? above : "/tmp",
+	    .above = find_above(),
 	    .lock = -1,
 	};
 	place->from = getcwd(NULL, 0);

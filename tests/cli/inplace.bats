@@ -379,6 +379,14 @@ damage() {
     [[ $output == *"./noise.gz: "* ]]
     run -6 bash -c 'TMPDIR=/nothing strm consume ./F.tar.zst'
     [[ $output == *"/nothing"* ]]
+    # Where there is no room is said: while it is unpacked, and of a pipe.
+    for words in 'strm consume -n 1 ./F.tar.zst' \
+        'cat F.tar.zst | strm consume /dev/stdin'; do
+        run -6 --separate-stderr bash -c "ulimit -f 10; $words"
+        [ -z "$output" ]
+        [[ $stderr == "strm: "*": no room to unpack it in $TMPDIR (TMPDIR): "* ]]
+        [ -z "$(ls -A "$TMPDIR")" ]
+    done
     # shellcheck disable=SC2016
     run -6 bash -c 'strm consume ./F.tar.zst >/dev/full'
     run -0 bash -c 'strm consume ./F.tar.zst | head -n 1'
