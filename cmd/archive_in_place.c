@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <stream/parse.h>
+
 #include "archive_commands.h"
 #include "commands.h"
 #include "opening.h"
@@ -44,6 +46,9 @@ struct place {
 
 /* What looks at files and not at records wants them all. */
 static bool with_files;
+
+/* What the command takes for damage; 0: the default. */
+static size_t max_batch_bytes;
 
 static int
 make_directory(const char *path, int *fd, struct stream_error *err)
@@ -89,8 +94,34 @@ unpack(struct archive_input *input, const struct stream_address *address,
 	return status;
 }
 
+static const char *
+find_above(void)
+{
+	const char *above = getenv("TMPDIR");
+
+	return above != NULL && above[0] == '/' ? above : "/tmp";
+}
+
+/* Where there is no room, nobody can tell by the names of what is unpacked. */
 static int
-open_archive(const struct cli_context *context, struct stream_address *address,
+say_where(const struct stream_address *address, struct stream_error *err)
+{
+	struct stream_error why = *err;
+
+	if (why.status == STREAM_EIO &&
+	    (why.sys == ENOSPC || why.sys == EDQUOT || why.sys == EFBIG))
+		return cli_fail(err, STREAM_EIO,
+		    "%s: no room to unpack it in %.100s (TMPDIR): %.60s",
+		    address->name, find_above(), strerrordesc_np(why.sys));
+	if (why.status == STREAM_EINTR ||
+	    strstr(why.text, address->name) != NULL)
+		return why.status;
+	return cli_fail(err, why.status, "%s: %.150s", address->name, why.text);
+}
+
+static int
+open_archive(const struct cli_context *context,
+    const struct stream_address *address, bool *opened,
     struct stream_error *err)
 {
 	struct archive_input input;
@@ -99,17 +130,13 @@ open_archive(const struct cli_context *context, struct stream_address *address,
 	if (!opening_names_archive(address->name))
 		return STREAM_OK;
 	status = archive_input_open(&input, context, address->name, 0, err);
+	input.options.max_batch_bytes = max_batch_bytes;
 	if (status == STREAM_OK)
 		status = unpack(&input, address, err);
 	archive_input_close(&input);
-	if (status != STREAM_OK && status != STREAM_EINTR &&
-	    strstr(err->text, address->name) == NULL) {
-		struct stream_error why = *err;
-
-		return cli_fail(
-		    err, why.status, "%s: %.150s", address->name, why.text);
-	}
-	return status;
+	if (status == STREAM_OK)
+		*opened = true;
+	return status == STREAM_OK ? STREAM_OK : say_where(address, err);
 }
 
 /* ---- the command line ---------------------------------------------------- */
@@ -270,6 +297,28 @@ rewrite(const struct place *place, int argc, char *argv[])
 	return true;
 }
 
+/* --max-batch-bytes SIZE, as the command will understand it; what it will not,
+ * it complains of itself. */
+static size_t
+find_max_batch_bytes(int argc, char *argv[])
+{
+	static const char name[] = "--max-batch-bytes";
+	int64_t bytes = 0;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		size_t n = strcspn(argv[i], "=");
+		const char *text =
+		    argv[i][n] == '=' ? argv[i] + n + 1 : argv[i + 1];
+
+		/* Any begin of it will do that no other option has. */
+		if (n > strlen("--max-") && strncmp(argv[i], name, n) == 0 &&
+		    text != NULL &&
+		    stream_parse_size(text, &bytes, NULL) != STREAM_OK)
+			bytes = 0;
+	}
+	return (size_t)bytes;
+}
+
 /* ---- the directory ------------------------------------------------------- */
 
 static void
@@ -306,10 +355,8 @@ sweep(const char *above)
 static enum cli_exit
 make_place(struct place *place)
 {
-	const char *above = getenv("TMPDIR");
-
 	*place = (struct place){
-	    .above = above != NULL && above[0] == '/' ? above : "/tmp",
+	    .above = find_above(),
 	    .lock = -1,
 	};
 	place->from = getcwd(NULL, 0);
@@ -392,6 +439,7 @@ run_child(const struct cli_command *command, const struct place *place,
 	if (getppid() != parent || chdir(place->path) != 0)
 		_exit(CLI_SYSTEM);
 	with_files = command == &verify_command || command == &inspect_command;
+	max_batch_bytes = find_max_batch_bytes(argc, argv);
 	opening_set_archives(open_archive);
 	exit(cli_main(command, argc, argv));
 }

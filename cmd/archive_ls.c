@@ -13,6 +13,7 @@ struct ls_opts {
 	bool segments;
 	bool json;
 	int64_t max_bytes;
+	int64_t max_batch_bytes;
 };
 
 static const struct cli_option options[] = {
@@ -22,6 +23,9 @@ static const struct cli_option options[] = {
 	"print JSON lines"},
     {0, "max-bytes", "SIZE", CLI_SIZE, offsetof(struct ls_opts, max_bytes),
 	"refuse what unpacks to more (1TiB)"},
+    {0, "max-batch-bytes", "SIZE", CLI_SIZE,
+	offsetof(struct ls_opts, max_batch_bytes),
+	"take larger batches for damage (default 64MiB)"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
 
@@ -230,6 +234,7 @@ run_ls(struct cli_context *context, int argc, char *argv[])
 	int status = archive_input_open(
 	    &input, context, argv[first], (uint64_t)opts.max_bytes, &err);
 
+	input.options.max_batch_bytes = (size_t)opts.max_batch_bytes;
 	if (status == STREAM_OK)
 		status = stream_archive_open(
 		    input.fd, input.name, &input.options, &archive, &err);

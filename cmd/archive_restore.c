@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "archive_commands.h"
 #include "cli/signals.h"
@@ -82,6 +83,35 @@ reads(void *context, uint64_t bytes)
 	run->input.progress.total = bytes;
 }
 
+static bool
+overlap(const struct stream_address *a, const struct stream_address *b)
+{
+	if (strcmp(a->name, b->name) != 0)
+		return false;
+	if (a->span_count == 0 || b->span_count == 0)
+		return true;
+	for (size_t i = 0; i < a->span_count; i++)
+		for (size_t j = 0; j < b->span_count; j++)
+			if (a->spans[i].first <= b->spans[j].last &&
+			    b->spans[j].first <= a->spans[i].last)
+				return true;
+	return false;
+}
+
+/* A partition is restored once, so a second range of it would say nothing. */
+static int
+check_twice(const struct run *run, char *words[], struct stream_error *err)
+{
+	for (size_t i = 0; i < run->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (overlap(&run->wanted[i], &run->wanted[j]))
+				return cli_fail(err, STREAM_EUSAGE,
+				    "\"%.80s\" and \"%.80s\": name a "
+				    "partition once, with one range",
+				    words[j], words[i]);
+	return STREAM_OK;
+}
+
 static int
 parse_wanted(
     struct run *run, int count, char *words[], struct stream_error *err)
@@ -102,7 +132,7 @@ parse_wanted(
 			    "\"%s\": name a topic of the archive, not a path",
 			    words[i]);
 	}
-	return status;
+	return status == STREAM_OK ? check_twice(run, words, err) : status;
 }
 
 /* ---- what was done ------------------------------------------------------ */

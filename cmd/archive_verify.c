@@ -10,6 +10,7 @@
 struct verify_opts {
 	bool json;
 	int64_t max_bytes;
+	int64_t max_batch_bytes;
 };
 
 static const struct cli_option options[] = {
@@ -17,6 +18,9 @@ static const struct cli_option options[] = {
 	"print a JSON line"},
     {0, "max-bytes", "SIZE", CLI_SIZE, offsetof(struct verify_opts, max_bytes),
 	"refuse what unpacks to more (1TiB)"},
+    {0, "max-batch-bytes", "SIZE", CLI_SIZE,
+	offsetof(struct verify_opts, max_batch_bytes),
+	"take larger batches for damage (default 64MiB)"},
     {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
 
@@ -90,6 +94,7 @@ run_verify(struct cli_context *context, int argc, char *argv[])
 	int status = archive_input_open(
 	    &input, context, argv[first], (uint64_t)opts.max_bytes, &err);
 
+	input.options.max_batch_bytes = (size_t)opts.max_batch_bytes;
 	if (status == STREAM_OK)
 		status = stream_archive_check(
 		    input.fd, input.name, &input.options, &checked, &err);

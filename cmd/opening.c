@@ -1,5 +1,6 @@
 #include "opening.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include <stream/files.h>
+
+#include "cli/message.h"
 
 enum { WORKERS_MOST = 8 };
 
@@ -67,6 +70,23 @@ begins_as_archive(int fd)
 	       memcmp(head + 257, "ustar", 5) == 0;
 }
 
+/* What is called an archive and is none is to be refused as such. */
+static bool
+is_named_archive(const char *name)
+{
+	static const char *const ends[] = {
+	    ".tar", ".tar.zst", ".tar.gz", ".tgz", ".tzst"};
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (size > n && strcmp(name + size - n, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 opening_is_archive(const char *path)
 {
@@ -84,6 +104,8 @@ opening_is_archive(const char *path)
 	stream_file_name(slash + 1, &file);
 	if (!S_ISREG(st.st_mode) || file.kind != STREAM_FILE_OTHER)
 		return false;
+	if (is_named_archive(slash + 1))
+		return true;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return false;
@@ -108,21 +130,46 @@ opening_names_archive(const char *word)
 	return is;
 }
 
+/* Settings tell of all partitions of a topic, and an archive may hold some. */
+static int
+keep_present(struct stream_places *places, struct stream_error *err)
+{
+	struct stream_places gone = {
+	    .items = calloc(places->count + 1, sizeof(*gone.items))};
+	size_t kept = 0;
+
+	if (gone.items == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	for (size_t i = 0; i < places->count; i++) {
+		struct stat st;
+
+		if (stat(places->items[i].path, &st) != 0 && errno == ENOENT)
+			gone.items[gone.count++] = places->items[i];
+		else
+			places->items[kept++] = places->items[i];
+	}
+	places->count = kept;
+	stream_places_release(&gone);
+	return STREAM_OK;
+}
+
 int
 opening_find(const struct cli_context *context, struct stream_store **store,
-    struct stream_address *address, struct stream_places *places,
+    const struct stream_address *address, struct stream_places *places,
     struct stream_error *err)
 {
+	bool opened = false;
 	int status = STREAM_OK;
 
 	if (!address->is_path && *store == NULL)
 		status = stream_store_open(
 		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
 	if (status == STREAM_OK && archive_opener != NULL && address->is_path)
-		status = archive_opener(context, address, err);
+		status = archive_opener(context, address, &opened, err);
 	if (status == STREAM_OK)
 		status = stream_address_resolve(address, *store, places, err);
-	return status;
+	return status == STREAM_OK && opened ? keep_present(places, err)
+					     : status;
 }
 
 int

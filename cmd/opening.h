@@ -21,29 +21,31 @@ void opening_raise_limit(void);
 
 /*
  * Is the path an archive that is read in place: a pipe, or a file that is none
- * of a partition's, and begins as an archive does?
+ * of a partition's, and begins as an archive does or is called one?
  */
 bool opening_is_archive(const char *path);
 
 /* The same for a word of a command line, an address perhaps. */
 bool opening_names_archive(const char *word);
 
-/* Makes what address needs, and changes its name to that. */
+/* Makes what address needs where its name leads to; *opened says whether that
+ * is an archive. */
 typedef int opening_archive(const struct cli_context *context,
-    struct stream_address *address, struct stream_error *err);
+    const struct stream_address *address, bool *opened,
+    struct stream_error *err);
 
 /* From now on opener is called for addresses that name an archive; in strm
  * itself there is none. */
 void opening_set_archives(opening_archive *opener);
 
 /*
- * Find what address means; it is changed only if it names an archive.  Topics
- * are looked for in the store of context, which is opened into *store when that
- * is NULL; the caller closes it. Whatever it returns, stream_places_release
- * must follow, on a struct that was zero before.
+ * Find what address (borrowed) means.  Topics are looked for in the store of
+ * context, which is opened into *store when that is NULL; the caller closes it.
+ * Whatever it returns, stream_places_release must follow, on a struct that was
+ * zero before.
  */
 int opening_find(const struct cli_context *context, struct stream_store **store,
-    struct stream_address *address, struct stream_places *places,
+    const struct stream_address *address, struct stream_places *places,
     struct stream_error *err);
 
 /* The same for an unparsed word (borrowed).  stream_address_release must follow

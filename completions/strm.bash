@@ -123,12 +123,12 @@ _strm_describe() {
         ;;
     'strm archive ls')
         commands=''
-        options='-l --long -J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='-l --long -J --json --max-bytes --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='FILE'
         ;;
     'strm archive verify')
         commands=''
-        options='-J --json --max-bytes -C --store -q --quiet -v --verbose -h --help --version'
+        options='-J --json --max-bytes --max-batch-bytes -C --store -q --quiet -v --verbose -h --help --version'
         synopsis='FILE'
         ;;
     'strm restore')
@@ -271,8 +271,10 @@ _strm_argument() {
     'strm archive --lock-timeout') argument='DURATION' ;;
     'strm archive -C' | 'strm archive --store') argument='STORE' ;;
     'strm archive ls --max-bytes') argument='SIZE' ;;
+    'strm archive ls --max-batch-bytes') argument='SIZE' ;;
     'strm archive ls -C' | 'strm archive ls --store') argument='STORE' ;;
     'strm archive verify --max-bytes') argument='SIZE' ;;
+    'strm archive verify --max-batch-bytes') argument='SIZE' ;;
     'strm archive verify -C' | 'strm archive verify --store') argument='STORE' ;;
     'strm restore --as') argument='NAME' ;;
     'strm restore --max-bytes') argument='SIZE' ;;

@@ -397,6 +397,7 @@ complete -c strm -n '__strm_is strm archive ls' -F
 complete -c strm -n '__strm_is strm archive ls' -s l -l long -d 'list each segment'
 complete -c strm -n '__strm_is strm archive ls' -s J -l json -d 'print JSON lines'
 complete -c strm -n '__strm_is strm archive ls' -l max-bytes -x -d 'refuse what unpacks to more (1TiB)'
+complete -c strm -n '__strm_is strm archive ls' -l max-batch-bytes -x -d 'take larger batches for damage (default 64MiB)'
 complete -c strm -n '__strm_is strm archive ls' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm archive ls' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm archive ls' -s v -l verbose -d 'say what is done'
@@ -405,6 +406,7 @@ complete -c strm -n '__strm_is strm archive ls' -l version -d 'print the version
 complete -c strm -n '__strm_is strm archive verify' -F
 complete -c strm -n '__strm_is strm archive verify' -s J -l json -d 'print a JSON line'
 complete -c strm -n '__strm_is strm archive verify' -l max-bytes -x -d 'refuse what unpacks to more (1TiB)'
+complete -c strm -n '__strm_is strm archive verify' -l max-batch-bytes -x -d 'take larger batches for damage (default 64MiB)'
 complete -c strm -n '__strm_is strm archive verify' -s C -l store -x -a '(__fish_complete_directories)' -d 'the store; else $STRM_DIR, else the current directory'
 complete -c strm -n '__strm_is strm archive verify' -s q -l quiet -d 'no notes and no progress on standard error'
 complete -c strm -n '__strm_is strm archive verify' -s v -l verbose -d 'say what is done'

@@ -93,6 +93,8 @@ take(struct stream_batches *batches, const struct stream_batch_info *info,
 	if (info->max_timestamp_ms > log->segment.largest_ms)
 		log->segment.largest_ms = info->max_timestamp_ms;
 	log->good_bytes = batches->position + info->size;
+	if (info->base_offset != batches->next_offset)
+		log->hole_end = info->base_offset;
 	batches->next_offset = info->last_offset + 1;
 	if (stream_block_add(&batches->cut, info, &done) && done.bytes > 0)
 		return stream_list_add_block(batches->list, &done, err);

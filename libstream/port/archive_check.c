@@ -1,5 +1,6 @@
 #include "port/archive_check.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/fail.h"
@@ -22,23 +23,21 @@ take_manifest(struct stream_pass *pass, struct stream_error *err)
 		return status;
 	}
 	/* Settings are read from the member, which the manifest names. */
-	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
-	     i++) {
-		const struct stream_list_topic *topic = &pass->list.topics[i];
-		struct stream_bytes settings = {
-		    (const uint8_t *)topic->settings, topic->settings_size};
-
-		status = stream_list_add_settings(
-		    &expected, topic->name, settings, err);
-	}
+	expected.topics = pass->list.topics;
+	expected.topic_count = pass->list.topic_count;
+	expected.topic_room = pass->list.topic_room;
+	expected.settings_bytes = pass->list.settings_bytes;
+	pass->list.topics = NULL;
+	pass->list.topic_count = 0;
 	/* What the walk found wrong with a log. */
 	for (size_t i = 0; i < expected.log_count; i++) {
 		expected.logs[i].status = pass->list.logs[i].status;
 		expected.logs[i].good_bytes = pass->list.logs[i].good_bytes;
+		expected.logs[i].hole_end = pass->list.logs[i].hole_end;
 	}
 	stream_list_release(&pass->list);
 	pass->list = expected;
-	return status;
+	return STREAM_OK;
 }
 
 int
@@ -56,26 +55,124 @@ stream_pass_settle(struct stream_pass *pass, struct stream_error *err)
 	return status;
 }
 
-/* ---- settings ----------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------- */
+
+int
+stream_archive_check_count(
+    const char *topic, int64_t count, struct stream_error *err)
+{
+	if (count <= STREAM_TOPIC_PARTITIONS_MAX)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%s: would have %lld partitions; %d are the most", topic,
+	    (long long)count, STREAM_TOPIC_PARTITIONS_MAX);
+}
 
 static int
-check_settings(const struct stream_pass *pass, struct stream_error *err)
+say_missing(const struct stream_archive_partition *partition, int64_t next,
+    struct stream_error *err)
 {
-	struct stream_topic_settings settings;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%s-%d: offsets before %lld are missing, and its settings say that "
+	    "none are",
+	    partition->topic, (int)partition->partition, (long long)next);
+}
+
+/* Between segments, and after the last one.  What is below the log start hurts
+ * nobody. */
+static int
+check_ends(
+    const struct stream_archive_partition *partition, struct stream_error *err)
+{
+	for (size_t i = 0; i < partition->segment_count; i++) {
+		const struct stream_archive_segment *segment =
+		    &partition->segments[i];
+		int64_t end = segment->base_offset;
+
+		if (segment->block_count > 0)
+			end = segment->blocks[segment->block_count - 1]
+				  .last_offset +
+			      1;
+		if (end < segment->next_offset &&
+		    segment->next_offset > partition->log_start_offset)
+			return say_missing(
+			    partition, segment->next_offset, err);
+	}
+	return STREAM_OK;
+}
+
+static bool
+is_of(const struct stream_list_log *log,
+    const struct stream_archive_partition *partition)
+{
+	return log->partition == partition->partition &&
+	       strcmp(log->topic, partition->topic) == 0;
+}
+
+/* A topic whose settings say that no offset is missing.  Logs are in the order
+ * of partitions. */
+static int
+check_dense(const struct stream_archive_list *list, const char *topic,
+    struct stream_error *err)
+{
+	size_t at = 0;
 	int status = STREAM_OK;
 
-	for (size_t i = 0; i < pass->list.topic_count && status == STREAM_OK;
+	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
 	     i++) {
-		const struct stream_list_topic *topic = &pass->list.topics[i];
-		struct stream_bytes text = {
-		    (const uint8_t *)topic->settings, topic->settings_size};
+		const struct stream_archive_partition *partition =
+		    &list->partitions[i];
 
-		status = stream_topic_settings_parse(
-		    text, topic->name, &settings, err);
-		if (status != STREAM_OK)
-			stream_fail_in(
-			    err, status, "settings of %s", topic->name);
+		if (strcmp(partition->topic, topic) != 0)
+			continue;
+		while (at < list->log_count &&
+		       !is_of(&list->logs[at], partition) &&
+		       strcmp(list->logs[at].topic, topic) <= 0)
+			at++;
+		for (;
+		     at < list->log_count && is_of(&list->logs[at], partition);
+		     at++)
+			if (list->logs[at].counts &&
+			    list->logs[at].hole_end >
+				partition->log_start_offset)
+				return say_missing(
+				    partition, list->logs[at].hole_end, err);
+		status = check_ends(partition, err);
 	}
+	return status;
+}
+
+static int
+check_settings(const struct stream_archive_list *list,
+    const struct stream_list_topic *topic, struct stream_error *err)
+{
+	struct stream_bytes text = {
+	    (const uint8_t *)topic->settings, topic->settings_size};
+	struct stream_topic_settings settings;
+	int status =
+	    stream_topic_settings_parse(text, topic->name, &settings, err);
+
+	if (status != STREAM_OK)
+		return stream_fail_in(
+		    err, status, "settings of %s", topic->name);
+	status =
+	    stream_archive_check_count(topic->name, settings.partitions, err);
+	if (status == STREAM_OK && !settings.has_gaps)
+		status = check_dense(list, topic->name, err);
+	return status;
+}
+
+static int
+check_topics(const struct stream_archive_list *list, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < list->topic_count && status == STREAM_OK; i++)
+		status = check_settings(list, &list->topics[i], err);
+	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
+	     i++)
+		status = stream_archive_check_count(list->partitions[i].topic,
+		    (int64_t)list->partitions[i].partition + 1, err);
 	return status;
 }
 
@@ -142,7 +239,7 @@ stream_archive_check(int fd, const char *name,
 	if (status == STREAM_OK)
 		status = stream_list_check(&pass.list, !pass.is_ours, err);
 	if (status == STREAM_OK)
-		status = check_settings(&pass, err);
+		status = check_topics(&pass.list, err);
 	if (status == STREAM_OK) {
 		sum_up(&pass, &sum);
 		if (is_regular(fd))

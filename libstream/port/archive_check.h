@@ -16,6 +16,13 @@
  */
 int stream_pass_settle(struct stream_pass *pass, struct stream_error *err);
 
+/*
+ * May topic have count partitions?  STREAM_ECORRUPT: more than any topic of a
+ * store.
+ */
+int stream_archive_check_count(
+    const char *topic, int64_t count, struct stream_error *err);
+
 struct stream_archive_checked {
 	bool is_foreign;
 	size_t partitions;
@@ -28,7 +35,8 @@ struct stream_archive_checked {
 /*
  * Read all of the archive that fd (borrowed) reads; a pipe will do.  Of a
  * regular file the seek table is checked against the index too, where there is
- * one.  Errors as stream_archive_open.
+ * one.  What no restore would make topics of is refused.  Errors as
+ * stream_archive_open.
  */
 int stream_archive_check(int fd, const char *name,
     const struct stream_archive_options *options,

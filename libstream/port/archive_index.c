@@ -197,15 +197,26 @@ is_header(const uint8_t *header, uint64_t *size)
 	       take_octal(header + SIZE_AT, size);
 }
 
+/* Digests and offsets do not become this small. */
+enum { MANIFEST_RATIO = 200 };
+
 /* The last piece is the manifest with its header, and the end of the tar. */
 static int
 find_packed(struct stream_archive *archive, struct stream_bytes *text,
     struct stream_error *err)
 {
 	size_t last = archive->table.count - 1;
+	const struct stream_table_entry *entry = &archive->table.entries[last];
 	uint64_t size;
-	int status = load_piece(archive, last, err);
+	int status;
 
+	if (entry->size > STREAM_MANIFEST_EMPTY &&
+	    entry->size / MANIFEST_RATIO > entry->packed)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s unpacks to more than %d times its size; such an "
+		    "archive is refused",
+		    STREAM_MANIFEST_FILE, MANIFEST_RATIO);
+	status = load_piece(archive, last, err);
 	if (status != STREAM_OK)
 		return status;
 	if (archive->piece.size < STREAM_TAR_BLOCK + STREAM_TAR_END ||

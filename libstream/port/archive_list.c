@@ -5,6 +5,9 @@
 
 #include "base/fail.h"
 
+/* Four of the largest, or ten thousand with all that can be set. */
+enum { SETTINGS_MOST = 64 << 20 };
+
 void
 stream_list_init(struct stream_archive_list *list)
 {
@@ -100,9 +103,15 @@ stream_list_add_settings(struct stream_archive_list *list, const char *topic,
     struct stream_bytes settings, struct stream_error *err)
 {
 	struct stream_list_topic new = {.settings_size = settings.size};
-	void *topics = grow(list->topics, list->topic_count, &list->topic_room,
-	    sizeof(*list->topics));
+	void *topics;
 
+	if (settings.size > SETTINGS_MOST - list->settings_bytes)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "settings of all topics have more than %d bytes; such an "
+		    "archive is refused",
+		    SETTINGS_MOST);
+	topics = grow(list->topics, list->topic_count, &list->topic_room,
+	    sizeof(*list->topics));
 	if (topics == NULL)
 		return stream_fail_memory(err);
 	list->topics = topics;
@@ -113,6 +122,7 @@ stream_list_add_settings(struct stream_archive_list *list, const char *topic,
 		memcpy(new.settings, settings.data, settings.size);
 	new.settings[settings.size] = '\0';
 	strcpy(new.name, topic);
+	list->settings_bytes += settings.size;
 	list->topics[list->topic_count++] = new;
 	return STREAM_OK;
 }

@@ -24,6 +24,9 @@ struct stream_list_log {
 	uint64_t good_bytes;
 	int status; /* why they end there: STREAM_OK, ETORN, ECORRUPT... */
 	char why[128];
+	/* The offset after the last ones that are missing between batches; 0:
+	 * none are.  By a walk only. */
+	int64_t hole_end;
 	bool counts;  /* by the view rule; set by sealing */
 	bool is_last; /* of those that count */
 	struct stream_archive_segment segment; /* without blocks */
@@ -55,6 +58,7 @@ struct stream_archive_list {
 	size_t file_count, file_room, block_count, block_room;
 	size_t log_count, log_room, topic_count, topic_room;
 	size_t named_count, named_room;
+	uint64_t settings_bytes; /* of all topics */
 	/* Made by sealing: */
 	struct stream_archive_segment *segments;
 	struct stream_archive_partition *partitions;
@@ -64,7 +68,8 @@ struct stream_archive_list {
 void stream_list_init(struct stream_archive_list *list);
 void stream_list_release(struct stream_archive_list *list);
 
-/* Each adds a copy of what is borrowed.  STREAM_ENOMEM. */
+/* Each adds a copy of what is borrowed.  STREAM_ENOMEM; STREAM_ECORRUPT when
+ * settings are larger, all together, than SPEC 14.5 allows. */
 int stream_list_add_file(struct stream_archive_list *list,
     const struct stream_archive_file *file, struct stream_error *err);
 int stream_list_add_log(struct stream_archive_list *list,

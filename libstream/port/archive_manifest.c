@@ -11,7 +11,7 @@
 
 /* ---- written ------------------------------------------------------------ */
 
-enum { LINE_SIZE = 1024 }; /* a path has less than 600 bytes */
+enum { LINE_SIZE = STREAM_MANIFEST_LINE }; /* a path has less than 600 bytes */
 
 __attribute__((format(printf, 3, 4))) static int
 add(struct stream_buf *text, struct stream_error *err, const char *format, ...)

@@ -18,6 +18,10 @@ enum { STREAM_MANIFEST_LAST = 26 };
 
 #define STREAM_MANIFEST_MOST ((size_t)1 << 30)
 
+/* It is not larger than so much for what has no file, and for each file, log
+ * and block a line. */
+enum { STREAM_MANIFEST_EMPTY = 64 << 20, STREAM_MANIFEST_LINE = 1024 };
+
 /* Add lines to the end of text.  STREAM_ENOMEM. */
 int stream_archive_manifest_begin(
     struct stream_buf *text, int64_t created_ms, struct stream_error *err);

@@ -8,6 +8,7 @@
 #include "file/checkpoint.h"
 #include "port/archive_batches.h"
 #include "port/archive_manifest.h"
+#include "port/archive_starts.h"
 
 enum { CHUNK = 256 * 1024 };
 
@@ -18,7 +19,7 @@ struct passing {
 	struct stream_xxh128 *digest;
 	struct stream_batches batches;
 	struct stream_buf small; /* a file that is read whole */
-	struct stream_buf starts;
+	struct stream_starts starts;
 	uint8_t *chunk;
 	char *prefix; /* of all partitions; NULL: none yet */
 	bool has_mark;
@@ -75,10 +76,10 @@ pump(struct passing *p, const struct stream_archive_entry *entry,
 	return status;
 }
 
-/* Files of two directories with one name would be mixed. */
-static int
-check_prefix(struct passing *p, const struct stream_archive_entry *entry,
-    struct stream_error *err)
+/* The directory that a file's store is; the caller frees it.  NULL: no memory.
+ */
+static char *
+copy_prefix(const struct stream_archive_entry *entry)
 {
 	const char *path = entry->path;
 	size_t n = entry->parsed.prefix;
@@ -87,11 +88,26 @@ check_prefix(struct passing *p, const struct stream_archive_entry *entry,
 		path += 2;
 		n -= 2;
 	}
+	return strndup(path, n);
+}
+
+/* Files of two directories with one name would be mixed. */
+static int
+check_prefix(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	char *prefix = copy_prefix(entry);
+	bool same;
+
+	if (prefix == NULL)
+		return stream_fail_memory(err);
 	if (p->prefix == NULL) {
-		p->prefix = strndup(path, n);
-		return p->prefix != NULL ? STREAM_OK : stream_fail_memory(err);
+		p->prefix = prefix;
+		return STREAM_OK;
 	}
-	if (strlen(p->prefix) == n && memcmp(p->prefix, path, n) == 0)
+	same = strcmp(p->prefix, prefix) == 0;
+	free(prefix);
+	if (same)
 		return STREAM_OK;
 	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 	    "\"%.100s\" is not in the directory of the other partitions; make "
@@ -197,12 +213,47 @@ take_settings(struct passing *p, const struct stream_archive_entry *entry,
 	return status == STREAM_OK ? list_file(p, entry, err) : status;
 }
 
+/* Of a directory that cannot be the store's, nothing is kept. */
 static int
-take_whole(struct passing *p, const struct stream_archive_entry *entry,
-    struct stream_buf *to, struct stream_error *err)
+take_starts(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
 {
-	struct route route = {.whole = to};
+	char *prefix = copy_prefix(entry);
+	struct route route = {.whole = NULL};
+	int status = STREAM_OK;
 
+	if (prefix == NULL)
+		return stream_fail_memory(err);
+	if (p->prefix == NULL || strcmp(p->prefix, prefix) == 0) {
+		status = stream_starts_add(
+		    &p->starts, prefix, entry->size, &route.whole, err);
+		if (status == STREAM_OK)
+			status = pump(p, entry, &route, err);
+	}
+	free(prefix);
+	return status;
+}
+
+/*
+ * What it can have to say is known by now: a line for each file and block, and
+ * partitions without any.
+ */
+static int
+take_manifest(struct passing *p, const struct stream_archive_entry *entry,
+    struct stream_error *err)
+{
+	const struct stream_archive_list *list = &p->pass->list;
+	struct route route = {.whole = &p->pass->manifest};
+
+	if (entry->size >
+	    STREAM_MANIFEST_EMPTY +
+		STREAM_MANIFEST_LINE *
+		    (uint64_t)(list->file_count + list->log_count +
+			       list->block_count))
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "%s claims %llu bytes, more than it can have to say",
+		    STREAM_MANIFEST_FILE, (unsigned long long)entry->size);
+	p->has_manifest = true;
 	return pump(p, entry, &route, err);
 }
 
@@ -220,10 +271,9 @@ take(struct passing *p, const struct stream_archive_entry *entry,
 	case STREAM_PATH_SETTINGS:
 		return take_settings(p, entry, err);
 	case STREAM_PATH_STARTS:
-		return take_whole(p, entry, &p->starts, err);
+		return take_starts(p, entry, err);
 	case STREAM_PATH_MANIFEST:
-		p->has_manifest = p->has_mark;
-		return take_whole(p, entry, &p->pass->manifest, err);
+		return p->has_mark ? take_manifest(p, entry, err) : STREAM_OK;
 	case STREAM_PATH_MARK:
 		p->has_mark = first;
 		return STREAM_OK;
@@ -236,11 +286,14 @@ take(struct passing *p, const struct stream_archive_entry *entry,
 
 /* A file that is not in its form counts as none, as for Kafka. */
 static int
-take_starts(struct passing *p, struct stream_error *err)
+read_starts(struct passing *p, struct stream_error *err)
 {
-	struct stream_bytes text = {p->starts.data, p->starts.size};
 	struct stream_archive_list *list = &p->pass->list;
+	struct stream_bytes text;
 
+	if (p->prefix == NULL)
+		return STREAM_OK;
+	text = stream_starts_find(&p->starts, p->prefix);
 	if (text.size == 0)
 		return STREAM_OK;
 	for (size_t i = 0; i < list->named_count; i++) {
@@ -292,7 +345,7 @@ walk(struct passing *p, struct stream_error *err)
 		    STREAM_MANIFEST_FILE);
 	p->pass->is_ours = p->has_mark;
 	status = name_logs(p, err);
-	return status == STREAM_OK ? take_starts(p, err) : status;
+	return status == STREAM_OK ? read_starts(p, err) : status;
 }
 
 static void
@@ -302,7 +355,7 @@ release(struct passing *p)
 	stream_xxh128_free(p->digest);
 	stream_batches_release(&p->batches);
 	stream_buf_release(&p->small);
-	stream_buf_release(&p->starts);
+	stream_starts_release(&p->starts);
 	free(p->chunk);
 	free(p->prefix);
 }
@@ -319,7 +372,6 @@ stream_pass_run(int fd, const struct stream_archive_options *options,
 	stream_list_init(&pass->list);
 	stream_buf_init(&pass->manifest);
 	stream_buf_init(&p.small);
-	stream_buf_init(&p.starts);
 	stream_batches_init(&p.batches, &pass->list,
 	    options != NULL ? options->max_batch_bytes : 0);
 	p.chunk = malloc(CHUNK);

@@ -272,20 +272,21 @@ static int
 count_partitions(const struct restoring *r, const char *name, int32_t *count,
     struct stream_error *err)
 {
+	int64_t most = *count;
+	int status;
+
 	for (size_t i = 0; i < r->partition_count; i++) {
 		int32_t partition = r->partitions[i].partition;
 
-		if (strcmp(r->partitions[i].topic, name) != 0 ||
-		    !is_wanted((struct restoring *)r, name, partition))
-			continue;
-		if (partition >= *count && partition < INT32_MAX)
-			*count = partition + 1;
+		if (strcmp(r->partitions[i].topic, name) == 0 &&
+		    partition >= most &&
+		    is_wanted((struct restoring *)r, name, partition))
+			most = (int64_t)partition + 1;
 	}
-	if (*count <= STREAM_TOPIC_PARTITIONS_MAX)
-		return STREAM_OK;
-	return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
-	    "%s: would have %d partitions; %d are the most", name, (int)*count,
-	    STREAM_TOPIC_PARTITIONS_MAX);
+	status = stream_archive_check_count(name, most, err);
+	if (status == STREAM_OK)
+		*count = (int32_t)most;
+	return status;
 }
 
 /* The id that its partitions say, else a new one. */
@@ -418,6 +419,21 @@ rename_build(struct restoring *r, const struct stream_settle *settle,
 	return status;
 }
 
+static void
+tell_hidden(struct restoring *r, const struct stream_settle *settle)
+{
+	char text[STREAM_PARTITION_NAME_SIZE + 80];
+
+	if (settle->records == 0 || r->options->note == NULL ||
+	    settle->log_start_offset < settle->end_offset)
+		return;
+	snprintf(text, sizeof(text),
+	    "%s-%d: all records lie below its log start, %lld, and are hidden",
+	    settle->topic, (int)settle->partition,
+	    (long long)settle->log_start_offset);
+	r->options->note(r->options->context, text);
+}
+
 static int
 settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
 {
@@ -455,6 +471,7 @@ settle_one(struct restoring *r, size_t i, int32_t p, struct stream_error *err)
 		    settle.log_start_offset < settle.end_offset
 			? settle.log_start_offset
 			: settle.end_offset;
+	tell_hidden(r, &settle);
 	if (settle.has_transactions)
 		adopted->settings.has_transactions = true;
 	strcpy(restored->topic, adopted->settings.topic);

@@ -44,8 +44,9 @@ struct stream_restored {
  *
  * STREAM_ENOENT    what is wanted is not in the archive
  * STREAM_EEXIST    a topic is there already
- * STREAM_EUSAGE    as, for several topics or not a name; too many partitions
- * STREAM_ECORRUPT, STREAM_ENEWER, STREAM_EBUSY, STREAM_EINTR, STREAM_EIO,
+ * STREAM_EUSAGE    as, for several topics or not a name
+ * STREAM_ECORRUPT  damaged or hostile; more partitions than a topic has
+ * STREAM_ENEWER, STREAM_EBUSY, STREAM_EINTR, STREAM_EIO,
  * STREAM_ENOMEM
  */
 int stream_archive_restore(struct stream_store *store, int fd, const char *name,

@@ -173,6 +173,11 @@ cut(struct stream_settle *settle, int dirfd, struct stream_error *err)
 	    settle->range->to.kind == STREAM_POINT_NONE)
 		return STREAM_OK;
 	status = find_range(settle, dirfd, &from, &to, err);
+	/* It holds nothing, so neither does it need the batch where it lies. */
+	if (status == STREAM_OK && from >= to) {
+		from = INT64_MAX;
+		to = 0;
+	}
 	if (status == STREAM_OK)
 		status = stream_cut_to_range(
 		    dirfd, from, to, cap_of(settle), &cut_end, err);
@@ -257,6 +262,12 @@ end(struct stream_settle *settle, int dirfd, struct stream_error *err)
 		    "goes on after the offset %lld at which it ends, as the "
 		    "archive says",
 		    (long long)next);
+	if (next > settle->end_offset && settle->segments > 0 &&
+	    !settle->settings->has_gaps && next > settle->log_start_offset)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "ends at offset %lld and goes on at %lld, as the archive "
+		    "says, but its settings say that no offset is missing",
+		    (long long)settle->end_offset, (long long)next);
 	if (settle->segments == 0)
 		settle->first_offset = next;
 	settle->end_offset = next;

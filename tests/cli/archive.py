@@ -4,6 +4,9 @@
     archive.py DIRECTORY OUT     one file for each case in OUT; prints
                                  "NAME TEXT" lines: what the refusal must say
     archive.py manifest FILE OUT archives of ours whose index lies
+    archive.py small DIRECTORY OUT  tars of 1 MB with small files that are large,
+                                 and are not larger than one may be; prints
+                                 "EXIT NAME" lines
     archive.py bombs FILE OUT    of ours in zstd, of one partition, with a piece
                                  of 1 GiB; prints "NAME TEXT" too
 
@@ -11,6 +14,7 @@ DIRECTORY is a partition, TOPIC-P.
 """
 import gzip
 import io
+import json
 import os
 import re
 import sys
@@ -98,8 +102,16 @@ def cases(directory):
         batches[101:]).add(f"{name}/00000000000000009999.log").end()
     yield "bad-settings", "settings", case().good().add(
         f".strm/topics/{name.rsplit('-', 1)[0]}.json", b"{}").end()
-    yield "many-partitions", "partitions", case().add(
-        f"{name.rsplit('-', 1)[0]}-2000000000/{log}", batches).end()
+    topic = name.rsplit("-", 1)[0]
+    yield "many-partitions", "2000000001 partitions", case().add(
+        f"{topic}-2000000000/{log}", batches).end()
+    yield "last-partition", "2147483648 partitions", case().add(
+        f"{topic}-2147483647/{log}", batches).end()
+    yield "settings-of-many", "100000 partitions", case().good().add(
+        f".strm/topics/{topic}.json", json.dumps(
+            {"version": 1, "topic": topic, "partitions": 100000,
+             "topic_id": "A" * 22, "gaps": False, "config": {}}
+        ).encode()).end()
     yield "not-a-tar", "", b"nothing of the kind\n" * 1000
     yield "gzip-of-nothing", "", gzip.compress(b"\0" * 5)
     good = case().good().end()
@@ -149,6 +161,9 @@ def manifest_cases(tar):
         "word": (r"^created", r"invented"),
         "version": (r"^strm-archive 1", r"strm-archive 2"),
         "next": (r"^(partition orders 0 \d+) \d+", r"\1 1"),
+        # What the last segment and the partition agree on.
+        "far": (r"^(partition orders 0 \d+) (\d+)$((?:.|\n)*segment \d+) \2 ",
+                r"\1 9223372036854775806\3 9223372036854775806 "),
     }
     for what, (pattern, to) in changes.items():
         new = change(pattern, to)
@@ -229,7 +244,49 @@ def bombs(data):
     yield "block", "", archive.bytes()
 
 
+def packed_tar(path, members):
+    """A tar in zstd; members are (path, bytes) or (path, count of zeros)."""
+    zeros = bytes(1 << 20)
+    with open(path, "wb") as file, zstandard.ZstdCompressor(
+            level=1).stream_writer(file) as out:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            size = content if isinstance(content, int) else len(content)
+            info.size = size
+            out.write(info.tobuf(tarfile.GNU_FORMAT))
+            if isinstance(content, int):
+                for _ in range(size >> 20):
+                    out.write(zeros)
+            else:
+                out.write(content)
+            out.write(bytes(-size % 512))
+        out.write(bytes(1024))
+
+
+def small_files(directory):
+    with open(os.path.join(directory, "00000000000000000000.log"),
+              "rb") as file:
+        log = f"{os.path.basename(directory)}/{'0' * 20}.log", file.read()
+    # So that no ratio tells.
+    noise = "noise", os.urandom(900000)
+    mark = "strm-archive.txt", b"strm-archive 1\ncreated 0\n"
+    starts = [(f"x{i}/log-start-offset-checkpoint", 60 << 20)
+              for i in range(40)]
+    yield 0, "starts-elsewhere", [noise, log, *starts]
+    yield 3, "starts-before", [noise, *starts, log]
+    yield 3, "settings", [noise, log] + [
+        (f".strm/topics/t{i}.json", 15 << 20) for i in range(150)]
+    yield 0, "manifests", [noise, log] + [
+        (f"x{i}/strm-manifest.txt", 1000 << 20) for i in range(2)]
+    yield 3, "manifest", [mark, noise, log, ("strm-manifest.txt", 1000 << 20)]
+
+
 def main():
+    if sys.argv[1] == "small":
+        for code, what, members in small_files(sys.argv[2]):
+            packed_tar(os.path.join(sys.argv[3], what), members)
+            print(code, what)
+        return
     if sys.argv[1] == "bombs":
         with open(sys.argv[2], "rb") as file:
             data = file.read()

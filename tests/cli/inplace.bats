@@ -159,6 +159,52 @@ for n in range(600):
     STRM_DIR=store refuses 4 "F.tar.zst" strm consume F.tar.zst
 }
 
+@test "an archive of some partitions has these, and no others" {
+    strm topic create t --partitions 4 --set segment.bytes=2000
+    strm topic create u --partitions 2
+    for partition in 0 1 2 3; do
+        seq 300 | sed "s/.*/k&\t$partition &/" |
+            strm produce -q -K '\t' --batch-bytes 200 t:$partition
+    done
+    seq 5 | strm produce -q u:1
+    strm roll -q t u
+    strm archive -q t:1,3 u:1 -o F.tar.zst
+    zstd -qdc F.tar.zst | gzip >again.tar.gz
+    mkdir kept
+    strm consume t:2 >two
+    strm retain -q t:2 --keep-bytes 0 --archive kept
+    mv kept/* G.tar.zst
+    for file in ./F.tar.zst ./again.tar.gz; do
+        strm consume $file | sort >given
+        strm consume t:1,3 u:1 | sort >wanted
+        cmp wanted given
+        strm consume $file:3 >given
+        strm consume t:3 >wanted
+        cmp wanted given
+        run -0 strm tail -n 1 $file
+        [ "${#lines[@]}" -eq 3 ]
+        run -0 strm get $file -k k7
+        [ "$output" = $'1 7\n3 7' ]
+        run -0 strm table $file:1
+        [ "${#lines[@]}" -eq 300 ]
+        run -0 strm verify $file
+        [[ $output == "3 partitions, "*": sound" ]]
+        run -0 strm inspect $file
+        [[ $output != *"t-0"* ]]
+        refuses 4 "no such partition" strm consume $file:2
+        run -0 strm diff -q $file:1,3 "$STRM_DIR/:1,3"
+    done
+    for command in consume table; do
+        strm $command ./G.tar.zst | grep -o '2 [0-9]*$' >given
+        cmp two given
+    done
+    for command in verify inspect "tail -n 1" "get -k k7"; do
+        # shellcheck disable=SC2086  # words
+        run -0 --separate-stderr strm $command ./G.tar.zst
+        [ -z "$stderr" ]
+    done
+}
+
 @test "gzip and plain archives are read in place too" {
     archive .gz gzip
     strm archive -q t -o F.tar -z none
@@ -271,6 +317,7 @@ damage() {
 }
 
 @test "a damaged log in a tar of another program's is as it is in its directory" {
+    needs_golden
     local name
 
     for name in bad-crc torn-tail; do
@@ -319,12 +366,28 @@ damage() {
     head -c 20000 F.tar.zst >short.tar.zst
     refuses 3 "./short.tar.zst: " strm consume ./short.tar.zst
     refuses 3 "./short.tar.zst: " strm verify ./short.tar.zst
+    for name in a.tar b.tar.zst c.tar.gz d.tgz; do
+        echo garbage >$name
+        : >"empty.$name"
+        for command in consume verify inspect table; do
+            refuses 3 "./$name: " strm $command ./$name
+            refuses 3 "./empty.$name: " strm $command ./empty.$name
+        done
+    done
     gzip <"$STRM" | head -c 100000 >noise.gz
     run strm consume ./noise.gz
     [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
     [[ $output == *"./noise.gz: "* ]]
     run -6 bash -c 'TMPDIR=/nothing strm consume ./F.tar.zst'
     [[ $output == *"/nothing"* ]]
+    # Where there is no room is said: while it is unpacked, and of a pipe.
+    for words in 'strm consume -n 1 ./F.tar.zst' \
+        'cat F.tar.zst | strm consume /dev/stdin'; do
+        run -6 --separate-stderr bash -c "ulimit -f 10; $words"
+        [ -z "$output" ]
+        [[ $stderr == "strm: "*": no room to unpack it in $TMPDIR (TMPDIR): "* ]]
+        [ -z "$(ls -A "$TMPDIR")" ]
+    done
     # shellcheck disable=SC2016
     run -6 bash -c 'strm consume ./F.tar.zst >/dev/full'
     run -0 bash -c 'strm consume ./F.tar.zst | head -n 1'
