@@ -155,10 +155,11 @@ for n in range(int(sys.argv[1])):
         "ts": 1772323200000 + n * 6000}))' "$@"
 }
 
+same() {
+    "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/restoring.py" "$@"
+}
+
 @test "a range is the same files by the index as from a pipe" {
-    same() {
-        "${PYTHON:-/usr/bin/python3}" "$BATS_TEST_DIRNAME/restoring.py" "$@"
-    }
     strm topic create t --set segment.bytes=300KB
     lines 10000 50 | strm produce -q -J --batch-bytes 3000 t
     strm roll -q t
