@@ -53,9 +53,12 @@ class Recording:
             if entry.is_dir(follow_symlinks=False):
                 names[entry.name] = self.scan(entry.path)
             else:
+                # One file may have two names.
+                inode = entry.inode()
+                file_node = self.node.get(inode) or self.new_node(inode)
+                names[entry.name] = file_node
                 with open(entry.path, 'rb') as file:
-                    names[entry.name] = self.new_node(entry.inode())
-                    self.content[names[entry.name]] = file.read()
+                    self.content[file_node] = file.read()
         return node
 
     def new_node(self, inode):

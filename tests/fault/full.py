@@ -76,8 +76,8 @@ def whole_or_nothing(store, name, kib):
         os.truncate(ballast, max(0, os.path.getsize(ballast) - spare * 1024))
         code, out, err = store.run(operation.command(with_room),
                                    operation.input())
-        if hasattr(operation, 'told_full'):
-            code, err = operation.told_full(code, out, err)
+        if hasattr(operation, 'told'):
+            code, err = operation.told(code, out, err)
         codes.append(code)
         if hasattr(operation, 'judge_full'):
             operation.judge_full(with_room, code, err)

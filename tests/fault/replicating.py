@@ -225,8 +225,10 @@ class Apply:
             self.judge_final(store, 'after one more')
 
     @staticmethod
-    def told_full(code, out, err):
+    def told(code, out, err):
         """What the one that asked for this step makes of its answer."""
+        if out.startswith(b'strm-failed '):
+            return code, err + out.decode()
         if code == 0 and out.startswith((b'failed ', b'resend ')):
             return 6, out.decode()
         return code, err
