@@ -2,12 +2,12 @@
  * epoch_begin.c - a new leader epoch at the end of the log
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "log/epochs_rebuild.h"
 #include "log/partition_private.h"
+#include "log/view.h"
 
 /* The entries that stand, from the batches where the file does not say. */
 static int
@@ -49,25 +49,34 @@ choose(const struct stream_partition *partition,
 	return STREAM_OK;
 }
 
+/* Who took the front of the log away may have died before its entries went. */
 static int
-save(int dirfd, const struct stream_epoch *entries, size_t count,
-    struct stream_epoch begun, struct stream_error *err)
+cut_front(struct stream_partition *partition, struct stream_error *err)
 {
-	struct stream_epoch *list;
-	int status;
+	int64_t start = partition->config.log_start_offset;
+	struct stream_view view;
+	int status = stream_view_load(partition->dirfd, &view, err);
 
-	while (
-	    count > 0 && entries[count - 1].start_offset >= begun.start_offset)
-		count--;
-	list = calloc(count + 1, sizeof(*list));
-	if (list == NULL)
-		return stream_fail_memory(err);
-	if (count > 0)
-		memcpy(list, entries, count * sizeof(*list));
-	list[count] = begun;
-	status = stream_epochs_save(dirfd, list, count + 1, err);
-	free(list);
-	return status;
+	if (status != STREAM_OK)
+		return status;
+	if (view.count > 0 && start < view.segments[0].base_offset)
+		start = view.segments[0].base_offset;
+	stream_view_release(&view);
+	if (start > partition->state.next_offset)
+		start = partition->state.next_offset;
+	status = stream_epochs_cut_front(partition->dirfd, start, err);
+	return status == STREAM_ENOENT ? STREAM_OK : status;
+}
+
+static int
+save(struct stream_partition *partition, struct stream_epoch begun,
+    struct stream_error *err)
+{
+	int status = cut_front(partition, err);
+
+	return status == STREAM_OK
+		   ? stream_epochs_begin(partition->dirfd, begun, err)
+		   : status;
 }
 
 /* The file first: whoever rebuilds the state takes the epoch from there.  only:
@@ -85,7 +94,7 @@ begin(struct stream_partition *partition, bool only, struct stream_epoch *begun,
 	begun->start_offset = partition->state.next_offset;
 	status = choose(partition, entries, count, &begun->epoch, err);
 	if (status == STREAM_OK && !only)
-		status = save(partition->dirfd, entries, count, *begun, err);
+		status = save(partition, *begun, err);
 	free(entries);
 	if (status != STREAM_OK || only)
 		return status;

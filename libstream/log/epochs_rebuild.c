@@ -1,9 +1,11 @@
 #include "log/epochs_rebuild.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/scan.h"
 #include "log/view.h"
@@ -151,6 +153,82 @@ stream_epochs_pull_back(
 		status = stream_epochs_save(dirfd, entries, kept + 1, err);
 	}
 	free(entries);
+	return status;
+}
+
+int
+stream_epochs_begin(
+    int dirfd, struct stream_epoch begun, struct stream_error *err)
+{
+	struct stream_epoch *entries = NULL, *list;
+	size_t count = 0;
+	int status = stream_epochs_load(dirfd, &entries, &count, err);
+
+	if (status != STREAM_OK && status != STREAM_ENOENT)
+		return status;
+	while (
+	    count > 0 && entries[count - 1].start_offset >= begun.start_offset)
+		count--;
+	list = realloc(entries, (count + 1) * sizeof(*list));
+	if (list == NULL) {
+		free(entries);
+		return stream_fail_memory(err);
+	}
+	if (count == 0 || list[count - 1].epoch < begun.epoch)
+		list[count++] = begun;
+	status = stream_epochs_save(dirfd, list, count, err);
+	free(list);
+	return status;
+}
+
+/* Of the batches' entries, those before the first one that is there. */
+static int
+put_in_front(int dirfd, const struct stream_buf *noted,
+    struct stream_epoch *there, size_t count, struct stream_error *err)
+{
+	const struct stream_epoch *found = (const void *)noted->data;
+	size_t n = noted->size / sizeof(*found), front = 0;
+	struct stream_epoch *list;
+	int status;
+
+	while (front < n && found[front].epoch < there->epoch &&
+	       found[front].start_offset < there->start_offset)
+		front++;
+	if (front < n && found[front].epoch == there->epoch &&
+	    found[front].start_offset < there->start_offset)
+		there->start_offset = found[front].start_offset;
+	else if (front == 0)
+		return STREAM_OK;
+	list = calloc(front + count, sizeof(*list));
+	if (list == NULL)
+		return stream_fail_memory(err);
+	if (front > 0)
+		memcpy(list, found, front * sizeof(*list));
+	memcpy(list + front, there, count * sizeof(*list));
+	status = stream_epochs_save(dirfd, list, front + count, err);
+	free(list);
+	return status;
+}
+
+int
+stream_epochs_add_front(int dirfd, struct stream_error *err)
+{
+	struct stream_epochs_noter noter;
+	struct stream_epoch *there;
+	size_t count;
+	int status = stream_epochs_load(dirfd, &there, &count, err);
+
+	if (status == STREAM_ENOENT || status == STREAM_ECORRUPT ||
+	    (status == STREAM_OK && count == 0))
+		return STREAM_OK;
+	if (status != STREAM_OK)
+		return status;
+	stream_epochs_noter_init(&noter);
+	status = stream_epochs_walk(dirfd, &noter, err);
+	if (status == STREAM_OK)
+		status = put_in_front(dirfd, &noter.entries, there, count, err);
+	stream_epochs_noter_release(&noter);
+	free(there);
 	return status;
 }
 

@@ -61,6 +61,22 @@ int stream_epochs_pull_back(
     int dirfd, int64_t next_offset, struct stream_error *err);
 
 /*
+ * The next batch, at begun.start_offset, has begun.epoch: entries that begin
+ * there or later, of which there is no record, go, and it gets one if the last
+ * that stays is older.  Durable; a missing file is made.  STREAM_EIO,
+ * STREAM_ENOMEM, STREAM_ECORRUPT.
+ */
+int stream_epochs_begin(
+    int dirfd, struct stream_epoch begun, struct stream_error *err);
+
+/*
+ * The log start is about to go down: batches before the first entry get
+ * entries.  A file that is missing, malformed or empty stays as it is. Durable.
+ * STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_epochs_add_front(int dirfd, struct stream_error *err);
+
+/*
  * The log begins at start now: entries of epochs that ended before go, and the
  * one in which it begins, begins there.  As Kafka does it.  Errors as above;
  * STREAM_ENOENT when there is no file.

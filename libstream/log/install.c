@@ -11,6 +11,7 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/scan.h"
+#include "log/epochs_rebuild.h"
 #include "log/partition_private.h"
 #include "log/segment_names.h"
 
@@ -136,6 +137,32 @@ next_epoch(const struct stream_install *install, int64_t offset)
 	return INT64_MAX;
 }
 
+/* {-1, -1}: there is none. */
+static int
+last_entry(const struct stream_install *install, struct stream_epoch *last,
+    struct stream_error *err)
+{
+	int status = stream_epochs_last(install->dirfd, last, err);
+
+	if (status != STREAM_ENOENT && status != STREAM_ECORRUPT)
+		return status;
+	*last = (struct stream_epoch){-1, -1};
+	return STREAM_OK;
+}
+
+/* Does what begins at offset and has batches of epoch, and none of a later one,
+ * need an entry that the other log, if it was cut at the front, has no more?
+ * Its last one may be that of an end that is settled. */
+static bool
+is_untold(const struct stream_install *install, const struct stream_epoch *last,
+    int64_t offset, int32_t epoch)
+{
+	if (install->epoch_count == 0 || epoch < 0)
+		return false;
+	return epoch > last->epoch ||
+	       (epoch < last->epoch && last->start_offset >= offset);
+}
+
 /* ---- appending ---------------------------------------------------------- */
 
 struct appending {
@@ -144,7 +171,8 @@ struct appending {
 	int64_t next;            /* offset after them */
 	int64_t last_position;
 	int32_t leader_epoch;
-	int64_t epoch_at; /* the next epoch begins here */
+	int64_t epoch_at;         /* the next epoch begins here */
+	struct stream_epoch last; /* entry that is there */
 };
 
 static int
@@ -196,6 +224,37 @@ flush(struct appending *a, struct stream_error *err)
 	return status;
 }
 
+/* An epoch is durable before its first batch, and no earlier than it can
+ * begin. */
+static int
+begin_epoch(struct appending *a, const struct stream_batch_info *info,
+    struct stream_error *err)
+{
+	const struct stream_install *install = a->install;
+	int status = STREAM_OK;
+
+	if (info->base_offset >= a->epoch_at) {
+		status = flush(a, err);
+		if (status == STREAM_OK)
+			status = stream_install_epochs(
+			    install, info->base_offset, false, err);
+		if (status == STREAM_OK)
+			status = last_entry(install, &a->last, err);
+		a->epoch_at = next_epoch(install, info->base_offset);
+	}
+	if (status != STREAM_OK || !is_untold(install, &a->last,
+				       info->base_offset, info->leader_epoch))
+		return status;
+	status = flush(a, err);
+	if (status == STREAM_OK)
+		status = stream_epochs_begin(install->dirfd,
+		    (struct stream_epoch){
+			info->leader_epoch, info->base_offset},
+		    err);
+	return status == STREAM_OK ? last_entry(install, &a->last, err)
+				   : status;
+}
+
 static int
 append_batch(void *context, const struct stream_batch *batch,
     const uint8_t *bytes, struct stream_error *err)
@@ -203,18 +262,9 @@ append_batch(void *context, const struct stream_batch *batch,
 	struct appending *a = context;
 	struct stream_partition *partition = a->install->partition;
 	struct stream_batch_info info = batch->info;
-	int status = STREAM_OK;
+	int status = begin_epoch(a, &info, err);
 
 	info.position = partition->state.end + a->bytes.size;
-	/* An epoch is durable before its first batch, and no earlier than it
-	 * can begin. */
-	if (info.base_offset >= a->epoch_at) {
-		status = flush(a, err);
-		if (status == STREAM_OK)
-			status = stream_install_epochs(
-			    a->install, info.base_offset, false, err);
-		a->epoch_at = next_epoch(a->install, info.base_offset);
-	}
 	if (status == STREAM_OK && a->bytes.size > 0 &&
 	    a->bytes.size + info.size > PIECE)
 		status = flush(a, err);
@@ -252,12 +302,14 @@ stream_install_tail(const struct stream_install *install, int fd,
 	if (status != STREAM_OK)
 		return status;
 	stream_partition_unlock(partition);
+	status = last_entry(install, &a.last, err);
+	if (status != STREAM_OK)
+		return status;
 	stream_buf_init(&a.bytes);
 	stream_measure_init(&measure, partition->state.next_offset);
 	measure.bytes = partition->state.end;
 	a.epoch_at = next_epoch(install, -1);
-	if (stream_epochs_last(install->dirfd,
-		&(struct stream_epoch){.epoch = 0}, NULL) == STREAM_OK)
+	if (a.last.epoch >= 0)
 		a.epoch_at =
 		    next_epoch(install, partition->state.next_offset - 1);
 	status = stream_measure_log(&how, &measure, err);
@@ -414,13 +466,20 @@ stream_install_new(const struct stream_install *install, int from,
     struct stream_error *err)
 {
 	struct bringing b = {from, install->dirfd, base_offset};
+	struct stream_epoch last;
 	int status;
 
 	if (next_epoch(install, base_offset) < measure->next_offset)
 		return bring_by_pieces(
 		    install, from, base_offset, measure, err);
 	status = stream_install_epochs(install, base_offset, false, err);
-	return status == STREAM_OK ? stream_partition_adopt(install->partition,
-					 base_offset, measure, bring, &b, err)
-				   : status;
+	if (status == STREAM_OK)
+		status = last_entry(install, &last, err);
+	if (status != STREAM_OK)
+		return status;
+	if (is_untold(install, &last, base_offset, measure->leader_epoch))
+		return bring_by_pieces(
+		    install, from, base_offset, measure, err);
+	return stream_partition_adopt(
+	    install->partition, base_offset, measure, bring, &b, err);
 }

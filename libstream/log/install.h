@@ -95,8 +95,9 @@ int stream_install_new(const struct stream_install *install, int from,
 
 /*
  * Put segments in place of all those from the first one's base offset to below
- * until, in one step; INT64_MAX: to the end of the log, and the last of them is
- * brought.  Those that are not ready in from are there already, and stay.
+ * until, in one step; INT64_MAX: to the end of the log, with the other log's
+ * leader epochs, and the last of them is brought.  Those that are not ready in
+ * from are there already, and stay.
  *
  * STREAM_EBUSY  another is at work on the files, though it should not be (the
  *               state file was replaced, or what was made is gone); nothing

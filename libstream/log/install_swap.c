@@ -352,10 +352,18 @@ swap(void *context, struct stream_error *err)
 	struct swapping *s = context;
 	int status = check_alone(s, err);
 
-	/* The active segment's file may become a shorter one. */
+	/* The active segment's file may become a shorter one.  Once the mark
+	 * of a roll, which stands by now, is durable, epochs may begin past
+	 * the end. */
 	if (status == STREAM_OK && s->until == INT64_MAX) {
 		s->install->partition->state.durable_end = 0;
 		status = stream_partition_publish(s->install->partition, err);
+		if (status == STREAM_OK)
+			status =
+			    stream_io_sync(s->install->partition->statefd, err);
+		if (status == STREAM_OK)
+			status = stream_install_epochs(
+			    s->install, INT64_MAX, false, err);
 	}
 	if (status == STREAM_OK)
 		status = commit(s, err);

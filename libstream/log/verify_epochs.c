@@ -95,7 +95,8 @@ stream_verify_epochs_load(
 /* The batch comes to an entry's start.  That must not lie before the end of the
  * last one, and in a dense log be the batch's own first offset.  Where there
  * are gaps, a segment's name can be far above the last batch, and an epoch have
- * begun between the two. */
+ * begun between the two.  Before the first batch of the log there may be any:
+ * entries are cut at the front after the log is. */
 static void
 check_start(struct stream_verify *verify, const struct stream_epoch *entry,
     const struct stream_batch_info *info)
@@ -107,7 +108,7 @@ check_start(struct stream_verify *verify, const struct stream_epoch *entry,
 		    in_file(entry->start_offset),
 		    "epoch %d starts at offset %lld, within a batch",
 		    entry->epoch, (long long)entry->start_offset);
-	else if (verify->dense && !verify->chain.broken &&
+	else if (verify->dense && !verify->chain.broken && end >= 0 &&
 		 entry->start_offset != info->base_offset)
 		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
 		    in_file(entry->start_offset),
@@ -215,6 +216,27 @@ stream_verify_epochs_batch(
 	}
 }
 
+/* Where the end of the log is being moved, or who moved it died, entries do not
+ * fit it until the next writer settles both. */
+static void
+tell_past_end(
+    struct stream_verify *verify, const struct stream_epoch *last, int64_t end)
+{
+	struct stream_verify_where where = in_file(last->start_offset);
+	long long start = (long long)last->start_offset;
+
+	if (verify->state.sequence != 0 &&
+	    (verify->state.marks & STREAM_MARK_ROLLING) != 0)
+		stream_verify_note(verify, STREAM_FINDING_EPOCHS, where,
+		    "epoch %d starts at offset %lld, and the log ends at %lld "
+		    "until what changes its end is finished",
+		    last->epoch, start, (long long)end);
+	else
+		stream_verify_damage(verify, STREAM_FINDING_EPOCHS, where,
+		    "epoch %d starts at offset %lld, but the log ends at %lld",
+		    last->epoch, start, (long long)end);
+}
+
 void
 stream_verify_epochs_finish(struct stream_verify *verify)
 {
@@ -226,10 +248,5 @@ stream_verify_epochs_finish(struct stream_verify *verify)
 		tell_missing(verify);
 	if (end >= 0 && epochs->next < epochs->count &&
 	    epochs->entries[epochs->count - 1].start_offset > end)
-		stream_verify_damage(verify, STREAM_FINDING_EPOCHS,
-		    in_file(epochs->entries[epochs->count - 1].start_offset),
-		    "epoch %d starts at offset %lld, but the log ends at %lld",
-		    epochs->entries[epochs->count - 1].epoch,
-		    (long long)epochs->entries[epochs->count - 1].start_offset,
-		    (long long)end);
+		tell_past_end(verify, &epochs->entries[epochs->count - 1], end);
 }

@@ -9,6 +9,7 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
+#include "log/epochs_rebuild.h"
 #include "log/retire.h"
 #include "log/truncate.h"
 #include "store/replica_diverge.h"
@@ -171,10 +172,9 @@ swap(struct stream_apply_part *part, const struct plan *plan, bool to_end,
 		status = stream_io_sync_dir(part->incoming, err);
 	/* Epochs begin no later than the first record, also of what is put in
 	 * front. */
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && !to_end)
 		status = stream_install_epochs(&part->install,
-		    to_end ? INT64_MAX : stream_manifest_end(&part->mine) - 1,
-		    false, err);
+		    stream_manifest_end(&part->mine) - 1, false, err);
 	if (status == STREAM_OK)
 		status = stream_install_swap(
 		    &part->install, part->incoming, list, count, until, err);
@@ -261,19 +261,30 @@ effective_start(const struct stream_manifest_part *log)
 		   : log->log_start_offset;
 }
 
+/* Batches that are seen again must have their epochs by then. */
+static int
+lower(const struct stream_apply_part *part, int64_t offset,
+    struct stream_error *err)
+{
+	int status = stream_epochs_add_front(part->dirfd, err);
+
+	return status == STREAM_OK ? stream_store_set_log_start(
+					 part->all->store, part->source->topic,
+					 part->source->partition, offset, err)
+				   : status;
+}
+
 /* What an old leader deleted after the last run, the new one still has.  Before
  * the records are there, so that the log never ends below its start. */
 static int
 lower_log_start(struct stream_apply_part *part, struct stream_error *err)
 {
-	const struct stream_manifest_part *source = part->source;
-	int64_t start = effective_start(source);
+	int64_t start = effective_start(part->source);
 	int status;
 
 	if (part->mine.log_start_offset <= start)
 		return STREAM_OK;
-	status = stream_store_set_log_start(
-	    part->all->store, source->topic, source->partition, start, err);
+	status = lower(part, start, err);
 	if (status == STREAM_OK)
 		part->mine.log_start_offset = start;
 	return status;
@@ -515,8 +526,7 @@ stream_apply_truncate(
 		status = STREAM_OK;
 	/* Nor may the log end below its start. */
 	if (status == STREAM_OK && part->mine.log_start_offset > offset)
-		status = stream_store_set_log_start(part->all->store,
-		    part->source->topic, part->source->partition, offset, err);
+		status = lower(part, offset, err);
 	if (status == STREAM_OK)
 		status = stream_log_truncate(
 		    part->dirfd, &config, offset, &end, err);

@@ -525,8 +525,13 @@ full() {
     python kill.py apply-epochs
 }
 
+@test "T1 I8: kill -9 at any point of a replica that takes over what was trimmed meanwhile" {
+    python kill.py apply-untold
+}
+
 @test "T1 I8: kill -9 at any point of a replica whose own records are set aside" {
     python kill.py apply-truncate
+    python kill.py apply-truncate-trimmed
 }
 
 @test "T2 I8: kill -9 again while the next run goes on with a replica" {

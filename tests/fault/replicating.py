@@ -108,6 +108,7 @@ class Apply:
     power = False
     in_memory = True
     options = ''
+    whole = ()  # of a log that was trimmed then
 
     def __init__(self):
         self.top = self.source = self.replica = self.manifest = None
@@ -409,6 +410,37 @@ class Diverged(Epochs):
             super().judge_records(found, when)
 
 
+class Untold(Apply):
+    """Batches whose epoch the source, which was trimmed above them, begins
+    later by now."""
+
+    def story(self):
+        create(self.source)
+        strm(self.source, 'roll', '-q', 't')
+        self.replicate(self.replica)
+        produce(self.source, lines(0, 500))
+        self.whole = self.look(self.source)
+        strm(self.source, 'trim', '-q', 't@420')
+
+    def judge_records(self, found, when):
+        if found != self.whole[:len(found)]:
+            super().judge_records(found, when)
+
+
+class DivergedTrimmed(Diverged):
+    """An old leader that is cut below its own log start."""
+
+    def story(self):
+        super().story()
+        self.whole = self.look(self.replica)
+        strm(self.replica, 'trim', '-q', 't@450')
+
+    def judge_records(self, found, when):
+        offsets = [r.offset for r in found or []]
+        if found != [r for r in self.whole if r.offset in offsets]:
+            Apply.judge_records(self, found, when)
+
+
 class Front(Epochs):
     """An old leader gets back the segments that it deleted."""
 
@@ -433,6 +465,8 @@ OPERATIONS = {
     'apply-settle': Settled(),
     'apply-retain': Retained(),
     'apply-epochs': Epochs(),
+    'apply-untold': Untold(),
     'apply-truncate': Diverged(),
+    'apply-truncate-trimmed': DivergedTrimmed(),
     'apply-front': Front(),
 }

@@ -517,6 +517,22 @@ an_epoch_without_records_gives_way(void **state)
 	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n2\n0 0\n8 2\n");
 }
 
+/* Retention may have died before it took them. */
+static void
+epochs_whose_records_are_gone_do_not_outlive_a_promotion(void **state)
+{
+	const struct temp_dir *dir = *state;
+	struct heard heard;
+
+	make_replica(dir);
+	temp_dir_put(
+	    dir, "t-0/leader-epoch-checkpoint", "0\n3\n0 0\n4 1\n7 2\n");
+	temp_dir_put(dir, "log-start-offset-checkpoint", "0\n1\nt 0 1\n");
+	assert_int_equal(promote(dir, false, &heard, NULL), STREAM_OK);
+	assert_int_equal(heard.epochs[0], 8);
+	temp_dir_expect(dir, "t-0/leader-epoch-checkpoint", "0\n2\n4 1\n8 2\n");
+}
+
 static void
 a_checkpoint_that_is_lost_is_rebuilt(void **state)
 {
@@ -678,6 +694,7 @@ main(void)
 	    IN_DIR(lifting_a_fence_takes_the_marks_away),
 	    IN_DIR(promotion_begins_an_epoch_in_each_partition),
 	    IN_DIR(an_epoch_without_records_gives_way),
+	    IN_DIR(epochs_whose_records_are_gone_do_not_outlive_a_promotion),
 	    IN_DIR(a_checkpoint_that_is_lost_is_rebuilt),
 	    IN_DIR(the_last_epoch_cannot_be_passed),
 	    IN_DIR(a_partition_that_cannot_be_written_keeps_all_from_promotion),

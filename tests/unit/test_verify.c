@@ -893,6 +893,33 @@ epochs_must_be_those_of_the_batches(void **state)
 	    "note epochs leader-epoch-checkpoint");
 }
 
+/* They are cut at the front after the log is, and brought to where it ends by
+ * the next writer after one that died while the end was moved. */
+static void
+epochs_may_be_those_of_a_log_that_is_being_cut(void **state)
+{
+	static const enum stream_name_kind kinds[] = {
+	    STREAM_NAME_LOG, STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
+	const struct temp_dir *dir = *state;
+
+	temp_dir_put(dir, "leader-epoch-checkpoint", "0\n1\n3 0\n");
+	put_sound(dir);
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		char name[STREAM_NAME_SIZE];
+
+		name_of(0, kinds[i], name);
+		fx_remove(dir, name);
+	}
+	temp_dir_put(dir, "leader-epoch-checkpoint", "0\n2\n1 0\n3 10\n");
+	expect_found("front", dir, (struct look){.log_start = 24}, "");
+	temp_dir_put(dir, "leader-epoch-checkpoint", "0\n2\n3 24\n4 80\n");
+	expect_found("end", dir, (struct look){.log_start = 24},
+	    "epochs leader-epoch-checkpoint");
+	fx_mark(dir, STREAM_MARK_ROLLING);
+	expect_found("end, marked", dir, (struct look){.log_start = 24},
+	    "note epochs leader-epoch-checkpoint");
+}
+
 /* ---- the directory ---- */
 
 static void
@@ -1215,6 +1242,7 @@ main(void)
 	    TEST(snapshots_must_be_whole_and_agree_with_the_log),
 	    TEST(every_flip_in_the_epochs_of_a_dense_topic_is_found),
 	    TEST(epochs_must_be_those_of_the_batches),
+	    TEST(epochs_may_be_those_of_a_log_that_is_being_cut),
 	    TEST(leftovers_are_notes),
 	    TEST(a_swap_counts_and_what_it_replaces_does_not),
 	    TEST(what_was_durable_must_be_there),
