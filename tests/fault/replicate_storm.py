@@ -30,7 +30,7 @@ class Storm:
         self.source, self.replica = f'{top}/source', f'{top}/replica'
         self.end = time.monotonic() + SECONDS
         self.failures = []
-        self.looks = self.torn = self.runs = self.kills = self.promotions = 0
+        self.looks = self.between = self.runs = self.kills = self.promotions = 0
 
     def goes_on(self):
         return time.monotonic() < self.end and not self.failures
@@ -58,18 +58,24 @@ class Storm:
         time.sleep(0.2)
 
     @staticmethod
-    def is_torn(done):
-        """A run was killed within one write: an append that did not finish, at
-        which readers stop and which the next run cuts, and nothing else."""
-        return done.code == 3 and b': 1 finding of damage' in done.out and \
-            b'an append did not finish' in done.out
+    def is_between(done):
+        """What a run shows in between, or shows until the next one when it is
+        killed there, and nothing else: an append that did not finish, at which
+        readers stop; a log start that was raised, over what the source has no
+        more, before there is more."""
+        found = [line for line in done.out.splitlines()[:-1]
+                 if b': note: ' not in line]
+        return done.code == 3 and found and all(
+            b'an append did not finish' in line or
+            b'the log starts at offset' in line and b'past its end' in line
+            for line in found)
 
-    def look(self, may_tear=True):
+    def look(self, in_between=True):
         for topic in ('events', 'table'):
             if os.path.exists(f'{self.replica}/.strm/topics/{topic}.json'):
                 done = strm(self.replica, 'verify', topic, code=None)
-                if may_tear and self.is_torn(done):
-                    self.torn += 1
+                if in_between and self.is_between(done):
+                    self.between += 1
                     continue
                 if done.code != 0:
                     self.keep()
@@ -156,7 +162,7 @@ class Storm:
                 thread.join()
         require(not self.failures, *self.failures)
         require(self.replicate(60) is not None, 'the last run was killed')
-        self.look(may_tear=False)
+        self.look(in_between=False)
         self.same()
         require(self.kills > 0 and self.promotions > 0, 'nothing was tried')
 
@@ -170,7 +176,7 @@ def main():
             print(f'replicate_storm.py: {error}', file=sys.stderr)
             return 1
     print(f'replicate_storm.py: {storm.runs} runs, {storm.kills} killed, '
-          f'{storm.looks} looks and {storm.torn} at a torn end, '
+          f'{storm.looks} looks and {storm.between} in between, '
           f'{storm.promotions} promotions')
     return 0
 
