@@ -19,6 +19,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 
+struct json_line;
+
 /* ---- children ----------------------------------------------------------- */
 
 /* What a child reads and what becomes of what it writes: one of the three, or
@@ -331,6 +333,10 @@ struct run {
  * of it. */
 enum cli_exit replicate_run(struct run *run);
 void replicate_summarize(struct run *run);
+
+/* The sums, as members of the JSON line that was begun. */
+void replicate_print_sum(
+    struct json_line *json, const struct replicate_sum *sum);
 
 /* Run whenever there is something new at the source. */
 enum cli_exit replicate_follow(struct run *run);

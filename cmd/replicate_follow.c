@@ -129,12 +129,7 @@ print_json(struct run *run)
 	struct json_line json = {.out = &run->out};
 
 	line_begin(&json, "round");
-	line_uint(&json, "partitions", run->sum.partitions);
-	line_uint(&json, "failed", run->sum.failed + run->sum.resend);
-	line_uint(&json, "diverged", run->sum.diverged);
-	line_uint(&json, "bytes", run->sum.bytes);
-	line_uint(&json, "topics_kept", run->sum.kept);
-	line_uint(&json, "topics_removed", run->sum.removed);
+	replicate_print_sum(&json, &run->sum);
 	line_int(&json, "lag", f->lag.records);
 	line_uint(&json, "lag_bytes", f->lag.bytes);
 	line_known(&json, "lag_ms", f->lag.ms);

@@ -458,18 +458,24 @@ is_all_damaged(const struct replicate_sum *sum)
 }
 
 void
+replicate_print_sum(struct json_line *json, const struct replicate_sum *sum)
+{
+	line_uint(json, "partitions", sum->partitions);
+	line_uint(json, "failed", sum->failed + sum->resend);
+	line_uint(json, "diverged", sum->diverged);
+	line_uint(json, "bytes", sum->bytes);
+	line_uint(json, "topics_kept", sum->kept);
+	line_uint(json, "topics_removed", sum->removed);
+}
+
+void
 replicate_summarize(struct run *run)
 {
 	struct json_line json = {.out = &run->out};
 
 	if (run->opts->json) {
 		line_begin(&json, "summary");
-		line_uint(&json, "partitions", run->sum.partitions);
-		line_uint(&json, "failed", run->sum.failed + run->sum.resend);
-		line_uint(&json, "diverged", run->sum.diverged);
-		line_uint(&json, "bytes", run->sum.bytes);
-		line_uint(&json, "topics_kept", run->sum.kept);
-		line_uint(&json, "topics_removed", run->sum.removed);
+		replicate_print_sum(&json, &run->sum);
 		line_end(&json);
 	} else if (!run->context->quiet) {
 		cli_out_format(&run->out,

@@ -72,23 +72,26 @@ int stream_install_state(int dirfd, int64_t base_offset,
     struct stream_error *err);
 
 /* The leader epochs of the other log that begin at or below offset, behind
- * those that were there before its first.  exact: only its own.  Durable. */
+ * those that were there before its first.  exact: only its own.  Durable.
+ * STREAM_EIO, STREAM_ENOMEM. */
 int stream_install_epochs(const struct stream_install *install, int64_t offset,
     bool exact, struct stream_error *err);
 
 /*
  * Append the batches of the open file fd, whose first byte is byte shift of the
  * other log, up to its byte end; durable.  What the active segment has already
- * is passed over.
+ * is passed over.  STREAM_ECORRUPT: what comes is no batch that follows;
+ * STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR.
  */
 int stream_install_tail(const struct stream_install *install, int fd,
     uint64_t shift, uint64_t end, struct stream_error *err);
 
-/* Begin a new, empty segment. */
+/* Begin a new, empty segment.  STREAM_EIO, STREAM_ENOMEM. */
 int stream_install_roll(const struct stream_install *install,
     int64_t base_offset, struct stream_error *err);
 
-/* A ready segment in the directory from becomes the newest one. */
+/* A ready segment in the directory from becomes the newest one.  STREAM_EIO,
+ * STREAM_ENOMEM. */
 int stream_install_new(const struct stream_install *install, int from,
     int64_t base_offset, const struct stream_measure *measure,
     struct stream_error *err);

@@ -12,8 +12,8 @@
 #include "port/archive_index.h"
 
 struct stream_fetch {
-	struct stream_archive
-	    *archive; /* not foreign.  Borrowed, as all here */
+	/* Borrowed, both. */
+	struct stream_archive *archive; /* not a foreign one */
 	struct stream_build *build;
 	size_t max_batch_bytes; /* 0: 64 MiB */
 	uint64_t left;          /* bytes that may still be unpacked */

@@ -186,7 +186,10 @@ look_at_segment(struct stream_replica_look *look, const char *name, int fd,
 		status = STREAM_OK;
 	if (status == STREAM_OK && !last && segment->measure.bytes < how.limit)
 		status = stream_fail(err, STREAM_ECORRUPT,
-		    segment->measure.bytes, "byte %llu: damaged",
+		    segment->measure.bytes, "no batch begins there");
+	if (status == STREAM_ECORRUPT)
+		stream_fail_in(err, status,
+		    "damaged at byte %llu (strm verify tells what is there)",
 		    (unsigned long long)segment->measure.bytes);
 	if (status == STREAM_OK)
 		status = stream_measures_add(&look->fresh, name,

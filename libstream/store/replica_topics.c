@@ -39,6 +39,19 @@ report(struct stream_applying *all, struct stream_manifest_part *source,
 	snprintf(source->text, sizeof(source->text), "%s", word);
 }
 
+/* Which side it is that failed must be plain: the source has files of the same
+ * names. */
+static void
+report_replica(struct stream_applying *all, struct stream_manifest_part *source,
+    const struct stream_manifest_part *mine, const char *word, int status,
+    const struct stream_error *why)
+{
+	char text[sizeof(why->text) + 12];
+
+	snprintf(text, sizeof(text), "replica: %s", why->text);
+	report(all, source, mine, word, -1, status, text);
+}
+
 static void
 close_part(struct stream_apply_part *part)
 {
@@ -163,8 +176,8 @@ tell(struct stream_apply_part *part, struct stream_manifest_part *source,
 		}
 	}
 	if (status != STREAM_OK)
-		report(all, source, &part->mine,
-		    part->resend ? "resend" : "failed", -1, status, why->text);
+		report_replica(all, source, &part->mine,
+		    part->resend ? "resend" : "failed", status, why);
 	else if (part->diverged >= 0)
 		report(all, source, &part->mine, "diverged", part->diverged,
 		    STREAM_OK, "-");
@@ -344,8 +357,8 @@ apply_one(struct topic_parts *t, const struct stream_change *change,
 		*built = true;
 	}
 	if (status != STREAM_OK && !is_fatal(status)) {
-		report(
-		    t->all, source, &part.mine, "failed", -1, status, why.text);
+		report_replica(
+		    t->all, source, &part.mine, "failed", status, &why);
 		status = STREAM_OK;
 		*built = false;
 	}

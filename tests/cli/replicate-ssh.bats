@@ -5,7 +5,7 @@
 
 load helper
 load records
-load stores
+load replicated
 load sshd
 
 setup() {

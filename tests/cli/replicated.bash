@@ -1,4 +1,4 @@
-# What tests of stores and their replicas share.
+# What tests of stores and their replicas share: loaded after helper.
 # shellcheck shell=bash
 
 # The topic $2 of the store $1, with $3 lines.

@@ -195,8 +195,10 @@ enum stream_manifest_role {
 enum stream_manifest_role stream_manifest_role(
     const struct stream_manifest *manifest);
 
-/* The id of the run. */
+/* The id of the run, lent until the manifest is freed. */
 const char *stream_manifest_id(const struct stream_manifest *manifest);
+/* When the store was looked at: milliseconds since 1970, by its side's clock.
+ */
 int64_t stream_manifest_time(const struct stream_manifest *manifest);
 
 /* Topics, also those of which no partition is there.  A name is lent until the
@@ -223,7 +225,8 @@ bool stream_replica_is_whole(
 
 /*
  * The files to move, as names in the source's store, each with a NUL behind it:
- * *names is given; free it.  *bytes is how much they are together.
+ * *names is given; free it.  *size is the bytes of the names, *bytes those of
+ * the files.  STREAM_ENOMEM.
  */
 int stream_manifest_files(const struct stream_manifest *manifest, char **names,
     size_t *size, uint64_t *bytes, struct stream_error *err);
