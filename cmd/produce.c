@@ -1,98 +1,22 @@
 /*
  * produce.c - lines, or JSON lines, to records of a topic
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <stream.h>
 
-#include "cli/input.h"
-#include "cli/output.h"
+#include "cli/clock.h"
 #include "cli/signals.h"
 #include "commands.h"
 #include "opening.h"
-#include "produce_ack.h"
-
-/* --too-large, in the order of its words. */
-enum { TOO_LARGE_STOP, TOO_LARGE_SKIP };
+#include "produce.h"
 
 enum {
 	/* Records between two looks at the clock: at the speed of a file that
 	 * is some tens of microseconds. */
 	CLOCK_EVERY = 1024
-};
-
-struct produce_opts {
-	struct stream_bytes key_delimiter;
-	const char *key;
-	struct cli_list headers;
-	struct stream_bytes delimiter;
-	bool nul;
-	bool null_value;
-	bool json;
-	const char *codec;
-	int64_t partition;
-	bool create;
-	const char *sync;
-	int64_t linger_ms;
-	int64_t batch_bytes;
-	bool ack;
-	const char *timestamp;
-	int too_large;
-	int64_t lock_timeout_ms;
-	bool network;
-};
-
-static const struct cli_option options[] = {
-    {'K', "key-delimiter", "DELIM", CLI_DELIMITER,
-	offsetof(struct produce_opts, key_delimiter),
-	"what stands between key and value in a line"},
-    {'k', "key", "KEY", CLI_TEXT, offsetof(struct produce_opts, key),
-	"the key of every record"},
-    {'H', "header", "NAME=VALUE", CLI_LIST,
-	offsetof(struct produce_opts, headers), "a header of every record"},
-    {'D', "delimiter", "DELIM", CLI_DELIMITER,
-	offsetof(struct produce_opts, delimiter),
-	"what ends a record (default \\n)"},
-    {'0', "null", NULL, CLI_FLAG, offsetof(struct produce_opts, nul),
-	"records end with a NUL byte"},
-    {'Z', "empty-is-null", NULL, CLI_FLAG,
-	offsetof(struct produce_opts, null_value), "an empty value is null"},
-    {'J', "json", NULL, CLI_FLAG, offsetof(struct produce_opts, json),
-	"read JSON lines as consume -J prints them"},
-    {'z', "compression", "CODEC[:LEVEL]", CLI_TEXT,
-	offsetof(struct produce_opts, codec),
-	"none, gzip, snappy, lz4 or zstd (default: the topic's)"},
-    {'p', "partition", "N", CLI_INT, offsetof(struct produce_opts, partition),
-	"write to this partition"},
-    {0, "create", NULL, CLI_FLAG, offsetof(struct produce_opts, create),
-	"make the topic, and the store, when missing"},
-    {0, "sync", "WHEN", CLI_TEXT, offsetof(struct produce_opts, sync),
-	"never, exit, batch, always or a duration (default 1s)"},
-    {0, "linger", "DURATION", CLI_DURATION,
-	offsetof(struct produce_opts, linger_ms),
-	"wait this long for more before writing (default 0)"},
-    {0, "batch-bytes", "SIZE", CLI_SIZE,
-	offsetof(struct produce_opts, batch_bytes),
-	"bytes of records in a batch (default 64KiB, with a codec 512KiB)"},
-    {0, "ack", NULL, CLI_FLAG, offsetof(struct produce_opts, ack),
-	"print partition and offset of each record once durable"},
-    {0, "timestamp", "TIME", CLI_TEXT, offsetof(struct produce_opts, timestamp),
-	"the timestamp of every record; \"none\" for none (default now)"},
-    {0, "too-large", "stop|skip", CLI_CHOICE,
-	offsetof(struct produce_opts, too_large),
-	"what to do at a record the topic does not allow (default stop)"},
-    {0, "lock-timeout", "DURATION", CLI_DURATION,
-	offsetof(struct produce_opts, lock_timeout_ms),
-	"wait this long for a lock (default 10s)"},
-    {0, "allow-network-fs", NULL, CLI_FLAG,
-	offsetof(struct produce_opts, network),
-	"write to a file system on the network"},
-    {0, NULL, NULL, CLI_FLAG, 0, NULL},
 };
 
 static enum cli_exit run_produce(
@@ -104,217 +28,12 @@ const struct cli_command produce_command = {
     .summary = "Write lines as records of a topic.",
     .least = 1,
     .most = CLI_MANY,
-    .options = options,
+    .options = produce_options,
     .text = "Each line of standard input, or of the files, becomes a record.  "
 	    "Exit 0 means\nthat all of them are durable, unless --sync never "
 	    "was given.\n",
     .run = run_produce,
 };
-
-/* --sync, taken apart. */
-struct sync_rule {
-	bool at_exit;
-	bool each_write;
-	bool each_record;
-	int64_t every_ms; /* 0: not by the clock */
-};
-
-struct producing {
-	struct cli_context *context;
-	struct produce_opts opts;
-	struct sync_rule sync;
-	int32_t partition; /* or STREAM_PARTITION_BY_KEY */
-	struct stream_store *store;
-	struct stream_producer *producer;
-	struct cli_input input;
-	struct stream_jsonl_reader *json;
-	struct produce_ack *ack;     /* NULL: not asked for */
-	struct stream_bytes key;     /* -k */
-	struct stream_record record; /* key and value change, headers stay, the
-					timestamp follows the clock */
-	uint8_t *headers;            /* owned: encoded */
-	uint8_t *joined; /* owned: headers of a JSON line, then those */
-	bool stamp_now;
-	int64_t unwritten_since_ms; /* steady; -1: nothing unwritten */
-	int64_t unsynced_since_ms;
-	uint64_t taken; /* records */
-	uint64_t skipped;
-};
-
-static int64_t
-clock_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* ---- the command line --------------------------------------------------- */
-
-/* Options that exclude each other, or would be without effect. */
-static int
-check_options(const struct produce_opts *opts, struct stream_error *err)
-{
-	bool delimiter = opts->delimiter.data != NULL;
-
-	if (opts->nul && delimiter)
-		return cli_fail(
-		    err, STREAM_EUSAGE, "-D and -0 exclude each other");
-	if (opts->json &&
-	    (opts->nul || delimiter || opts->key_delimiter.data != NULL))
-		return cli_fail(err, STREAM_EUSAGE,
-		    "-K, -D and -0 are for text; -J says it all");
-	if (opts->batch_bytes == 0)
-		return cli_fail(
-		    err, STREAM_EUSAGE, "--batch-bytes cannot be 0");
-	return STREAM_OK;
-}
-
-static int
-parse_sync(const char *text, bool ack, struct sync_rule *rule,
-    struct stream_error *err)
-{
-	*rule = (struct sync_rule){.at_exit = true, .each_write = ack};
-	if (text == NULL) {
-		rule->every_ms = ack ? 0 : 1000;
-		return STREAM_OK;
-	}
-	if (strcmp(text, "never") == 0)
-		rule->at_exit = ack;
-	else if (strcmp(text, "batch") == 0)
-		rule->each_write = true;
-	else if (strcmp(text, "always") == 0)
-		rule->each_write = rule->each_record = true;
-	else if (strcmp(text, "exit") != 0 &&
-		 stream_parse_duration(text, &rule->every_ms, err) != STREAM_OK)
-		return cli_fail(err, STREAM_EUSAGE,
-		    "--sync: \"%s\" is not never, exit, batch, always or a "
-		    "duration",
-		    text);
-	if (strcmp(text, "never") == 0 && ack)
-		return cli_fail(err, STREAM_EUSAGE,
-		    "--ack tells what is durable, so --sync never cannot go "
-		    "with it");
-	return STREAM_OK;
-}
-
-static int
-parse_codec(const char *text, struct stream_producer_options *how,
-    struct stream_error *err)
-{
-	char name[16] = "";
-	const char *colon;
-	int64_t level;
-
-	how->level = STREAM_LEVEL_DEFAULT;
-	if (text == NULL)
-		return STREAM_OK;
-	how->has_codec = true;
-	colon = strchr(text, ':');
-	if (strcspn(text, ":") < sizeof(name))
-		memcpy(name, text, strcspn(text, ":"));
-	if (!stream_codec_find(name, &how->codec))
-		return cli_fail(err, STREAM_EUSAGE,
-		    "no codec \"%s\": none, gzip, snappy, lz4 or zstd", text);
-	if (colon == NULL)
-		return STREAM_OK;
-	if (how->codec == STREAM_CODEC_NONE)
-		return cli_fail(
-		    err, STREAM_EUSAGE, "codec none takes no level");
-	if (stream_parse_int(colon + 1, -1000000, 1000000, &level, err) !=
-	    STREAM_OK)
-		return STREAM_EUSAGE;
-	how->level = (int)level;
-	return STREAM_OK;
-}
-
-static int
-parse_timestamp(struct producing *p, struct stream_error *err)
-{
-	const char *text = p->opts.timestamp;
-
-	p->stamp_now = text == NULL;
-	p->record.timestamp_ms = STREAM_NO_TIMESTAMP;
-	if (text == NULL || strcmp(text, "none") == 0)
-		return STREAM_OK;
-	if (stream_parse_time(text, &p->record.timestamp_ms, err) == STREAM_OK)
-		return STREAM_OK;
-	return cli_fail(err, STREAM_EUSAGE,
-	    "--timestamp: \"%s\" is not a time, @MILLISECONDS or none", text);
-}
-
-/* -H NAME=VALUE; without "=" the value is null. */
-static int
-parse_headers(struct producing *p, struct stream_error *err)
-{
-	const struct cli_list *list = &p->opts.headers;
-	struct stream_header header;
-	size_t size = 0;
-	uint8_t *at = NULL;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < list->count; i++) {
-			const char *text = list->items[i];
-			size_t name = strcspn(text, "=");
-			bool has_value = text[name] == '=';
-
-			header.name =
-			    (struct stream_bytes){(const uint8_t *)text, name};
-			header.value = (struct stream_bytes){
-			    has_value ? (const uint8_t *)text + name + 1 : NULL,
-			    has_value ? strlen(text + name + 1) : 0};
-			if (pass == 0)
-				size += stream_header_size(&header);
-			else
-				at = stream_header_put(at, &header);
-		}
-		if (pass == 0 && (p->headers = at = malloc(size + 1)) == NULL)
-			return cli_fail(err, STREAM_ENOMEM, "out of memory");
-	}
-	p->record.headers = (struct stream_bytes){p->headers, size};
-	p->record.header_count = (uint32_t)list->count;
-	return STREAM_OK;
-}
-
-/* TOPIC or TOPIC:P; -p says the same. */
-static int
-parse_topic(struct producing *p, char *word, const char **topic,
-    struct stream_error *err)
-{
-	struct stream_address address;
-	int status = stream_address_parse(word, 0, &address, err);
-
-	if (status != STREAM_OK)
-		return status;
-	p->partition = (int32_t)p->opts.partition;
-	if (p->opts.partition < STREAM_PARTITION_BY_KEY ||
-	    p->opts.partition > INT32_MAX)
-		status = cli_fail(err, STREAM_EUSAGE,
-		    "%" PRId64 " is not a partition", p->opts.partition);
-	else if (address.is_path ||
-		 address.range.from.kind != STREAM_POINT_NONE ||
-		 address.range.to.kind != STREAM_POINT_NONE)
-		status = cli_fail(err, STREAM_EUSAGE,
-		    "\"%s\": give TOPIC or TOPIC:PARTITION (the store is -C)",
-		    word);
-	else if (address.span_count > 1 ||
-		 (address.span_count == 1 &&
-		     address.spans[0].first != address.spans[0].last))
-		status = cli_fail(
-		    err, STREAM_EUSAGE, "\"%s\": one partition at most", word);
-	else if (address.span_count == 1 && p->partition >= 0 &&
-		 p->partition != address.spans[0].first)
-		status = cli_fail(err, STREAM_EUSAGE,
-		    "\"%s\" and -p %" PRId32 " contradict each other", word,
-		    p->partition);
-	else if (address.span_count == 1)
-		p->partition = address.spans[0].first;
-	word[strcspn(word, ":@")] = '\0';
-	*topic = word;
-	stream_address_release(&address);
-	return status;
-}
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -372,7 +91,7 @@ open_producer(struct producing *p, const char *name, struct stream_error *err)
 	    .context = p,
 	};
 	struct stream_topic *topic = NULL;
-	int status = parse_codec(p->opts.codec, &how, err);
+	int status = produce_parse_codec(p->opts.codec, &how, err);
 
 	if (status == STREAM_OK)
 		status = open_topic(p, name, &topic, err);
@@ -530,7 +249,7 @@ flush(struct producing *p, struct stream_error *err)
 static int
 time_left(const struct producing *p)
 {
-	int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+	int64_t now_ms = cli_clock_ms();
 	int64_t due_ms = INT64_MAX;
 
 	if (p->unwritten_since_ms >= 0)
@@ -549,10 +268,10 @@ time_left(const struct producing *p)
 static int
 keep_time(struct producing *p, struct stream_error *err)
 {
-	int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+	int64_t now_ms = cli_clock_ms();
 
 	if (p->stamp_now)
-		p->record.timestamp_ms = clock_ms(CLOCK_REALTIME);
+		p->record.timestamp_ms = opening_now_ms();
 	if (p->sync.every_ms > 0 && p->unsynced_since_ms >= 0 &&
 	    now_ms - p->unsynced_since_ms >= p->sync.every_ms)
 		return sync_all(p, err);
@@ -569,7 +288,7 @@ note_unwritten(struct producing *p)
 	    (p->unsynced_since_ms >= 0 || p->sync.every_ms == 0))
 		return;
 	if (p->unwritten_since_ms < 0)
-		p->unwritten_since_ms = clock_ms(CLOCK_MONOTONIC);
+		p->unwritten_since_ms = cli_clock_ms();
 	if (p->unsynced_since_ms < 0)
 		p->unsynced_since_ms = p->unwritten_since_ms;
 }
@@ -636,7 +355,7 @@ idle(struct producing *p, struct stream_error *err)
 		status = keep_time(p, err);
 	}
 	if (status == STREAM_OK && p->stamp_now)
-		p->record.timestamp_ms = clock_ms(CLOCK_REALTIME);
+		p->record.timestamp_ms = opening_now_ms();
 	return status;
 }
 
@@ -740,16 +459,8 @@ static int
 prepare(struct producing *p, int count, char *args[], struct stream_error *err)
 {
 	const char *topic;
-	int status = check_options(&p->opts, err);
+	int status = produce_parse(p, args[0], &topic, err);
 
-	if (status == STREAM_OK)
-		status = parse_sync(p->opts.sync, p->opts.ack, &p->sync, err);
-	if (status == STREAM_OK)
-		status = parse_timestamp(p, err);
-	if (status == STREAM_OK)
-		status = parse_headers(p, err);
-	if (status == STREAM_OK)
-		status = parse_topic(p, args[0], &topic, err);
 	if (status == STREAM_OK && p->opts.ack) {
 		cli_signals_ignore_pipe();
 		status = produce_ack_new(&p->ack, err);
@@ -758,9 +469,6 @@ prepare(struct producing *p, int count, char *args[], struct stream_error *err)
 		status = open_producer(p, topic, err);
 	if (status == STREAM_OK)
 		status = open_input(p, args + 1, (size_t)count - 1, err);
-	if (p->opts.key != NULL)
-		p->key = (struct stream_bytes){
-		    (const uint8_t *)p->opts.key, strlen(p->opts.key)};
 	return status;
 }
 
