@@ -131,6 +131,28 @@ stream_checkpoint_read(const char *path, struct stream_checkpoint *checkpoint,
 }
 
 int
+stream_checkpoint_walk(struct stream_bytes text,
+    void (*take)(void *context, struct stream_bytes topic, int32_t partition,
+	int64_t offset),
+    void *context, struct stream_error *err)
+{
+	struct stream_lines lines;
+	struct entry entry;
+	int status = stream_lines_init(&lines, text, err);
+
+	while (status == STREAM_OK) {
+		status = take_entry(&lines, &entry, err);
+		if (status == STREAM_OK && take != NULL)
+			take(context,
+			    (struct stream_bytes){
+				(const uint8_t *)entry.topic.text,
+				entry.topic.size},
+			    entry.partition, entry.offset);
+	}
+	return status == STREAM_END ? STREAM_OK : status;
+}
+
+int
 stream_checkpoint_find_in(struct stream_bytes text, const char *topic,
     int32_t partition, int64_t *offset, struct stream_error *err)
 {

@@ -56,7 +56,15 @@ int stream_checkpoint_drop_topic(
 int stream_checkpoint_parse(struct stream_bytes text,
     struct stream_checkpoint *checkpoint, struct stream_error *err);
 
-/* The same on bytes (borrowed) that were read from such a file. */
+/* Call take (NULL: none) for each entry, in order; the topic is lent.  Without
+ * room for them all.  STREAM_ECORRUPT, after those before the damage. */
+int stream_checkpoint_walk(struct stream_bytes text,
+    void (*take)(void *context, struct stream_bytes topic, int32_t partition,
+	int64_t offset),
+    void *context, struct stream_error *err);
+
+/* As stream_checkpoint_find, on bytes (borrowed) that were read from such a
+ * file. */
 int stream_checkpoint_find_in(struct stream_bytes text, const char *topic,
     int32_t partition, int64_t *offset, struct stream_error *err);
 

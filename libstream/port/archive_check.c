@@ -109,26 +109,56 @@ is_of(const struct stream_list_log *log,
 	       strcmp(log->topic, partition->topic) == 0;
 }
 
+/* The first partition of the topic, if it has one; they are sorted. */
+static size_t
+find_partition(const struct stream_archive_list *list, const char *topic)
+{
+	size_t low = 0, high = list->partition_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(list->partitions[middle].topic, topic) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The same of logs, those that do not count too. */
+static size_t
+find_log(const struct stream_archive_list *list, const char *topic)
+{
+	size_t low = 0, high = list->log_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(list->logs[middle].topic, topic) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* A topic whose settings say that no offset is missing.  Logs are in the order
- * of partitions. */
+ * of partitions, each of which is in the list. */
 static int
 check_dense(const struct stream_archive_list *list, const char *topic,
     struct stream_error *err)
 {
-	size_t at = 0;
+	size_t at = find_log(list, topic);
 	int status = STREAM_OK;
 
-	for (size_t i = 0; i < list->partition_count && status == STREAM_OK;
-	     i++) {
+	for (size_t i = find_partition(list, topic);
+	     i < list->partition_count && status == STREAM_OK; i++) {
 		const struct stream_archive_partition *partition =
 		    &list->partitions[i];
 
 		if (strcmp(partition->topic, topic) != 0)
-			continue;
-		while (at < list->log_count &&
-		       !is_of(&list->logs[at], partition) &&
-		       strcmp(list->logs[at].topic, topic) <= 0)
-			at++;
+			break;
 		for (;
 		     at < list->log_count && is_of(&list->logs[at], partition);
 		     at++)

@@ -26,6 +26,7 @@ stream_list_release(struct stream_archive_list *list)
 	free(list->logs);
 	free(list->topics);
 	free(list->named);
+	free(list->slots);
 	free(list->segments);
 	free(list->partitions);
 	stream_list_init(list);
@@ -127,39 +128,6 @@ stream_list_add_settings(struct stream_archive_list *list, const char *topic,
 	return STREAM_OK;
 }
 
-/* From the end: what is looked for was mostly added last. */
-struct stream_list_partition *
-stream_list_name(
-    struct stream_archive_list *list, const char *topic, int32_t partition)
-{
-	struct stream_list_partition new = {
-	    .partition = partition, .next_offset = -1, .cleaned_base = -1};
-	void *named;
-
-	for (size_t i = list->named_count; i-- > 0;)
-		if (list->named[i].partition == partition &&
-		    strcmp(list->named[i].topic, topic) == 0)
-			return &list->named[i];
-	named = grow(list->named, list->named_count, &list->named_room,
-	    sizeof(*list->named));
-	if (named == NULL)
-		return NULL;
-	list->named = named;
-	strcpy(new.topic, topic);
-	list->named[list->named_count] = new;
-	return &list->named[list->named_count++];
-}
-
-const struct stream_list_topic *
-stream_list_find_topic(
-    const struct stream_archive_list *list, const char *topic)
-{
-	for (size_t i = 0; i < list->topic_count; i++)
-		if (strcmp(list->topics[i].name, topic) == 0)
-			return &list->topics[i];
-	return NULL;
-}
-
 /* ---- putting in order --------------------------------------------------- */
 
 static int
@@ -207,9 +175,21 @@ last_offset(
 		   : list->blocks[log->first_block + count - 1].last_offset;
 }
 
+/* Of one that was added twice, the first comes first. */
+static int
+compare_topics(const void *a, const void *b)
+{
+	const struct stream_list_topic *const *one = a, *const *other = b;
+	int order = strcmp((*one)->name, (*other)->name);
+
+	return order != 0 ? order : (*one > *other) - (*one < *other);
+}
+
 /* The logs of one partition, and what hides some of them. */
 struct sealing {
 	struct stream_archive_list *list;
+	const struct stream_list_topic **topics; /* owned; by name */
+	size_t topics_before; /* of them, come before those named from here */
 	const struct stream_list_partition *named;
 	struct stream_list_log *logs;
 	size_t count;
@@ -287,6 +267,22 @@ bound(struct stream_archive_segment *segments, size_t count,
 	return STREAM_OK;
 }
 
+/* The settings of the topic, or NULL.  Partitions come by topic. */
+static const struct stream_list_topic *
+find_topic(struct sealing *s)
+{
+	const char *name = s->named->topic;
+	size_t *i = &s->topics_before;
+
+	while (
+	    *i < s->list->topic_count && strcmp(s->topics[*i]->name, name) < 0)
+		++*i;
+	return *i < s->list->topic_count &&
+		       strcmp(s->topics[*i]->name, name) == 0
+		   ? s->topics[*i]
+		   : NULL;
+}
+
 static int
 seal_one(struct sealing *s, struct stream_archive_partition *partition,
     struct stream_error *err)
@@ -294,8 +290,7 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 	struct stream_archive_list *list = s->list;
 	struct stream_archive_segment *first =
 	    &list->segments[list->segment_count];
-	const struct stream_list_topic *topic =
-	    stream_list_find_topic(list, s->named->topic);
+	const struct stream_list_topic *topic = find_topic(s);
 	struct stream_list_log *last = NULL;
 	int status;
 
@@ -347,47 +342,78 @@ seal_one(struct sealing *s, struct stream_archive_partition *partition,
 static int
 name_all(struct stream_archive_list *list, struct stream_error *err)
 {
-	for (size_t i = 0; i < list->log_count; i++)
-		if (stream_list_name(list, list->logs[i].topic,
-			list->logs[i].partition) == NULL)
-			return stream_fail_memory(err);
+	struct stream_list_partition *named;
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < list->log_count && status == STREAM_OK; i++)
+		status = stream_list_name(list, list->logs[i].topic,
+		    list->logs[i].partition, &named, err);
+	return status;
+}
+
+/* All that is named, and what it has. */
+static int
+sort(struct sealing *s, struct stream_error *err)
+{
+	struct stream_archive_list *list = s->list;
+
+	s->topics = calloc(list->topic_count + 1, sizeof(*s->topics));
+	list->segments = calloc(list->log_count + 1, sizeof(*list->segments));
+	list->partitions =
+	    calloc(list->named_count + 1, sizeof(*list->partitions));
+	if (s->topics == NULL || list->segments == NULL ||
+	    list->partitions == NULL)
+		return stream_fail_memory(err);
+	for (size_t i = 0; i < list->topic_count; i++)
+		s->topics[i] = &list->topics[i];
+	qsort(s->topics, list->topic_count, sizeof(*s->topics), compare_topics);
+	if (list->log_count > 0)
+		qsort(list->logs, list->log_count, sizeof(*list->logs),
+		    compare_logs);
+	if (list->named_count > 0)
+		qsort(list->named, list->named_count, sizeof(*list->named),
+		    compare_named);
+	/* They are not found by the table any more. */
+	free(list->slots);
+	list->slots = NULL;
+	list->slot_room = 0;
 	return STREAM_OK;
+}
+
+static int
+seal_all(struct sealing *s, struct stream_error *err)
+{
+	struct stream_archive_list *list = s->list;
+	size_t at = 0;
+	int status = STREAM_OK;
+
+	for (size_t i = 0; i < list->named_count && status == STREAM_OK; i++) {
+		s->named = &list->named[i];
+		s->logs = list->logs + at;
+		s->count = 0;
+		while (at < list->log_count &&
+		       list->logs[at].partition == s->named->partition &&
+		       strcmp(list->logs[at].topic, s->named->topic) == 0) {
+			at++;
+			s->count++;
+		}
+		status = seal_one(
+		    s, &list->partitions[list->partition_count++], err);
+	}
+	return status;
 }
 
 int
 stream_list_seal(struct stream_archive_list *list, struct stream_error *err)
 {
 	struct sealing s = {.list = list};
-	size_t at = 0;
-	int status;
+	int status = name_all(list, err);
 
-	if (list->log_count > 0)
-		qsort(list->logs, list->log_count, sizeof(*list->logs),
-		    compare_logs);
-	status = name_all(list, err);
-	if (status != STREAM_OK)
-		return status;
-	if (list->named_count > 0)
-		qsort(list->named, list->named_count, sizeof(*list->named),
-		    compare_named);
-	list->segments = calloc(list->log_count + 1, sizeof(*list->segments));
-	list->partitions =
-	    calloc(list->named_count + 1, sizeof(*list->partitions));
-	if (list->segments == NULL || list->partitions == NULL)
-		return stream_fail_memory(err);
-	for (size_t i = 0; i < list->named_count && status == STREAM_OK; i++) {
-		s.named = &list->named[i];
-		s.logs = list->logs + at;
-		s.count = 0;
-		while (at < list->log_count &&
-		       list->logs[at].partition == s.named->partition &&
-		       strcmp(list->logs[at].topic, s.named->topic) == 0) {
-			at++;
-			s.count++;
-		}
-		status = seal_one(
-		    &s, &list->partitions[list->partition_count++], err);
-	}
+	if (status == STREAM_OK)
+		status = sort(&s, err);
+	if (status == STREAM_OK)
+		status = seal_all(&s, err);
+	free(s.topics);
 	return status;
 }
 

@@ -59,6 +59,10 @@ struct stream_archive_list {
 	size_t log_count, log_room, topic_count, topic_room;
 	size_t named_count, named_room;
 	uint64_t settings_bytes; /* of all topics */
+	/* Until sealing, a hash table: the place in named plus one; 0: free. */
+	size_t *slots;
+	size_t slot_room;
+	uint64_t seed;
 	/* Made by sealing: */
 	struct stream_archive_segment *segments;
 	struct stream_archive_partition *partitions;
@@ -81,13 +85,15 @@ int stream_list_add_settings(struct stream_archive_list *list,
     const char *topic, struct stream_bytes settings, struct stream_error *err);
 
 /* The entry of a partition, made when it is not there; lent until the next
- * one is made.  NULL: no memory. */
-struct stream_list_partition *stream_list_name(
-    struct stream_archive_list *list, const char *topic, int32_t partition);
+ * one is made.  Not in a sealed list.  STREAM_ENOMEM, STREAM_EIO. */
+int stream_list_name(struct stream_archive_list *list, const char *topic,
+    int32_t partition, struct stream_list_partition **named,
+    struct stream_error *err);
 
-/* The settings of a topic, or NULL.  Lent. */
-const struct stream_list_topic *stream_list_find_topic(
-    const struct stream_archive_list *list, const char *topic);
+/* The same, but NULL when it is not there. */
+struct stream_list_partition *stream_list_find(
+    const struct stream_archive_list *list, struct stream_bytes topic,
+    int32_t partition);
 
 /*
  * Fill partitions and segments.  A partition without an entry gets one.

@@ -259,6 +259,7 @@ take_partition(struct parsing *p, struct line *line, struct stream_error *err)
 	char topic[STREAM_TOPIC_NAME_SIZE];
 	struct stream_list_partition *named;
 	int64_t number, start, next;
+	int status;
 
 	take_word(line, topic, sizeof(topic));
 	number = take_number(line, 0);
@@ -270,9 +271,9 @@ take_partition(struct parsing *p, struct line *line, struct stream_error *err)
 		return malformed(err);
 	p->partition = (int32_t)number;
 	p->has_partition = true;
-	named = stream_list_name(p->list, topic, p->partition);
-	if (named == NULL)
-		return stream_fail_memory(err);
+	status = stream_list_name(p->list, topic, p->partition, &named, err);
+	if (status != STREAM_OK)
+		return status;
 	if (named->next_offset >= 0)
 		return malformed(err);
 	named->log_start_offset = start;

@@ -133,12 +133,13 @@ static int
 note_cleaned(
     struct passing *p, const struct stream_path *path, struct stream_error *err)
 {
-	struct stream_list_partition *named =
-	    stream_list_name(&p->pass->list, path->topic, path->partition);
+	struct stream_list_partition *named;
 	int64_t base = path->name.base_offset;
+	int status = stream_list_name(
+	    &p->pass->list, path->topic, path->partition, &named, err);
 
-	if (named == NULL)
-		return stream_fail_memory(err);
+	if (status != STREAM_OK)
+		return status;
 	if (named->cleaned_base < 0 || base < named->cleaned_base)
 		named->cleaned_base = base;
 	return STREAM_OK;
@@ -284,39 +285,42 @@ take(struct passing *p, const struct stream_archive_entry *entry,
 
 /* ---- all of them -------------------------------------------------------- */
 
-/* A file that is not in its form counts as none, as for Kafka. */
-static int
-read_starts(struct passing *p, struct stream_error *err)
+static void
+put_start(
+    void *context, struct stream_bytes topic, int32_t partition, int64_t offset)
 {
-	struct stream_archive_list *list = &p->pass->list;
+	const struct passing *p = context;
+	struct stream_list_partition *named =
+	    stream_list_find(&p->pass->list, topic, partition);
+
+	if (named != NULL)
+		named->log_start_offset = offset;
+}
+
+/* A file that is not in its form counts as none, as for Kafka. */
+static void
+read_starts(struct passing *p)
+{
 	struct stream_bytes text;
 
 	if (p->prefix == NULL)
-		return STREAM_OK;
+		return;
 	text = stream_starts_find(&p->starts, p->prefix);
-	if (text.size == 0)
-		return STREAM_OK;
-	for (size_t i = 0; i < list->named_count; i++) {
-		struct stream_list_partition *named = &list->named[i];
-		int status = stream_checkpoint_find_in(text, named->topic,
-		    named->partition, &named->log_start_offset, err);
-
-		if (status == STREAM_ENOMEM)
-			return status;
-	}
-	return STREAM_OK;
+	if (stream_checkpoint_walk(text, NULL, NULL, NULL) == STREAM_OK)
+		stream_checkpoint_walk(text, put_start, p, NULL);
 }
 
 static int
 name_logs(struct passing *p, struct stream_error *err)
 {
 	struct stream_archive_list *list = &p->pass->list;
+	struct stream_list_partition *named;
+	int status = STREAM_OK;
 
-	for (size_t i = 0; i < list->log_count; i++)
-		if (stream_list_name(list, list->logs[i].topic,
-			list->logs[i].partition) == NULL)
-			return stream_fail_memory(err);
-	return STREAM_OK;
+	for (size_t i = 0; i < list->log_count && status == STREAM_OK; i++)
+		status = stream_list_name(list, list->logs[i].topic,
+		    list->logs[i].partition, &named, err);
+	return status;
 }
 
 static int
@@ -345,7 +349,9 @@ walk(struct passing *p, struct stream_error *err)
 		    STREAM_MANIFEST_FILE);
 	p->pass->is_ours = p->has_mark;
 	status = name_logs(p, err);
-	return status == STREAM_OK ? read_starts(p, err) : status;
+	if (status == STREAM_OK)
+		read_starts(p);
+	return status;
 }
 
 static void

@@ -434,6 +434,15 @@ assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[2], (
     [ -z "$(find new -name 'orders*')" ]
 }
 
+@test "an archive of many topics takes no longer than its size asks" {
+    seq 3 | strm produce -q --create orders
+    hostile topics "$STRM_DIR/orders-0" a.tar
+    run -0 timeout 8 strm archive verify a.tar
+    [[ $output == *"30000 partitions, 30000 segments, 90000 records"* ]]
+    run -0 timeout 8 strm archive ls -J a.tar
+    [ "$(grep -c '"log_start_offset":1,' <<<"$output")" -eq 30000 ]
+}
+
 @test "many small files that are large cost no memory" {
     local code name
 

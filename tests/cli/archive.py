@@ -7,6 +7,8 @@
     archive.py small DIRECTORY OUT  tars of 1 MB with small files that are large,
                                  and are not larger than one may be; prints
                                  "EXIT NAME" lines
+    archive.py topics DIRECTORY OUT  a tar of 30000 topics, each with settings
+                                 and a log start
     archive.py bombs FILE OUT    of ours in zstd, of one partition, with a piece
                                  of 1 GiB; prints "NAME TEXT" too
 
@@ -281,7 +283,31 @@ def small_files(directory):
     yield 3, "manifest", [mark, noise, log, ("strm-manifest.txt", 1000 << 20)]
 
 
+def many_topics(directory, count):
+    """The settings and the first log of the partition, under many names."""
+    store, name = os.path.split(directory)
+    topic = name.rpartition("-")[0]
+    log = min(n for n in os.listdir(directory) if n.endswith(".log"))
+    with open(os.path.join(directory, log), "rb") as file:
+        content = file.read()
+    with open(os.path.join(store, f".strm/topics/{topic}.json"), "rb") as file:
+        settings = file.read()
+    case = Case(directory)
+    names = [f"t{i}" for i in range(count)]
+    lines = ["0", str(count)] + [f"{t} 0 1" for t in names]
+    case.add("log-start-offset-checkpoint", "\n".join(lines).encode())
+    for t in names:
+        case.add(f"{t}-0/{log}", content)
+        case.add(f".strm/topics/{t}.json",
+                 settings.replace(f'"{topic}"'.encode(), f'"{t}"'.encode()))
+    return case.end()
+
+
 def main():
+    if sys.argv[1] == "topics":
+        with open(sys.argv[3], "wb") as file:
+            file.write(many_topics(sys.argv[2].rstrip("/"), 30000))
+        return
     if sys.argv[1] == "small":
         for code, what, members in small_files(sys.argv[2]):
             packed_tar(os.path.join(sys.argv[3], what), members)

@@ -358,6 +358,7 @@ logs_count_by_the_view_rule(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct stream_archive_list list;
+		struct stream_list_partition *named;
 		char found[64] = "";
 
 		stream_list_init(&list);
@@ -365,7 +366,9 @@ logs_count_by_the_view_rule(void **state)
 			add_log(&list, rows[i].logs[j].base,
 			    (enum stream_name_state)rows[i].logs[j].kind,
 			    rows[i].logs[j].last);
-		stream_list_name(&list, "a", 0)->cleaned_base = rows[i].cleaned;
+		assert_int_equal(
+		    stream_list_name(&list, "a", 0, &named, NULL), STREAM_OK);
+		named->cleaned_base = rows[i].cleaned;
 		assert_int_equal(stream_list_seal(&list, NULL), STREAM_OK);
 		for (size_t j = 0; j < list.log_count; j++)
 			if (list.logs[j].counts)

@@ -41,6 +41,37 @@ an_entry_is_found_by_topic_and_partition(void **state)
 }
 
 static void
+add_offset(
+    void *context, struct stream_bytes topic, int32_t partition, int64_t offset)
+{
+	int64_t *sum = context;
+
+	assert_memory_equal(topic.data, "orders", topic.size);
+	*sum += offset * 100 + partition;
+}
+
+static void
+a_walk_comes_by_each_entry_before_damage(void **state)
+{
+	static const char good[] = "0\n2\norders 1 42\norders 10 7\n";
+	static const char bad[] = "0\n2\norders 1 42\norders x 7\n";
+	struct stream_bytes text = {(const uint8_t *)good, strlen(good)};
+	int64_t sum = 0;
+
+	(void)state;
+	assert_int_equal(
+	    stream_checkpoint_walk(text, add_offset, &sum, NULL), STREAM_OK);
+	assert_int_equal(sum, 4911);
+	text = (struct stream_bytes){(const uint8_t *)bad, strlen(bad)};
+	sum = 0;
+	assert_int_equal(stream_checkpoint_walk(text, add_offset, &sum, NULL),
+	    STREAM_ECORRUPT);
+	assert_int_equal(sum, 4201);
+	assert_int_equal(
+	    stream_checkpoint_walk(text, NULL, NULL, NULL), STREAM_ECORRUPT);
+}
+
+static void
 what_kafka_reads_is_read(void **state)
 {
 	int64_t offset = -1;
@@ -248,6 +279,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_entry_is_found_by_topic_and_partition),
+	    cmocka_unit_test(a_walk_comes_by_each_entry_before_damage),
 	    cmocka_unit_test(what_kafka_reads_is_read),
 	    cmocka_unit_test(malformed_files_are_corrupt),
 	    cmocka_unit_test(a_nul_in_the_text_is_no_end),
