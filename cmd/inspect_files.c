@@ -195,6 +195,7 @@ put_state_json(struct inspect *in, int slot,
 	line_bool(json, "rolling", state->is_rolling);
 	line_bool(json, "syncing", state->is_syncing);
 	line_bool(json, "deleted", state->is_deleted);
+	line_bool(json, "replicating", state->is_replicating);
 	line_int(json, "leader_epoch", state->leader_epoch);
 	line_int(json, "active_base", state->active_base);
 	line_uint(json, "end", state->end);
@@ -221,7 +222,7 @@ put_state_text(struct inspect *in, int slot,
 	}
 	cli_out_format(&in->out,
 	    ".strm-state slot %d: sequence %llu%s%s%s, segment %lld, end "
-	    "%llu, next offset %lld, durable end %llu%s%s%s\n",
+	    "%llu, next offset %lld, durable end %llu%s%s%s%s\n",
 	    slot, (unsigned long long)state->sequence,
 	    is_newest ? " (newest)" : "",
 	    state->is_own ? "" : " (copied: not believed)",
@@ -231,7 +232,8 @@ put_state_text(struct inspect *in, int slot,
 	    (unsigned long long)state->durable_end,
 	    state->is_rolling ? ", rolling" : "",
 	    state->is_syncing ? ", syncing" : "",
-	    state->is_deleted ? ", deleted" : "");
+	    state->is_deleted ? ", deleted" : "",
+	    state->is_replicating ? ", replicating" : "");
 }
 
 static void

@@ -238,14 +238,18 @@ count_batch(struct segment *segment, const struct stream_piece *piece)
 		segment->last_timestamp_ms = time;
 }
 
-/* A log of ours is dense until something takes offsets away. */
+/* A log of ours is dense until something takes offsets away, from where it
+ * starts: what is older is on its way out. */
 static void
 check_gap(struct segment *segment, const struct stream_piece *piece)
 {
 	struct inspect *in = segment->in;
 	int64_t due = in->next_offset;
+	bool follows = due >= 0;
 
-	if (!in->has_gaps && due >= 0 && piece->info.base_offset > due)
+	if (due < in->log_start_offset)
+		due = in->log_start_offset;
+	if (!in->has_gaps && follows && piece->info.base_offset > due)
 		inspect_problem(in, segment->file->name, "offset-gap", true,
 		    "position %llu: offsets %lld to %lld are missing",
 		    (unsigned long long)piece->info.position, (long long)due,

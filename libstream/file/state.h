@@ -29,10 +29,11 @@ enum stream_state_lock {
 };
 
 enum stream_state_mark {
-	STREAM_MARK_ROLLING = 1 << 0, /* there may be a newer segment */
-	STREAM_MARK_SYNCING = 1 << 1, /* a sync began and has not ended */
-	STREAM_MARK_DELETED = 1 << 2, /* the topic is gone: do not write */
-	STREAM_MARK_CLOSED = 1 << 3   /* ask the store before you write */
+	STREAM_MARK_ROLLING = 1 << 0,    /* there may be a newer segment */
+	STREAM_MARK_SYNCING = 1 << 1,    /* a sync began and has not ended */
+	STREAM_MARK_DELETED = 1 << 2,    /* the topic is gone: do not write */
+	STREAM_MARK_CLOSED = 1 << 3,     /* ask the store before you write */
+	STREAM_MARK_REPLICATING = 1 << 4 /* a run appends, or died */
 };
 
 struct stream_state {

@@ -78,6 +78,22 @@ int stream_install_epochs(const struct stream_install *install, int64_t offset,
     bool exact, struct stream_error *err);
 
 /*
+ * Before what a run adds at the end of the log, and after all of it: in between
+ * verify takes an append that did not finish, and a log that starts past its
+ * end, for what the next run settles.  After a failure the mark stays. durably:
+ * the log start is about to pass the end.  STREAM_EIO.
+ */
+int stream_install_begin(const struct stream_install *install, bool durably,
+    struct stream_error *err);
+int stream_install_end(
+    const struct stream_install *install, struct stream_error *err);
+
+/* No run will finish what one was killed in: a log that it had start past its
+ * end goes on where it starts.  Errors as stream_install_roll. */
+int stream_install_give_up(struct stream_partition *partition,
+    int64_t log_start_offset, struct stream_error *err);
+
+/*
  * Append the batches of the open file fd, whose first byte is byte shift of the
  * other log, up to its byte end; durable.  What the active segment has already
  * is passed over.  STREAM_ECORRUPT: what comes is no batch that follows;

@@ -30,6 +30,8 @@ init(struct stream_verify *verify, const struct stream_verify_source *source,
 {
 	*verify = (struct stream_verify){
 	    .source = source,
+	    .facts = source->facts,
+	    .log_start = source->log_start_offset,
 	    .sum = sum,
 	    .dense = source->dense,
 	    .statefd = -1,
@@ -97,6 +99,17 @@ read_state(struct stream_verify *verify, struct stream_error *err)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "the topic was deleted");
 	return status;
+}
+
+bool
+stream_verify_has_mark(const struct stream_verify *verify,
+    enum stream_state_mark mark, struct stream_state *now)
+{
+	*now = (struct stream_state){0};
+	if (verify->statefd < 0 || verify->source->only != NULL)
+		return false;
+	stream_state_read(verify->statefd, &verify->identity, now, NULL);
+	return ((verify->state.marks | now->marks) & mark) != 0;
 }
 
 static int

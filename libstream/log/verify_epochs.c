@@ -224,9 +224,10 @@ tell_past_end(
 {
 	struct stream_verify_where where = in_file(last->start_offset);
 	long long start = (long long)last->start_offset;
+	struct stream_state now;
 
-	if (verify->state.sequence != 0 &&
-	    (verify->state.marks & STREAM_MARK_ROLLING) != 0)
+	if (stream_verify_has_mark(
+		verify, STREAM_MARK_ROLLING | STREAM_MARK_REPLICATING, &now))
 		stream_verify_note(verify, STREAM_FINDING_EPOCHS, where,
 		    "epoch %d starts at offset %lld, and the log ends at %lld "
 		    "until what changes its end is finished",

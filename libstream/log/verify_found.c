@@ -207,12 +207,15 @@ take_text(struct stream_verify *verify, enum stream_severity severity,
 	take(verify, &new, where.file);
 }
 
-/* What the log start hides hurts no reader. */
+/* What the log start hides hurts no reader.  It is raised before there is a
+ * hole that it hides, and may have been since it was asked last. */
 static bool
-is_hidden(const struct stream_verify *verify, struct stream_verify_where where)
+is_hidden(struct stream_verify *verify, struct stream_verify_where where)
 {
-	return where.last_offset >= 0 &&
-	       where.last_offset < verify->source->log_start_offset;
+	if (where.last_offset >= verify->log_start)
+		stream_facts_ask_log_start(&verify->facts,
+		    verify->source->dirfd, &verify->log_start, NULL);
+	return where.last_offset >= 0 && where.last_offset < verify->log_start;
 }
 
 void

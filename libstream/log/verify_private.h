@@ -97,6 +97,8 @@ struct stream_verify_kept {
 
 struct stream_verify {
 	const struct stream_verify_source *source;
+	struct stream_facts facts; /* of source, as they are asked by now */
+	int64_t log_start;         /* likewise */
 	struct stream_verify_options options;
 	struct stream_verify_summary *sum;
 	int statefd; /* -1: none */
@@ -160,6 +162,15 @@ int stream_verify_collect(
     struct stream_verify *verify, struct stream_error *err);
 void stream_verify_confirm(struct stream_verify *verify);
 void stream_verify_settle(struct stream_verify *verify);
+
+/*
+ * Is this mark set, or was it when all began?  Who sets one does so before what
+ * it says of the log is true, and takes it away after: so it was there at some
+ * moment since what was found came to be, if that was found twice.  *now is the
+ * state by now, all zero where there is none.
+ */
+bool stream_verify_has_mark(const struct stream_verify *verify,
+    enum stream_state_mark mark, struct stream_state *now);
 
 /* A place in the open log. */
 static inline struct stream_verify_where

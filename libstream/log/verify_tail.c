@@ -143,6 +143,18 @@ bytes_left(const struct stream_verify *verify, uint64_t at)
 	return size - at;
 }
 
+/* Of a state of this boot the end is what was published: nobody was told of
+ * what a run wrote behind it. */
+static bool
+is_left_by_run(const struct stream_verify *verify, uint64_t at)
+{
+	struct stream_state now;
+
+	return stream_verify_has_mark(verify, STREAM_MARK_REPLICATING, &now) &&
+	       stream_state_is_current(&now, &verify->identity) &&
+	       now.active_base == verify->base && at >= now.end;
+}
+
 /* What will be cut, or set aside, by the next writer. */
 static void
 tell_end(struct stream_verify *verify, enum stream_tail tail, int status,
@@ -174,6 +186,11 @@ tell_end(struct stream_verify *verify, enum stream_tail tail, int status,
 	else if (starts_with_zeros(verify, at))
 		stream_verify_damage(verify, STREAM_FINDING_ZERO_TAIL, where,
 		    "the last %llu bytes are zero", left);
+	else if (is_left_by_run(verify, at))
+		stream_verify_note(verify, STREAM_FINDING_TORN_TAIL, where,
+		    "the last %llu bytes are the start of a batch that "
+		    "replication brings",
+		    left);
 	else
 		stream_verify_damage(verify, STREAM_FINDING_TORN_TAIL, where,
 		    "the last %llu bytes are the start of a batch", left);

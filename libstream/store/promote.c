@@ -13,6 +13,7 @@
 #include <stream/topic.h>
 
 #include "base/fail.h"
+#include "log/install.h"
 #include "log/partition.h"
 #include "log/structure.h"
 #include "store/replica_lock.h"
@@ -83,8 +84,13 @@ open_and_begin(const struct promotion *promotion,
 		return status;
 	status = stream_partition_open_structure(dirfd, &config, &log, err);
 	if (status == STREAM_OK) {
-		status = begin ? stream_partition_begin_epoch(log, begun, err)
-			       : stream_partition_next_epoch(log, begun, err);
+		if (begin)
+			status = stream_install_give_up(
+			    log, config.log_start_offset, err);
+		if (status == STREAM_OK && begin)
+			status = stream_partition_begin_epoch(log, begun, err);
+		else if (status == STREAM_OK)
+			status = stream_partition_next_epoch(log, begun, err);
 		stream_partition_close(log);
 	}
 	if (status == STREAM_OK && !begin)

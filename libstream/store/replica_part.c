@@ -342,8 +342,27 @@ retire(struct stream_apply_part *part, struct stream_error *err)
 
 /* ---- all of it ---------------------------------------------------------- */
 
+/* Has the source no longer what follows the replica's end? */
+static bool
+is_overtaken(const struct stream_apply_part *part)
+{
+	return part->mine.segment_count > 0 &&
+	       stream_manifest_end(&part->mine) <
+		   part->source->segments[0].base_offset;
+}
+
+static bool
+goes_on(const struct stream_apply_part *part, const struct plan *plan)
+{
+	for (size_t i = 0; i < part->source->segment_count; i++)
+		if (plan->kinds[i] == STREAM_APPLY_GROW ||
+		    plan->kinds[i] == STREAM_APPLY_NEW)
+			return true;
+	return false;
+}
+
 static int
-carry_out(struct stream_apply_part *part, const struct plan *plan,
+change(struct stream_apply_part *part, const struct plan *plan,
     struct stream_error *err)
 {
 	bool to_end;
@@ -355,14 +374,24 @@ carry_out(struct stream_apply_part *part, const struct plan *plan,
 		if (status != STREAM_OK || to_end)
 			return status == STREAM_OK ? retire(part, err) : status;
 	}
-	/* The source no longer has where the replica ends. */
-	if (part->mine.segment_count > 0 &&
-	    stream_manifest_end(&part->mine) <
-		part->source->segments[0].base_offset)
+	if (status == STREAM_OK && goes_on(part, plan))
+		status = stream_install_begin(
+		    &part->install, is_overtaken(part), err);
+	if (status == STREAM_OK && is_overtaken(part))
 		status = raise_log_start(part, err);
 	if (status == STREAM_OK)
 		status = extend(part, plan, err);
 	return status == STREAM_OK ? retire(part, err) : status;
+}
+
+static int
+carry_out(struct stream_apply_part *part, const struct plan *plan,
+    struct stream_error *err)
+{
+	int status = change(part, plan, err);
+
+	return status == STREAM_OK ? stream_install_end(&part->install, err)
+				   : status;
 }
 
 static int

@@ -62,13 +62,13 @@ check_partition(const struct stream_place *place,
     struct stream_verify_summary *sum, struct stream_error *err)
 {
 	struct stream_verify_ends ends;
-	int status = stream_verify_ends_load(place, &ends, err);
+	int status = stream_verify_ends_load(place, source->dirfd, &ends, err);
 
 	if (status == STREAM_OK)
 		status = stream_verify_source_check(source, options, sum, err);
 	if (status == STREAM_OK)
-		status =
-		    stream_verify_ends_check(place, &ends, options, sum, err);
+		status = stream_verify_ends_check(
+		    place, source->dirfd, &ends, options, sum, err);
 	if (status == STREAM_OK)
 		status =
 		    check_metadata(place, source->dirfd, options, sum, err);

@@ -18,6 +18,7 @@
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "file/io.h"
+#include "file/state.h"
 #include "log/quiet.h"
 #include "log/verify.h"
 
@@ -49,8 +50,25 @@ load_point(int dirfd, const char *name, const struct stream_place *place,
 	return STREAM_OK;
 }
 
+/* The log start is raised after the mark is set, and what follows it is there
+ * before that goes: so after the one, and before the log, the other is read. */
+static int
+load_mark(int dirfd, struct stream_verify_ends *ends, struct stream_error *err)
+{
+	struct stream_state state;
+	struct stream_error why;
+	int status = stream_state_load(dirfd, &state, &why);
+
+	ends->replicates = (state.marks & STREAM_MARK_REPLICATING) != 0;
+	if (status == STREAM_OK || why.sys == EACCES)
+		return STREAM_OK;
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
 int
-stream_verify_ends_load(const struct stream_place *place,
+stream_verify_ends_load(const struct stream_place *place, int partition,
     struct stream_verify_ends *ends, struct stream_error *err)
 {
 	struct stat st;
@@ -70,7 +88,7 @@ stream_verify_ends_load(const struct stream_place *place,
 		status = load_point(
 		    dirfd, STREAM_LOG_START_FILE, place, &ends->start, err);
 	close(dirfd);
-	return status;
+	return status == STREAM_OK ? load_mark(partition, ends, err) : status;
 }
 
 /* ---- checking ----------------------------------------------------------- */
@@ -172,9 +190,18 @@ check_start(const struct check *check, const struct stream_verify_ends *ends)
 {
 	int64_t end = check->sum->log_end_offset;
 	int64_t offset = ends->start.offset;
+	struct check between = *check;
 
 	check_malformed(check, &ends->start, STREAM_LOG_START_FILE);
-	if (check->sum->segments > 0 && offset > end)
+	between.severity = STREAM_SEVERITY_NOTE;
+	if (check->sum->segments > 0 && offset > end && ends->replicates)
+		tell(&between, STREAM_FINDING_CHECKPOINT, STREAM_LOG_START_FILE,
+		    -1,
+		    "the log starts at offset %lld, past its end at %lld, "
+		    "until "
+		    "replication has brought what follows",
+		    (long long)offset, (long long)end);
+	else if (check->sum->segments > 0 && offset > end)
 		tell(check, STREAM_FINDING_CHECKPOINT, STREAM_LOG_START_FILE,
 		    -1,
 		    "the log starts at offset %lld, past its end at %lld: a "
@@ -195,7 +222,7 @@ is_sound(const struct stream_verify_ends *ends, int64_t end)
 }
 
 int
-stream_verify_ends_check(const struct stream_place *place,
+stream_verify_ends_check(const struct stream_place *place, int dirfd,
     const struct stream_verify_ends *ends,
     const struct stream_verify_options *options,
     struct stream_verify_summary *sum, struct stream_error *err)
@@ -207,11 +234,12 @@ stream_verify_ends_check(const struct stream_place *place,
 	if (is_sound(ends, sum->log_end_offset))
 		return STREAM_OK;
 	stream_quiet_pause();
-	status = stream_verify_ends_load(place, &later, err);
+	status = stream_verify_ends_load(place, dirfd, &later, err);
 	if (status != STREAM_OK)
 		return status;
 	/* A broker that has started meanwhile takes its mark away first. */
 	later.was_clean = later.was_clean && ends->was_clean;
+	later.replicates = ends->replicates;
 	if (is_same(&later.recovery, &ends->recovery))
 		check_recovery(&check, &later);
 	if (is_same(&later.start, &ends->start))

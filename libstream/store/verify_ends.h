@@ -19,19 +19,22 @@ struct stream_verify_point {
 struct stream_verify_ends {
 	struct stream_verify_point recovery;
 	struct stream_verify_point start;
-	bool was_clean; /* a broker closed all logs, and none is at work */
+	bool was_clean;  /* a broker closed all logs, and none is at work */
+	bool replicates; /* a run is at work, or died at it */
 };
 
-/* Read them.  What is not there says nothing.  STREAM_EIO, STREAM_ENOMEM. */
-int stream_verify_ends_load(const struct stream_place *place,
+/* Read them, and the mark of the partition dirfd.  What is not there says
+ * nothing.  STREAM_EIO, STREAM_ENOMEM. */
+int stream_verify_ends_load(const struct stream_place *place, int dirfd,
     struct stream_verify_ends *ends, struct stream_error *err);
 
 /*
- * Hold ends, which were read before the log, against what was found there, and
- * give what contradicts it to the callback of options (all borrowed; options
- * may be NULL), counted in *sum.  STREAM_EIO, STREAM_ENOMEM.
+ * Hold ends, which were read before the log, against what was found there in
+ * the partition dirfd, and give what contradicts it to the callback of options
+ * (all borrowed; options may be NULL), counted in *sum.  STREAM_EIO,
+ * STREAM_ENOMEM.
  */
-int stream_verify_ends_check(const struct stream_place *place,
+int stream_verify_ends_check(const struct stream_place *place, int dirfd,
     const struct stream_verify_ends *ends,
     const struct stream_verify_options *options,
     struct stream_verify_summary *sum, struct stream_error *err);

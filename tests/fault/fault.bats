@@ -521,6 +521,12 @@ full() {
     python kill.py apply-retain
 }
 
+@test "T1 I8: kill -9 at any point of a replica that retention overtook" {
+    python kill.py apply-overtaken
+    python kill.py apply-overtaken-trimmed
+    python kill.py apply-overtaken-led
+}
+
 @test "T1 I8: kill -9 at any point of a replica that takes over a leader epoch" {
     python kill.py apply-epochs
 }
@@ -570,6 +576,7 @@ full() {
 
 @test "T4 I8: power lost at any point of a replica that takes over retention" {
     python power.py apply-retain
+    python power.py apply-overtaken
 }
 
 @test "T4 I8: power lost at any point of a replica that takes over a leader epoch" {
@@ -652,6 +659,14 @@ full() {
 
 @test "T11 I8: leaders fail and come back at random, and nothing that was reported is lost" {
     python failover.py
+}
+
+@test "T1 I8: a run killed within an append leaves no damage" {
+    python replicate_between.py torn
+}
+
+@test "T1 I8: a run killed where retention overtook the replica leaves no damage" {
+    python replicate_between.py overtaken
 }
 
 @test "T11 I8: a replica in a storm is sound, and promoted holds what was reported" {

@@ -4,8 +4,9 @@
     kill.py OPERATION [twice]
 
 Where an operation says how, others look at what is there while it stands still
-at the stop.  twice: the next run, which finishes or undoes what was begun, is
-killed too, at stops of its own, after some first kills.
+at the stop, and of a long write the first half is carried out.  twice: the
+next run, which finishes or undoes what was begun, is killed too, at stops of
+its own, after some first kills.
 Long form: every stop, but for twice.  Short form: some, first and last among
 them.
 """
@@ -20,6 +21,8 @@ def sweep_once(operation, store, *arguments):
     """Run under killsweep; gives the exit code, None when it was killed, what
     was printed, and how many stops there were."""
     sweep = [f'{TOOLS}/killsweep', '-d', store.path, '-o', store.file('stops')]
+    if getattr(operation, 'cuts_writes', False):
+        sweep.append('-w')
     glance = getattr(operation, 'glance', None)
     if glance is not None:
         sweep += ['-x', glance(store.path)]

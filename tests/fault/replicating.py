@@ -265,6 +265,18 @@ class Tail(Apply):
         produce(self.source, lines(250, 350))
 
 
+class Torn(Apply):
+    """An append that is killed in its middle."""
+
+    cuts_writes = True
+
+    def story(self):
+        strm(self.source, 'topic', 'create', 't')
+        produce(self.source, lines(0, 100))
+        self.replicate(self.replica)
+        produce(self.source, lines(100, 1500))
+
+
 class Compacted(Apply):
     """A compacted topic."""
 
@@ -370,6 +382,30 @@ class Retained(Apply):
         produce(self.source, lines(500, 40))
 
 
+class Overtaken(Apply):
+    """Retention at the source took all that the replica holds, and more."""
+
+    def story(self):
+        create(self.source)
+        produce(self.source, lines(0, 200))
+        self.replicate(self.replica)
+        self.go_on()
+        strm(self.source, 'retain', '-q', 't', '--keep-bytes', str(2 * PIECE))
+        require(LOOKER.ask(self.source, 't:0').start[0] > 200, 'too few went')
+        produce(self.source, lines(500, 40))
+
+    def go_on(self):
+        produce(self.source, lines(200, 300))
+
+
+class OvertakenTrimmed(Overtaken):
+    """And where its log starts lies above its first segment."""
+
+    def story(self):
+        super().story()
+        strm(self.source, 'trim', '-q', 't@485')
+
+
 class Epochs(Apply):
     """A new leader epoch within what is moved."""
 
@@ -387,6 +423,18 @@ class Epochs(Apply):
         self.lead(self.source)
         shutil.rmtree(first)
         produce(self.source, lines(250, 250))
+
+
+class OvertakenLed(Overtaken, Epochs):
+    """By a leader that begins another epoch above it."""
+
+    def go_on(self):
+        produce(self.source, lines(200, 180))
+        self.replicate(f'{self.source}-2')
+        shutil.rmtree(self.source)
+        self.source += '-2'
+        self.lead(self.source)
+        produce(self.source, lines(380, 120))
 
 
 class Diverged(Epochs):
@@ -458,12 +506,16 @@ class Front(Epochs):
 OPERATIONS = {
     'apply-first': First(),
     'apply-tail': Tail(),
+    'apply-torn': Torn(),
     'apply-compact': Compact(),
     'apply-far': Far(),
     'apply-between': Between(),
     'apply-between-cut': BetweenCut(),
     'apply-settle': Settled(),
     'apply-retain': Retained(),
+    'apply-overtaken': Overtaken(),
+    'apply-overtaken-trimmed': OvertakenTrimmed(),
+    'apply-overtaken-led': OvertakenLed(),
     'apply-epochs': Epochs(),
     'apply-untold': Untold(),
     'apply-truncate': Diverged(),

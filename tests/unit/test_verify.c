@@ -73,6 +73,7 @@ go_on(void *context, uint64_t bytes)
 struct look {
 	bool foreign;
 	int64_t log_start;
+	const char *topic; /* of the store above, which is asked again */
 	const char *only;
 	size_t cap;
 	int stop_after;
@@ -91,6 +92,7 @@ verify(const struct temp_dir *dir, struct look look)
 	    .dirfd = dir->fd,
 	    .only = look.only,
 	    .log_start_offset = look.log_start,
+	    .facts = {.topic = look.topic},
 	    .is_ours = !look.foreign,
 	    .dense = !look.foreign,
 	};
@@ -483,6 +485,35 @@ what_the_log_start_hides_is_a_note(void **state)
 	expect_found(
 	    "hidden", dir, (struct look){.log_start = 9}, "note crc 0.log");
 	expect_found("half", dir, (struct look){.log_start = 8}, "crc 0.log");
+}
+
+/* A replica hides what it has before it goes on behind a hole. */
+static void
+what_the_log_start_hides_by_now_is_a_note(void **state)
+{
+	const struct temp_dir *top = *state;
+	struct temp_dir dir;
+	char name[STREAM_NAME_SIZE];
+
+	assert_int_equal(mkdirat(top->fd, "t-0", 0777), 0);
+	dir.fd = openat(top->fd, "t-0", O_RDONLY | O_DIRECTORY);
+	put_sound(&dir);
+	for (size_t i = 0; i < 3; i++) {
+		static const enum stream_name_kind kinds[] = {
+		    STREAM_NAME_LOG, STREAM_NAME_INDEX, STREAM_NAME_TIMEINDEX};
+
+		name_of(24, kinds[i], name);
+		fx_remove(&dir, name);
+	}
+	temp_dir_put(top, "log-start-offset-checkpoint", "0\n1\nt 0 47\n");
+	expect_found(
+	    "below", &dir, (struct look){.topic = "t"}, "offset-gap 48.log");
+	temp_dir_put(top, "log-start-offset-checkpoint", "0\n1\nt 0 48\n");
+	expect_found("by now", &dir, (struct look){.topic = "t"},
+	    "note offset-gap 48.log");
+	expect_found(
+	    "of no store", &dir, (struct look){0}, "offset-gap 48.log");
+	close(dir.fd);
 }
 
 static void
@@ -1230,6 +1261,7 @@ main(void)
 	    TEST(a_hole_names_its_byte_and_its_records),
 	    TEST(sums_tell_what_was_read),
 	    TEST(what_the_log_start_hides_is_a_note),
+	    TEST(what_the_log_start_hides_by_now_is_a_note),
 	    TEST(a_batch_above_the_limit_is_damage),
 	    TEST(compressed_records_are_counted_and_followed),
 	    TEST(gaps_are_legal_where_a_broker_wrote),

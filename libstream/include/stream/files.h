@@ -150,6 +150,7 @@ struct stream_state_view {
 	bool is_rolling;
 	bool is_syncing;
 	bool is_deleted;
+	bool is_replicating; /* or was, when the run was killed */
 	int32_t leader_epoch;
 	int64_t active_base;
 	uint64_t end;
