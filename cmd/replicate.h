@@ -29,7 +29,8 @@ struct child_io {
 	const void *input; /* borrowed */
 	size_t input_size;
 	char **output; /* all of it, given */
-	void (*told)(void *context, const char *bytes, size_t size);
+	/* true: it has nothing left to do, and is ended at once, as if well. */
+	bool (*told)(void *context, const char *bytes, size_t size);
 	void *context; /* of told */
 	bool lines;    /* child_start: whoever started it reads it */
 	/* A stop that is asked for does not end it; nor does one that the
