@@ -339,6 +339,25 @@ run_rsync(
 	return status;
 }
 
+/* What rsync cannot do is no fault of this system. */
+static enum cli_exit
+complain_version(const struct stream_error *err)
+{
+	enum cli_exit code = cli_report(NULL, err);
+
+	return err->status == STREAM_EIO ? CLI_REMOTE : code;
+}
+
+static enum cli_exit
+hear_rsync(struct run *run)
+{
+	struct stream_error err;
+
+	return rsync_answer(&run->question, &run->bare, &err) == STREAM_OK
+		   ? CLI_DONE
+		   : complain_version(&err);
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
@@ -476,6 +495,8 @@ run_once(struct run *run)
 		code = parse(run->text, &run->manifest);
 	if (code == CLI_DONE)
 		code = compare(run);
+	if (code == CLI_DONE)
+		code = hear_rsync(run);
 	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
@@ -673,6 +694,20 @@ replicate_alone(struct run *run)
 	return code;
 }
 
+/* While it answers the sides are looked at; but no destination is made before
+ * that. */
+static enum cli_exit
+ask_rsync(struct run *run)
+{
+	struct stream_error err;
+
+	if (rsync_ask(run->opts->bwlimit, &run->question, &err) != STREAM_OK)
+		return complain_version(&err);
+	return run->dest.host == NULL && access(run->dest.path, F_OK) == 0
+		   ? CLI_DONE
+		   : hear_rsync(run);
+}
+
 static enum cli_exit
 replicate(struct run *run, char *argv[])
 {
@@ -685,13 +720,11 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run);
-	} else if (rsync_check(run->opts->bwlimit, &run->bare, &err) !=
-		   STREAM_OK) {
-		code = cli_report(NULL, &err);
-		/* What rsync cannot do is no fault of this system. */
-		return err.status == STREAM_EIO ? CLI_REMOTE : code;
 	} else {
-		code = replicate_alone(run);
+		code = ask_rsync(run);
+		if (code == CLI_DONE)
+			code = replicate_alone(run);
+		rsync_answer(&run->question, &run->bare, NULL);
 	}
 	return topic_close_out(&run->out, code);
 }

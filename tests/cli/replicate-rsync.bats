@@ -397,6 +397,15 @@ reads_little() {
     ln -s "$STRM" only/strm
     PATH=$PWD/only run -9 strm replicate-rsync a b
     [[ $output == *rsync* ]]
+    [ ! -e b ]
+    replicate a b
+    fill a t 10
+    # One that is too old is also told where a replica is.
+    printf '#!/bin/sh\necho rsync version 3.0.9 protocol version 30\n' \
+        >only/rsync
+    chmod +x only/rsync
+    PATH=$PWD/only run -9 strm replicate-rsync a b
+    [[ $output == *'"3.0.9"'* ]]
     # What failed half way does not keep the next run from its work.
     replicate a b
     same a b
