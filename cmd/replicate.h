@@ -29,7 +29,8 @@ struct child_io {
 	const void *input; /* borrowed */
 	size_t input_size;
 	char **output; /* all of it, given */
-	void (*told)(void *context, const char *bytes, size_t size);
+	/* true: it has nothing left to do, and is ended at once, as if well. */
+	bool (*told)(void *context, const char *bytes, size_t size);
 	void *context; /* of told */
 	bool lines;    /* child_start: whoever started it reads it */
 	/* A stop that is asked for does not end it; nor does one that the
@@ -68,15 +69,27 @@ int child_stop(
 
 /* ---- the version of rsync ----------------------------------------------- */
 
+/* rsync was asked, and not yet heard.  All zero: it was not, or was heard. */
+struct rsync_question {
+	struct child child;
+	const char *bwlimit; /* borrowed; NULL: none */
+	bool is_open;
+};
+
 /*
  * Is there an rsync in the PATH that knows the options that are given to it?
- * *bare: also --checksum-choice=none, which both ends would have to know.
+ * It answers while something else is done: rsync_answer waits for it, and does
+ * nothing when none is due.  *bare: it also knows --checksum-choice=none, which
+ * both ends would have to know.
  *
  * STREAM_EIO    there is none, or it is too old; err says what is needed
- * STREAM_EUSAGE it does not take this limit (NULL: none)
+ * STREAM_EUSAGE it does not take this limit
  * STREAM_EINTR, STREAM_ENOMEM
  */
-int rsync_check(const char *bwlimit, bool *bare, struct stream_error *err);
+int rsync_ask(const char *bwlimit, struct rsync_question *question,
+    struct stream_error *err);
+int rsync_answer(
+    struct rsync_question *question, bool *bare, struct stream_error *err);
 
 /* ---- a side ------------------------------------------------------------- */
 
@@ -321,7 +334,8 @@ struct run {
 	struct stream_manifest *manifest;
 	struct stream_replica_arrival *arrival; /* owned; NULL: none */
 	struct replicate_sum sum;
-	bool bare;      /* rsync_check's */
+	struct rsync_question question;
+	bool bare;      /* rsync_answer's */
 	bool has_begun; /* a round got as far as to move files */
 	/* Told how far the replica is behind, once that is known; may be
 	 * NULL. */

@@ -114,8 +114,9 @@ read_output(const struct child *child, char **output, struct stream_error *err)
 	return STREAM_OK;
 }
 
+/* Up to the end also of what it started and is writing to the same place. */
 static int
-tell_output(const struct child *child, const struct child_io *io,
+tell_output(const struct child *child, const struct child_io *io, bool *ended,
     struct stream_error *err)
 {
 	char bytes[4096];
@@ -123,8 +124,11 @@ tell_output(const struct child *child, const struct child_io *io,
 
 	while ((n = read(child->output, bytes, sizeof(bytes))) > 0 ||
 	       is_again(child, n))
-		if (n > 0)
-			io->told(io->context, bytes, (size_t)n);
+		if (n > 0 && !*ended &&
+		    io->told(io->context, bytes, (size_t)n)) {
+			kill(child->pid, SIGKILL);
+			*ended = true;
+		}
 	return n == 0 ? STREAM_OK
 		      : cli_fail_sys(err, "cannot read from a child");
 }
@@ -266,16 +270,19 @@ child_finish(struct child *child, const struct child_io *io, int *code,
     struct stream_error *err)
 {
 	char *text = NULL;
+	bool ended = false;
 	int status = STREAM_OK, r;
 
 	if (io->output != NULL)
 		status = read_output(child, &text, err);
 	else if (io->told != NULL)
-		status = tell_output(child, io, err);
+		status = tell_output(child, io, &ended, err);
 	r = child_stop(
 	    child, status != STREAM_OK, code, status == STREAM_OK ? err : NULL);
 	if (status == STREAM_OK)
 		status = r;
+	if (ended)
+		*code = 0;
 	if (status == STREAM_OK && io->output != NULL)
 		*io->output = text;
 	else

@@ -122,20 +122,50 @@ put_rsh(const struct replicate_opts *opts)
 	return text;
 }
 
+/* A part of a path up to a '/'.  The rsync that a path is told to looks for
+ * names that match it, and takes a backslash for what it is where nothing is to
+ * be matched. */
+static const char *
+put_part(FILE *to, const char *part)
+{
+	size_t size = strcspn(part, "/");
+	bool matches = strcspn(part, "*?[") < size;
+
+	for (size_t i = 0; i < size; i++) {
+		if (matches && strchr("*?[\\", part[i]) != NULL)
+			fputc('\\', to);
+		fputc(part[i], to);
+	}
+	return part + size;
+}
+
 /* A path here is absolute, so that neither a '-' nor a ':' in it means
- * anything. */
+ * anything.  host NULL: this rsync reads or writes it by itself. */
 static char *
-put_place(const struct side *side, const char *below)
+put_place(const char *host, const struct side *side, const char *below)
 {
 	char *path = side->host == NULL ? realpath(side->path, NULL)
 					: strdup(side->path);
 	char *place = NULL;
+	size_t size;
+	FILE *to = path == NULL ? NULL : open_memstream(&place, &size);
 
-	if (path != NULL &&
-	    asprintf(&place, "%s%s%s/%s", side->host != NULL ? side->host : "",
-		side->host != NULL ? ":" : "", path, below) < 0)
-		place = NULL;
+	if (to != NULL && host == NULL)
+		fprintf(to, "%s/%s", path, below);
+	if (to != NULL && host != NULL) {
+		fprintf(to, "%s:", host);
+		for (const char *at = path; *at != '\0';)
+			if (*at == '/')
+				fputc(*at++, to);
+			else
+				at = put_part(to, at);
+		fprintf(to, "/%s", below);
+	}
 	free(path);
+	if (to == NULL || fclose(to) != 0) {
+		free(place);
+		return NULL;
+	}
 	return place;
 }
 
@@ -156,6 +186,12 @@ rsync_release(struct rsync *rsync)
 	free(rsync->bwlimit);
 }
 
+/*
+ * Of two sides here the source is pulled from as from another machine, with
+ * "env LC_ALL=C rsync --server" in the place of ssh.  So the rsync that is
+ * started is the one that receives, which alone says at once when all has come
+ * (see take_sent); where it sends, it says so after the naps.
+ */
 static int
 rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 {
@@ -163,25 +199,29 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	    "--partial", "--from0", "--files-from=-", "--no-links",
 	    "--no-devices", "--no-specials", "--chmod=D0777,F0666",
 	    "--max-size=2147483648"};
+	bool is_here = run->source.host == NULL && run->dest.host == NULL;
 	char below[64];
 	size_t n = 0;
 
 	snprintf(below, sizeof(below), ".strm/incoming/%s/",
 	    stream_manifest_id(run->manifest));
-	rsync->rsh = put_rsh(run->opts);
-	rsync->from = put_place(&run->source, "");
-	rsync->to = put_place(&run->dest, below);
+	rsync->rsh = is_here ? strdup("env") : put_rsh(run->opts);
+	rsync->from = put_place(
+	    is_here ? "LC_ALL=C" : run->source.host, &run->source, "");
+	rsync->to = put_place(run->dest.host, &run->dest, below);
 	if (rsync->rsh == NULL || rsync->from == NULL || rsync->to == NULL)
 		return cli_fail_sys(err, "cannot name the directories");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		rsync->argv[n++] = (char *)words[i];
 	/* What comes is compared with the manifest, so rsync need not. */
-	if (run->bare && run->source.host == NULL && run->dest.host == NULL)
+	if (is_here && run->bare)
 		rsync->argv[n++] = (char *)"--checksum-choice=none";
-	if (cli_progress_is_seen(run->context)) {
-		rsync->argv[n++] = (char *)"--info=progress2";
-		rsync->argv[n++] = (char *)"--no-human-readable";
-	}
+	if (is_here)
+		rsync->argv[n++] = (char *)"--whole-file";
+	rsync->argv[n++] = cli_progress_is_seen(run->context)
+			       ? (char *)"--info=stats1,progress2"
+			       : (char *)"--info=stats1";
+	rsync->argv[n++] = (char *)"--no-human-readable";
 	if (run->opts->bwlimit != NULL) {
 		if (asprintf(&rsync->bwlimit, "--bwlimit=%s",
 			run->opts->bwlimit) < 0)
@@ -197,15 +237,39 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	return STREAM_OK;
 }
 
-/* What rsync says of its progress: "\r  1234567  12%  ...". */
+/* What rsync says of its progress: "\r  1234567  12%  ...", and when all has
+ * its name: "\nsent 123 bytes  received ...". */
 struct moving {
 	struct cli_progress progress;
 	uint64_t number;
 	bool counts; /* it may go on */
 	bool begun;
+	bool receives; /* it is rsync's receiver that says so */
+	size_t sent;   /* characters of the word that came */
 };
 
-static void
+/*
+ * Is that the word that ends it?  Its receiver says so when all that was asked
+ * for was brought, renamed and confirmed; then rsync naps for 20 ms before it
+ * sees that its own processes have ended, half of what 10 MB take.  One that
+ * does not say it is waited for.
+ */
+static bool
+take_sent(struct moving *moving, char c)
+{
+	static const char word[] = "\nsent ";
+
+	if (c != word[moving->sent])
+		moving->sent = 0;
+	if (c == word[moving->sent])
+		moving->sent++;
+	if (word[moving->sent] != '\0')
+		return false;
+	moving->sent = 0;
+	return moving->receives;
+}
+
+static bool
 take_progress(void *context, const char *bytes, size_t size)
 {
 	struct moving *moving = context;
@@ -213,6 +277,8 @@ take_progress(void *context, const char *bytes, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		char c = bytes[i];
 
+		if (take_sent(moving, c))
+			return true;
 		if (c == '\r' || c == '\n') {
 			moving->number = 0;
 			moving->counts = true;
@@ -228,6 +294,7 @@ take_progress(void *context, const char *bytes, size_t size)
 			moving->counts = false;
 		}
 	}
+	return false;
 }
 
 /* Its own message was shown.  It says the same of a connection that broke and
@@ -272,12 +339,32 @@ run_rsync(
 	return status;
 }
 
+/* What rsync cannot do is no fault of this system. */
+static enum cli_exit
+complain_version(const struct stream_error *err)
+{
+	enum cli_exit code = cli_report(NULL, err);
+
+	return err->status == STREAM_EIO ? CLI_REMOTE : code;
+}
+
+static enum cli_exit
+hear_rsync(struct run *run)
+{
+	struct stream_error err;
+
+	return rsync_answer(&run->question, &run->bare, &err) == STREAM_OK
+		   ? CLI_DONE
+		   : complain_version(&err);
+}
+
 static enum cli_exit
 move_files(struct run *run)
 {
-	struct moving moving = {.counts = true};
+	struct moving moving = {
+	    .counts = true, .receives = run->dest.host == NULL};
 	struct child_io io = {
-	    .told = cli_progress_is_seen(run->context) ? take_progress : NULL,
+	    .told = take_progress,
 	    .context = &moving,
 	    .finish = run->opts->follow,
 	};
@@ -408,6 +495,8 @@ run_once(struct run *run)
 		code = parse(run->text, &run->manifest);
 	if (code == CLI_DONE)
 		code = compare(run);
+	if (code == CLI_DONE)
+		code = hear_rsync(run);
 	if (code == CLI_DONE)
 		code = move_files(run);
 	if (code == CLI_DONE)
@@ -605,6 +694,20 @@ replicate_alone(struct run *run)
 	return code;
 }
 
+/* While it answers the sides are looked at; but no destination is made before
+ * that. */
+static enum cli_exit
+ask_rsync(struct run *run)
+{
+	struct stream_error err;
+
+	if (rsync_ask(run->opts->bwlimit, &run->question, &err) != STREAM_OK)
+		return complain_version(&err);
+	return run->dest.host == NULL && access(run->dest.path, F_OK) == 0
+		   ? CLI_DONE
+		   : hear_rsync(run);
+}
+
 static enum cli_exit
 replicate(struct run *run, char *argv[])
 {
@@ -617,13 +720,11 @@ replicate(struct run *run, char *argv[])
 		return cli_report(NULL, &err);
 	if (run->opts->status || run->opts->dry_run) {
 		code = look(run);
-	} else if (rsync_check(run->opts->bwlimit, &run->bare, &err) !=
-		   STREAM_OK) {
-		code = cli_report(NULL, &err);
-		/* What rsync cannot do is no fault of this system. */
-		return err.status == STREAM_EIO ? CLI_REMOTE : code;
 	} else {
-		code = replicate_alone(run);
+		code = ask_rsync(run);
+		if (code == CLI_DONE)
+			code = replicate_alone(run);
+		rsync_answer(&run->question, &run->bare, NULL);
 	}
 	return topic_close_out(&run->out, code);
 }

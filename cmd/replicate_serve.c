@@ -222,11 +222,15 @@ answer(const char *text, struct stream_error *err)
 static int
 check_rsync(const struct serving *s, struct stream_error *err)
 {
+	struct rsync_question question;
 	bool bare;
+	int status;
 
-	return s->request.step == SIDE_HAVE || s->request.step == SIDE_PREPARE
-		   ? rsync_check(NULL, &bare, err)
-		   : STREAM_OK;
+	if (s->request.step != SIDE_HAVE && s->request.step != SIDE_PREPARE)
+		return STREAM_OK;
+	status = rsync_ask(NULL, &question, err);
+	return status == STREAM_OK ? rsync_answer(&question, &bare, err)
+				   : status;
 }
 
 static int

@@ -46,12 +46,12 @@ refuse_limit(const char *bwlimit, struct stream_error *err)
 }
 
 static int
-run(const char *bwlimit, char **text, struct stream_error *err)
+start(const char *bwlimit, struct rsync_question *question,
+    struct stream_error *err)
 {
 	char *argv[] = {(char *)"rsync", (char *)"--version", NULL, NULL};
 	char limit[64];
-	struct child_io io = {.output = text};
-	int code = 0;
+	struct child_io io = {.lines = true};
 	int status;
 
 	if (bwlimit != NULL) {
@@ -61,30 +61,56 @@ run(const char *bwlimit, char **text, struct stream_error *err)
 		argv[1] = limit;
 		argv[2] = (char *)"--version";
 	}
-	status = child_run(argv, &io, &code, err);
+	status = child_start(argv, &io, &question->child, err);
 	if (status == STREAM_ENOENT)
 		return cli_fail(err, STREAM_EIO,
 		    "there is no rsync in the PATH: install rsync %s or newer "
 		    "(the package is named rsync)",
 		    least);
+	return status;
+}
+
+int
+rsync_ask(const char *bwlimit, struct rsync_question *question,
+    struct stream_error *err)
+{
+	int status;
+
+	*question = (struct rsync_question){.bwlimit = bwlimit};
+	status = start(bwlimit, question, err);
+	question->is_open = status == STREAM_OK;
+	return status;
+}
+
+static int
+take_answer(
+    struct rsync_question *question, char **text, struct stream_error *err)
+{
+	struct child_io io = {.output = text};
+	int code = 0;
+	int status = child_finish(&question->child, &io, &code, err);
+
 	if (status != STREAM_OK || code == 0)
 		return status;
-	free(*text);
-	*text = NULL;
-	if (code == RSYNC_SYNTAX && bwlimit != NULL)
-		return refuse_limit(bwlimit, err);
+	if (code == RSYNC_SYNTAX && question->bwlimit != NULL)
+		return refuse_limit(question->bwlimit, err);
 	return cli_fail(err, STREAM_EIO,
 	    "rsync --version failed (exit %d): rsync %s or newer is needed",
 	    code, least);
 }
 
 int
-rsync_check(const char *bwlimit, bool *bare, struct stream_error *err)
+rsync_answer(
+    struct rsync_question *question, bool *bare, struct stream_error *err)
 {
 	char version[VERSION_SIZE];
 	char *text = NULL;
-	int status = run(bwlimit, &text, err);
+	int status;
 
+	if (!question->is_open)
+		return STREAM_OK;
+	question->is_open = false;
+	status = take_answer(question, &text, err);
 	if (status == STREAM_OK && !is_at_least(text, LEAST_MINOR, version))
 		status = cli_fail(err, STREAM_EIO,
 		    "the rsync in the PATH is version \"%s\", and %s is the "

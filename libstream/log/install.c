@@ -189,6 +189,9 @@ write_locked(struct appending *a, struct stream_error *err)
 		stream_partition_recover(partition, NULL);
 		return status;
 	}
+	/* On its way to the disk while the rest is checked. */
+	stream_io_begin_sync(
+	    segment->log, state->end, state->end + a->bytes.size);
 	stream_segment_flush_indexes(segment, NULL);
 	state->end += a->bytes.size;
 	state->last_position = a->last_position;

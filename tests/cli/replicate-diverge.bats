@@ -342,9 +342,10 @@ compacted() {
     real=$(command -v rsync)
     cat >bin2/rsync <<END
 #!/bin/sh
-$real "\$@"
+[ "\$1" = -s ] || exec $real "\$@"
+$real "\$@" >/dev/null
 code=\$?
-[ "\$1" = --version ] || STRM_DIR= strm -C a fence -q --lift a
+STRM_DIR= strm -C a fence -q --lift a
 rm -f a/.strm/replica.json
 echo x | strm -C a produce -q t
 exit \$code
@@ -355,14 +356,15 @@ END
     [[ $stderr == *"run it again"* || $stderr == *"again and again"* ]]
 }
 
-# An rsync that does its work, then waits until there is a file "go".
+# An rsync that does its work, says nothing, for it is over when it says so, and
+# waits until there is a file "go".
 slow_rsync() {
     mkdir -p slow
     cat >slow/rsync <<END
 #!/bin/sh
-$(command -v rsync) "\$@"
+[ "\$1" = -s ] || exec $(command -v rsync) "\$@"
+$(command -v rsync) "\$@" >/dev/null
 code=\$?
-[ "\$1" = --version ] && exit
 : >arrived
 until [ -e go ]; do sleep 0.02; done
 exit \$code
@@ -478,13 +480,13 @@ END
     [ "$(ls a/.strm/replicate)" = $'cache\nid' ]
 }
 
-# An rsync that kills its parent when it has done its work.
+# An rsync that does its work, as silently, and kills its parent.
 deadly_rsync() {
     mkdir -p deadly
     cat >deadly/rsync <<END
 #!/bin/sh
-$(command -v rsync) "\$@"
-[ "\$1" = --version ] && exit
+[ "\$1" = -s ] || exec $(command -v rsync) "\$@"
+$(command -v rsync) "\$@" >/dev/null
 kill -9 \$PPID
 END
     chmod +x deadly/rsync

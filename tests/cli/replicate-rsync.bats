@@ -281,6 +281,43 @@ keyed() {
     replicate ./a:b ./c:d
     same ./a:b ./c:d
     [ ! -e pwned ]
+    # Another store has a name that this one would match.
+    mkdir 'm[1]*' m1x
+    fill 'm[1]*' t 10
+    fill m1x t 20
+    replicate 'm[1]*' copy
+    same 'm[1]*' copy
+}
+
+@test "rsync is over when it says that all has come" {
+    fill a t 3000
+    mkdir slow
+    cat >slow/rsync <<END
+#!/bin/sh
+[ "\$1" = -s ] || exec $(command -v rsync) "\$@"
+$(command -v rsync) "\$@"
+sleep 300
+END
+    chmod +x slow/rsync
+    PATH=$PWD/slow:$PATH run -0 --separate-stderr \
+        timeout 60 strm replicate-rsync -q a b
+    [ -z "$stderr" ]
+    same a b
+}
+
+@test "an rsync that breaks off is not taken for one that is over" {
+    fill a t 3000
+    mkdir broken
+    cat >broken/rsync <<END
+#!/bin/sh
+[ "\$1" = -s ] || exec $(command -v rsync) "\$@"
+exit 12
+END
+    chmod +x broken/rsync
+    PATH=$PWD/broken:$PATH run -9 strm replicate-rsync a b
+    [[ $output == *"rsync failed (exit 12)"* ]]
+    replicate a b
+    same a b
 }
 
 @test "what came and is not what was sent is sent again" {
@@ -360,6 +397,15 @@ reads_little() {
     ln -s "$STRM" only/strm
     PATH=$PWD/only run -9 strm replicate-rsync a b
     [[ $output == *rsync* ]]
+    [ ! -e b ]
+    replicate a b
+    fill a t 10
+    # One that is too old is also told where a replica is.
+    printf '#!/bin/sh\necho rsync version 3.0.9 protocol version 30\n' \
+        >only/rsync
+    chmod +x only/rsync
+    PATH=$PWD/only run -9 strm replicate-rsync a b
+    [[ $output == *'"3.0.9"'* ]]
     # What failed half way does not keep the next run from its work.
     replicate a b
     same a b

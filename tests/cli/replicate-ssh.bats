@@ -351,6 +351,13 @@ ODD_NAMES=($'-e "b" \'c\' $(touch pwned) `touch pwned`\ntouch pwned;{d,e}*?[f]~!
         rm there-shell
         [ -z "$(find . -name 'pwned*')" ]
     done
+    # What would match a neighbour is itself.
+    mkdir 'm[1]*' m1x
+    replicate a "box1:$PWD/m[1]*"
+    same a 'm[1]*'
+    fill m1x t 20
+    replicate "box1:$PWD/m[1]*" back
+    same a back
 }
 
 @test "no host is an option or a command" {
