@@ -311,7 +311,8 @@ enum cli_exit replicate_show_status(struct cli_out *out,
     const struct stream_manifest *plan);
 
 /* Is there something for each --include at one side or the other?  What there
- * is not, is told.  CLI_NOT_FOUND, CLI_SYSTEM. */
+ * is not, is told; so is an --exclude that names nothing, which is no failure.
+ * CLI_NOT_FOUND, CLI_SYSTEM. */
 enum cli_exit replicate_check_chosen(const struct replicate_opts *opts,
     const struct stream_manifest *mine, const struct stream_manifest *plan);
 

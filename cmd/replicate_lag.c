@@ -182,6 +182,12 @@ replicate_check_chosen(const struct replicate_opts *opts,
 			    "--include %s: chooses nothing that is at either "
 			    "side",
 			    opts->include.items[i]);
+	for (size_t i = 0; i < options.exclude_count && code == CLI_DONE; i++)
+		if (stream_manifest_is_idle(plan, i) &&
+		    stream_manifest_is_idle(mine, i))
+			cli_note(opts->context, NULL,
+			    "--exclude %s: leaves out nothing, at either side",
+			    opts->exclude.items[i]);
 	side_unchoose(&options);
 	return status == STREAM_OK ? code : cli_report(NULL, &err);
 }

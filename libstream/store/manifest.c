@@ -90,6 +90,21 @@ stream_manifest_add_segment(struct stream_manifest_part *part,
 	return STREAM_OK;
 }
 
+int
+stream_manifest_add_idle(
+    struct stream_manifest *manifest, size_t i, struct stream_error *err)
+{
+	void *items = manifest->idle;
+	int status =
+	    grow(&items, manifest->idle_count, sizeof(*manifest->idle), err);
+
+	if (status != STREAM_OK)
+		return status;
+	manifest->idle = items;
+	manifest->idle[manifest->idle_count++] = i;
+	return STREAM_OK;
+}
+
 void
 stream_manifest_clear_part(struct stream_manifest_part *part)
 {
@@ -114,6 +129,7 @@ stream_manifest_free(struct stream_manifest *manifest)
 		free(manifest->topics[i].json);
 	free(manifest->parts);
 	free(manifest->topics);
+	free(manifest->idle);
 	free(manifest);
 }
 
@@ -190,6 +206,15 @@ enum stream_manifest_role
 stream_manifest_role(const struct stream_manifest *manifest)
 {
 	return manifest->role;
+}
+
+bool
+stream_manifest_is_idle(const struct stream_manifest *manifest, size_t i)
+{
+	for (size_t k = 0; k < manifest->idle_count; k++)
+		if (manifest->idle[k] == i)
+			return true;
+	return false;
 }
 
 size_t
@@ -374,6 +399,8 @@ print_all(FILE *to, const struct stream_manifest *manifest)
 	    "strm-manifest 1\nid %s\nstore %s\ntime %" PRId64 "\nrole %d\n",
 	    or_dash(manifest->id), or_dash(manifest->store), manifest->time_ms,
 	    (int)manifest->role);
+	for (size_t i = 0; i < manifest->idle_count; i++)
+		fprintf(to, "idle %zu\n", manifest->idle[i]);
 	for (size_t i = 0; i < manifest->topic_count; i++) {
 		const struct stream_manifest_topic *topic =
 		    &manifest->topics[i];

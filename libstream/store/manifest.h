@@ -65,6 +65,9 @@ struct stream_manifest {
 	size_t topic_count;
 	struct stream_manifest_part *parts; /* owned; of one topic together */
 	size_t part_count;
+	/* Owned: which of the addresses that were excluded name nothing. */
+	size_t *idle;
+	size_t idle_count;
 };
 
 /* Add one; its pointer is lent until the next is added. */
@@ -76,6 +79,8 @@ int stream_manifest_add_part(struct stream_manifest *manifest,
     struct stream_error *err);
 int stream_manifest_add_segment(struct stream_manifest_part *part,
     const struct stream_manifest_segment *segment, struct stream_error *err);
+int stream_manifest_add_idle(
+    struct stream_manifest *manifest, size_t i, struct stream_error *err);
 
 /* Forget what is known of the partition's log, to look at it once more. */
 void stream_manifest_clear_part(struct stream_manifest_part *part);

@@ -258,6 +258,16 @@ take_segment(struct parsing *p, struct stream_error *err)
 	return stream_manifest_add_segment(p->part, &s, err);
 }
 
+static int
+take_idle(struct parsing *p, struct stream_error *err)
+{
+	size_t i = (size_t)number(p, 1, 0, INT32_MAX);
+
+	return p->bad || p->count != 2
+		   ? bad(p, err)
+		   : stream_manifest_add_idle(p->manifest, i, err);
+}
+
 /* Cuts the line into words; one blank between two. */
 static void
 split(struct parsing *p, char *line)
@@ -310,6 +320,8 @@ take_line(struct parsing *p, char *line, struct stream_error *err)
 		status = take_topic(p, err);
 	else if (strcmp(word, "failed") == 0)
 		status = take_failed(p, rest(copy, 3), err);
+	else if (strcmp(word, "idle") == 0)
+		status = take_idle(p, err);
 	else if (strcmp(word, "id") == 0)
 		status = take_id(p, m->id, err);
 	else if (strcmp(word, "store") == 0)

@@ -167,7 +167,12 @@ stream_replica_have(const char *path, bool begin,
 		    options->lock_timeout_ms, &store, err);
 	if (status == STREAM_ENOENT && !begin) {
 		manifest->role = STREAM_IS_NEW;
-		status = stream_manifest_print(manifest, text, err);
+		status = STREAM_OK;
+		for (size_t i = 0;
+		     i < options->exclude_count && status == STREAM_OK; i++)
+			status = stream_manifest_add_idle(manifest, i, err);
+		if (status == STREAM_OK)
+			status = stream_manifest_print(manifest, text, err);
 		stream_manifest_free(manifest);
 		return status;
 	}

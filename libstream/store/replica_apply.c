@@ -25,7 +25,10 @@ save_manifest(struct stream_applying *all, struct stream_error *err)
 {
 	char *text;
 	int own;
-	int status = stream_manifest_print(all->source, &text, err);
+	int status;
+
+	all->source->idle_count = 0; /* was of this run */
+	status = stream_manifest_print(all->source, &text, err);
 
 	if (status != STREAM_OK)
 		return status;

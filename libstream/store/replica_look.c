@@ -395,9 +395,35 @@ is_any_chosen(const struct stream_replica_options *options,
 	return false;
 }
 
-int
-stream_replica_look_all(struct stream_replica_look *look,
-    struct stream_manifest *manifest, struct stream_error *err)
+static bool
+names_any(
+    const struct stream_address *address, const struct stream_topic *topic)
+{
+	for (size_t i = 0; i < stream_topic_partition_count(topic); i++)
+		if (names(address, stream_topic_name(topic),
+			stream_topic_partition(topic, i)))
+			return true;
+	return false;
+}
+
+/* That an exclusion is of no effect at either side, its user is told. */
+static int
+add_idle(const struct stream_replica_look *look,
+    struct stream_manifest *manifest, const bool *used,
+    struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0;
+	     i < look->options->exclude_count && status == STREAM_OK; i++)
+		if (!used[i])
+			status = stream_manifest_add_idle(manifest, i, err);
+	return status;
+}
+
+static int
+look_at_topics(struct stream_replica_look *look,
+    struct stream_manifest *manifest, bool *used, struct stream_error *err)
 {
 	struct stream_topic_list *list;
 	int status = stream_topic_list_new(look->store, &list, err);
@@ -415,10 +441,27 @@ stream_replica_look_all(struct stream_replica_look *look,
 		}
 		if (status != STREAM_OK)
 			break;
+		for (size_t k = 0; k < look->options->exclude_count; k++)
+			used[k] = used[k] ||
+				  names_any(&look->options->exclude[k], topic);
 		if (is_any_chosen(look->options, topic))
 			status = add_topic(look, manifest, topic, err);
 		stream_topic_free(topic);
 	}
 	stream_topic_list_free(list);
+	return status;
+}
+
+int
+stream_replica_look_all(struct stream_replica_look *look,
+    struct stream_manifest *manifest, struct stream_error *err)
+{
+	bool *used = calloc(look->options->exclude_count + 1, sizeof(*used));
+	int status = used == NULL ? stream_fail_memory(err)
+				  : look_at_topics(look, manifest, used, err);
+
+	if (status == STREAM_OK)
+		status = add_idle(look, manifest, used, err);
+	free(used);
 	return status;
 }

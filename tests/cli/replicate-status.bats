@@ -178,11 +178,34 @@ exec rsync "$@"\n' "$2" >"$1/rsync"
     refuses 4 "--include t: " \
         strm replicate-rsync --include t --include t:0 --exclude t:0 -N a b
     replicate -q --include t:0 --exclude nosuch a b
+    run -1 grep "^idle" b/.strm/replica/manifest
     # What was deleted at the source is still at the replica.
     fill a u 10
     strm -C a topic rm -y t
     replicate --include t --include u a b
     [[ ${lines[0]} == "t: is gone from the source, was kept"* ]]
+}
+
+@test "an exclusion of nothing is told, and no failure" {
+    fill a t 10
+    fill a u 10
+    for option in -N -v --truncate --status; do
+        run -0 --separate-stderr strm replicate-rsync $option \
+            --exclude nosuch --exclude t:1 --exclude u a b
+        [ "${stderr_lines[0]}" = "strm: --exclude nosuch: leaves out nothing, at either side" ]
+        [ "${stderr_lines[1]}" = "strm: --exclude t:1: leaves out nothing, at either side" ]
+        [ ${#stderr_lines[@]} -eq 2 ]
+    done
+    # What is at one side alone is something.
+    fill a gone 10
+    replicate a b
+    strm -C a topic rm -y gone
+    replicate --delete --exclude gone a b
+    strm -C b consume gone | grep -q .
+    fake_ssh
+    run -0 --separate-stderr strm replicate-rsync --exclude nosuch \
+        --exclude u "there:$PWD/a" c
+    [ "$stderr" = "strm: --exclude nosuch: leaves out nothing, at either side" ]
 }
 
 @test "lines that cannot be meant are exit 2" {

@@ -214,6 +214,8 @@ static const char *const lies[] = {
     "partition 0 0 -1 -\n",
     "epoch 0 0\n",
     "id ../../../../etc/x\n",
+    "idle -1\n",
+    "idle 1 2\n",
     "nonsense\n",
 };
 

@@ -197,6 +197,8 @@ enum stream_manifest_role stream_manifest_role(
 
 /* The id of the run, lent until the manifest is freed. */
 const char *stream_manifest_id(const struct stream_manifest *manifest);
+/* Does the ith of options->exclude name nothing there? */
+bool stream_manifest_is_idle(const struct stream_manifest *manifest, size_t i);
 /* When the store was looked at: milliseconds since 1970, by its side's clock.
  */
 int64_t stream_manifest_time(const struct stream_manifest *manifest);
