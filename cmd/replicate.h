@@ -279,7 +279,7 @@ void replicate_show(struct cli_out *out, const struct cli_context *context,
     struct replicate_sum *sum);
 
 /* What became of a topic: "kept", "deleted" or "recreated", or in a dry run
- * would. */
+ * would; of one that is only looked at, "gone". */
 void replicate_show_topic(struct cli_out *out,
     const struct replicate_opts *opts, const char *topic, const char *result);
 

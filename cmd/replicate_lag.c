@@ -306,15 +306,6 @@ show(struct cli_out *out, const struct replicate_opts *opts, const char *type,
 	return code;
 }
 
-enum cli_exit
-replicate_show_status(struct cli_out *out, const struct replicate_opts *opts,
-    const struct stream_manifest *mine, const struct stream_manifest *plan)
-{
-	return show(out, opts, "status", mine, plan);
-}
-
-/* ---- what a run would do ------------------------------------------------ */
-
 /* What is not as at the source, and how a run would deal with it. */
 static void
 show_topics(struct cli_out *out, const struct replicate_opts *opts,
@@ -326,13 +317,27 @@ show_topics(struct cli_out *out, const struct replicate_opts *opts,
 		    stream_replica_fate(plan, mine, name);
 		bool goes = opts->remove && side_is_whole(opts, name);
 
-		if (fate == STREAM_FATE_GONE)
+		if (fate == STREAM_FATE_GONE && opts->status)
+			replicate_show_topic(out, opts, name, "gone");
+		else if (fate == STREAM_FATE_GONE)
 			replicate_show_topic(
 			    out, opts, name, goes ? "deleted" : "kept");
-		else if (fate == STREAM_FATE_ANOTHER && goes)
+		else if (fate == STREAM_FATE_ANOTHER && goes && !opts->status)
 			replicate_show_topic(out, opts, name, "recreated");
 	}
 }
+
+enum cli_exit
+replicate_show_status(struct cli_out *out, const struct replicate_opts *opts,
+    const struct stream_manifest *mine, const struct stream_manifest *plan)
+{
+	enum cli_exit code = show(out, opts, "status", mine, plan);
+
+	show_topics(out, opts, mine, plan);
+	return code;
+}
+
+/* ---- what a run would do ------------------------------------------------ */
 
 enum cli_exit
 replicate_show_plan(struct cli_out *out, const struct replicate_opts *opts,

@@ -124,7 +124,13 @@ replicate_show_topic(struct cli_out *out, const struct replicate_opts *opts,
 	const char *is = opts->dry_run ? "would be" : "was";
 
 	if (opts->json)
-		print_topic_json(out, topic, result, opts->dry_run);
+		print_topic_json(
+		    out, topic, result, opts->dry_run || opts->status);
+	else if (strcmp(result, "gone") == 0)
+		cli_out_format(out,
+		    "%s: is gone from the source, still at the replica "
+		    "(--delete removes it)\n",
+		    topic);
 	else if (strcmp(result, "deleted") == 0)
 		cli_out_format(out,
 		    "%s: is gone from the source, %s removed (--delete)\n",

@@ -35,6 +35,21 @@ gone() {
     [[ ${lines[2]} == *'"topics_kept":1,"topics_removed":0}' ]]
 }
 
+@test "--status names it" {
+    gone
+    replicate --status a b
+    [ "${lines[-1]}" = "gone: is gone from the source, still at the replica (--delete removes it)" ]
+    [ ${#lines[@]} -eq 3 ]
+    replicate --status -J a b
+    [ "${lines[-1]}" = '{"type":"topic","topic":"gone","result":"gone","dry_run":true}' ]
+    # Of those that are chosen.
+    replicate --status --exclude gone a b
+    [ ${#lines[@]} -eq 2 ]
+    replicate -q --delete a b
+    replicate --status a b
+    [ ${#lines[@]} -eq 2 ]
+}
+
 @test "--delete removes it, and -N only says so" {
     gone
     replicate -N --delete a b
