@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from looker import END, LOOKER, sound, told
 from state_file import moved_state
@@ -266,15 +267,25 @@ class Tail(Apply):
 
 
 class Torn(Apply):
-    """An append that is killed in its middle."""
+    """An append that is killed in its middle.
+
+    Its batches are the same bytes whatever the clock and the pipe do, so that
+    the page at which the write is cut is never where one of them ends."""
 
     cuts_writes = True
 
     def story(self):
         strm(self.source, 'topic', 'create', 't')
-        produce(self.source, lines(0, 100))
+        self.produce(lines(0, 100))
         self.replicate(self.replica)
-        produce(self.source, lines(100, 1500))
+        self.produce(lines(100, 1500))
+
+    def produce(self, data):
+        path = f'{self.top}/lines'
+        with open(path, 'wb') as file:
+            file.write(data)
+        produce(self.source, b'', '--timestamp', f'@{time.time_ns() // 10**6}',
+                path)
 
 
 class Compacted(Apply):
