@@ -474,7 +474,12 @@ compare(struct run *run)
 	return code;
 }
 
-/* What could not be put in place stays held: the next run goes on there. */
+/*
+ * Files that came need not be held any more: what cannot be put in place is
+ * chosen anew by the next round.  Before the apply, since the memory of those
+ * copies then serves for what it writes.  New memory costs several times a copy
+ * where a virtual machine has given it back to its host.
+ */
 static enum cli_exit
 run_once(struct run *run)
 {
@@ -499,14 +504,14 @@ run_once(struct run *run)
 		code = hear_rsync(run);
 	if (code == CLI_DONE)
 		code = move_files(run);
-	if (code == CLI_DONE)
+	if (code == CLI_DONE) {
+		release(run);
 		code = do_step(
 		    run, &run->dest, SIDE_APPLY, run->text, &run->report);
+	}
 	if (code == CLI_DONE)
 		replicate_show(&run->out, run->context, run->opts, run->report,
 		    run->before, &run->sum);
-	if (code == CLI_DONE && run->sum.failed + run->sum.resend == 0)
-		release(run);
 	return code;
 }
 
