@@ -20,6 +20,7 @@
 #include "cli/output.h"
 
 struct json_line;
+struct run;
 
 /* ---- children ----------------------------------------------------------- */
 
@@ -315,6 +316,16 @@ enum cli_exit replicate_show_status(struct cli_out *out,
  * CLI_NOT_FOUND, CLI_SYSTEM. */
 enum cli_exit replicate_check_chosen(const struct replicate_opts *opts,
     const struct stream_manifest *mine, const struct stream_manifest *plan);
+
+/* ---- moving files ------------------------------------------------------- */
+
+/* Ask rsync for its version, and hear what it says, which is needed before
+ * files are moved.  What fails is told. */
+enum cli_exit replicate_ask_rsync(struct run *run);
+enum cli_exit replicate_hear_rsync(struct run *run);
+
+/* Move what the manifest of the run says; what fails is told. */
+enum cli_exit replicate_move(struct run *run);
 
 /* ---- a run -------------------------------------------------------------- */
 
