@@ -236,7 +236,7 @@ class Failover:
         self.go(self.produce)
         for _ in range(random.randint(3, 9)):
             self.go(random.choice(work))
-        if not os.path.isdir(f'{self.replica}/keyed-0') or not self.reported:
+        if not self.has(self.replica, 'keyed') or not self.reported:
             self.go(self.replicate)
         for _ in range(random.randint(0, 4)):
             self.go(random.choice((self.produce, self.compact, self.roll,
