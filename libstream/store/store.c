@@ -1,6 +1,5 @@
 #include "store/store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -16,53 +15,17 @@
 #include "file/lock.h"
 #include "store/layout.h"
 #include "store/recover.h"
+#include "store/store_new.h"
 
-/* The file that a Kafka broker locks as long as it runs. */
-static const char broker_lock[] = ".lock";
+enum {
+	UNMAKING_MS = 100, /* it takes about one, on a machine that has time */
+	TRIES = 20         /* to find a store that is not being unmade */
+};
 
-/* A path's last component, made durable in the directory that holds it. */
-static int
-sync_parent(const char *path, struct stream_error *err)
+static bool
+creates(const struct stream_store *store)
 {
-	char *copy = strdup(path);
-	char *slash;
-	int fd;
-	int status;
-
-	if (copy == NULL)
-		return stream_fail_memory(err);
-	slash = strrchr(copy, '/');
-	if (slash != NULL)
-		slash[slash == copy ? 1 : 0] = '\0';
-	status =
-	    stream_io_open_dir(AT_FDCWD, slash != NULL ? copy : ".", &fd, err);
-	free(copy);
-	if (status != STREAM_OK)
-		return status;
-	status = stream_io_sync_dir(fd, err);
-	close(fd);
-	return status;
-}
-
-static int
-make_directory(const char *path, struct stream_error *err)
-{
-	char *copy = strdup(path);
-	size_t size = strlen(path);
-	int status;
-
-	if (copy == NULL)
-		return stream_fail_memory(err);
-	while (size > 1 && copy[size - 1] == '/')
-		copy[--size] = '\0';
-	if (mkdir(copy, 0777) == 0)
-		status = sync_parent(copy, err);
-	else if (errno == EEXIST)
-		status = STREAM_OK;
-	else
-		status = stream_fail_sys(err, "cannot make directory");
-	free(copy);
-	return status;
+	return (store->flags & STREAM_STORE_CREATE) != 0;
 }
 
 /*
@@ -128,25 +91,36 @@ check_mode(const struct stream_store *store, struct stream_error *err)
 	    "everyone may write to this directory; chmod o-w or +t it first");
 }
 
-/* No waiting: a broker holds its lock for as long as it runs. */
+/* A broker holds its lock for as long as it runs, who unmakes a store for less
+ * than this. */
 static int
 take_broker_lock(struct stream_store *store, struct stream_error *err)
 {
+	int wait_ms = creates(store) ? UNMAKING_MS : 0;
 	int fd;
 	int status = stream_io_open(
-	    store->dirfd, broker_lock, O_RDONLY | O_CREAT, &fd, err);
+	    store->dirfd, STREAM_BROKER_LOCK, O_RDONLY | O_CREAT, &fd, err);
 
+	store->gone = status == STREAM_ENOENT && creates(store);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0, 0, err);
-	if (status == STREAM_OK) {
+	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0, wait_ms, err);
+	store->gone = status == STREAM_OK &&
+		      !stream_lock_is_at(fd, store->dirfd, STREAM_BROKER_LOCK);
+	if (status == STREAM_OK && !store->gone) {
 		store->broker_lock_fd = fd;
 		return STREAM_OK;
 	}
 	close(fd);
+	if (store->gone)
+		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+		    "%s: other processes, refused there, keep removing it; "
+		    "try again",
+		    store->path);
 	if (status == STREAM_EBUSY)
 		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-		    "a Kafka broker holds %s/%s", store->path, broker_lock);
+		    "a Kafka broker holds %s/%s", store->path,
+		    STREAM_BROKER_LOCK);
 	return status;
 }
 
@@ -173,15 +147,19 @@ open_directory(
 {
 	int status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
 
-	if (status != STREAM_ENOENT)
-		return status;
-	if ((store->flags & STREAM_STORE_CREATE) == 0)
+	if (status == STREAM_ENOENT && !creates(store))
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "%s: no such directory", path);
-	status = make_directory(path, err);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", path);
-	return stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+	if (status == STREAM_ENOENT) {
+		status = stream_store_make_directory(path, &store->made, err);
+		if (status != STREAM_OK)
+			return stream_fail_in(err, status, "%s", path);
+		status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+		store->gone = status == STREAM_ENOENT;
+	}
+	if (status == STREAM_OK && creates(store))
+		store->is_new = stream_store_is_new(store->dirfd);
+	return status;
 }
 
 static int
@@ -191,6 +169,23 @@ open_in(struct stream_store *store, const char *path, struct stream_error *err)
 
 	if (status == STREAM_OK && (store->flags & STREAM_STORE_WRITE) != 0)
 		status = begin_writing(store, err);
+	return status;
+}
+
+/* Until it is not what another process, refused there, is unmaking. */
+static int
+open_lasting(
+    struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = open_in(store, path, err);
+
+	for (int i = 0; i < TRIES && status != STREAM_OK && store->gone; i++) {
+		if (store->dirfd >= 0)
+			close(store->dirfd);
+		store->dirfd = -1;
+		store->made = store->is_new = store->gone = false;
+		status = open_in(store, path, err);
+	}
 	return status;
 }
 
@@ -211,9 +206,9 @@ stream_store_open(const char *path, unsigned flags, int lock_timeout_ms,
 	    .flags = flags,
 	};
 	status = opened->path == NULL ? stream_fail_memory(err)
-				      : open_in(opened, path, err);
+				      : open_lasting(opened, path, err);
 	if (status != STREAM_OK) {
-		stream_store_close(opened);
+		stream_store_discard(opened);
 		return status;
 	}
 	*store = opened;

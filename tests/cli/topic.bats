@@ -351,6 +351,21 @@ partition.metadata" ]
     [ "$(find "$STRM_DIR" -maxdepth 1 -name 'orders-*' | wc -l)" -eq "$partitions" ]
 }
 
+@test "who is refused takes no store away from who is not" {
+    local i
+
+    printf garbage >bad.tar
+    for i in {1..40}; do
+        strm -C new topic create 'a b' 2>/dev/null 3>&- &
+        strm -C new restore ./bad.tar 2>/dev/null 3>&- &
+        strm -C new topic create 'c d' 2>/dev/null 3>&- &
+        echo "$i" | strm -C new produce --create t
+        wait
+        [ "$(strm -C new consume t)" = "$i" ]
+        rm -r new
+    done
+}
+
 @test "a name that begins with a dash is a name after --" {
     run -0 strm topic create -- -x
     run -0 strm topic describe -- -x
