@@ -99,8 +99,11 @@ fence_step(const char *path, const char *reason,
 
 	if (how->network)
 		flags |= STREAM_STORE_NETWORK;
-	status =
-	    stream_store_open(path, flags, how->lock_timeout_ms, &store, err);
+	/* A slip in the path must not look like a store that is fenced. */
+	status = stream_replica_check_source(path, err);
+	if (status == STREAM_OK)
+		status = stream_store_open(
+		    path, flags, how->lock_timeout_ms, &store, err);
 	if (status != STREAM_OK)
 		return status;
 	status = reason == NULL ? stream_role_lift(store, &was, &why)

@@ -122,7 +122,10 @@ rsync_prepare(struct run *run, struct rsync *rsync, struct stream_error *err)
 	static const char *const words[] = {"rsync", "-s", "--times",
 	    "--partial", "--from0", "--files-from=-", "--no-links",
 	    "--no-devices", "--no-specials", "--chmod=D0777,F0666",
-	    "--max-size=2147483648"};
+	    "--max-size=2147483648",
+	    /* What a compaction took away is seen in the end, and sent anew:
+	     * nothing to be told on standard error. */
+	    "--ignore-missing-args"};
 	bool is_here = run->source.host == NULL && run->dest.host == NULL;
 	char below[64];
 	size_t n = 0;
@@ -269,7 +272,9 @@ complain_rsync(const struct run *run, int code)
 	    run->source.host != NULL ? run->source.host : run->dest.host;
 
 	if (code == RSYNC_NO_FILE)
-		return cli_complain(CLI_REMOTE, run->dest.host,
+		return cli_complain(
+		    run->dest.host == NULL ? CLI_SYSTEM : CLI_REMOTE,
+		    run->dest.host,
 		    "rsync failed (exit %d): is the disk of the replica full?",
 		    code);
 	if (host == NULL)

@@ -55,8 +55,9 @@ start(const char *bwlimit, struct rsync_question *question,
 	int status;
 
 	if (bwlimit != NULL) {
-		if (snprintf(limit, sizeof(limit), "--bwlimit=%s", bwlimit) >=
-		    (int)sizeof(limit))
+		if (bwlimit[0] == '\0' ||
+		    snprintf(limit, sizeof(limit), "--bwlimit=%s", bwlimit) >=
+			(int)sizeof(limit))
 			return refuse_limit(bwlimit, err);
 		argv[1] = limit;
 		argv[2] = (char *)"--version";

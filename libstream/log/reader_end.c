@@ -132,8 +132,9 @@ compare_takeback(struct stream_reader *reader, const struct stream_state *state,
 		return STREAM_OK;
 	}
 	return stream_fail(err, STREAM_ELOST, STREAM_POS_NONE,
-	    "%s/%s: records up to offset %lld were read and then taken back "
-	    "by a failed sync; the file was cut to %llu bytes",
+	    "%s/%s: records up to offset %lld were read and then taken back, "
+	    "by a failed sync or replicate-rsync --truncate; the file was cut "
+	    "to %llu bytes",
 	    reader->name, reader->log_name, (long long)reader->next - 1,
 	    (unsigned long long)(state->takeback_base ==
 					     stream_reader_base(reader) &&

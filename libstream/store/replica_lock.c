@@ -83,7 +83,9 @@ take_in(const struct stream_store *store, const char *dir,
 		    "%s: another run replicates %s it (%s%s%s/%s)", store->path,
 		    dir == NULL ? "to" : "from", STREAM_OWN_DIR,
 		    dir == NULL ? "" : "/", dir == NULL ? "" : dir, lock->name);
-	return status;
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", store->path);
 }
 
 static int

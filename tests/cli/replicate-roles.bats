@@ -128,6 +128,18 @@ failing_rsync() {
     chmod +x bin/rsync
 }
 
+@test "nor is it fenced, or a fence lifted from it" {
+    mkdir -p srv
+    fill srv/log t 5
+    names srv >before
+    for what in --reason=x --lift; do
+        refuses 4 "srv: is no store" strm fence "$what" srv
+        refuses 4 "is no store" strm fence "$what" srv/log/t-0
+    done
+    names srv | diff before -
+    echo 6 | strm -C srv/log produce t
+}
+
 @test "a run that is refused leaves no store that was not there" {
     fill a t 5
     fake_ssh

@@ -316,6 +316,20 @@ cut_at() {
     same a full/b
 }
 
+@test "a full disk here is exit 6" {
+    [ "$(id -u)" -eq 0 ] || skip "only root can mount a small disk"
+    mkdir full
+    mount -t tmpfs -o size=300k tmpfs full || {
+        rmdir full
+        skip "no tmpfs can be mounted here"
+    }
+    fill a t 60000
+    for source in a "box1:$PWD/a"; do
+        run -6 strm replicate-rsync "$source" full/b
+        [[ $output == *"is the disk of the replica full"* ]]
+    done
+}
+
 @test "what a system or a lock there refuses is told with the host's name" {
     fill a t 10
     refuses 4 "box1: $PWD/nowhere: no such directory" \

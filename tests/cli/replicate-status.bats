@@ -161,6 +161,7 @@ exec rsync "$@"\n' "$2" >"$1/rsync"
     on_terminal() {
         script -qec "$*" /dev/null </dev/null
     }
+    refuses 2 "is no rate" strm replicate-rsync --bwlimit= a b
     on_terminal strm replicate-rsync --bwlimit=1500 a b >shown
     grep -q $'\r *[0-9]*%  [0-9.]* [MK]iB of [0-9.]* MiB  [0-9.]* [MK]iB/s  [0-9:]* left' shown
     [[ $(tr -d '\n' <shown) != *"to-chk"* ]]

@@ -54,6 +54,7 @@ no_writer() {
 }
 
 @test "a wrong line is exit 2" {
+    strm topic create t
     refuses 2 "argument" strm promote
     refuses 2 "argument" strm promote a b
     refuses 2 "argument" strm fence --reason x
