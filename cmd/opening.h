@@ -19,6 +19,10 @@ unsigned opening_workers(void);
 /* Several descriptors a partition can be more than the soft limit. */
 void opening_raise_limit(void);
 
+/* Say, with STREAM_EIO, that the limit is too low for more than so many
+ * partitions at once, and what to do. */
+int opening_say_limit(size_t partitions, struct stream_error *err);
+
 /*
  * Is the path an archive that is read in place: a pipe, or a file that is none
  * of a partition's, and begins as an archive does or is called one?
@@ -28,15 +32,16 @@ bool opening_is_archive(const char *path);
 /* The same for a word of a command line, an address perhaps. */
 bool opening_names_archive(const char *word);
 
-/* Makes what address needs where its name leads to; *opened says whether that
- * is an archive. */
+/* Makes what address needs where its name leads to, if that is an archive;
+ * *supply brings what is not there yet, and stays zero where it is none. */
 typedef int opening_archive(const struct cli_context *context,
-    const struct stream_address *address, bool *opened,
+    const struct stream_address *address, struct stream_supply *supply,
     struct stream_error *err);
 
 /* From now on opener is called for addresses that name an archive; in strm
- * itself there is none. */
-void opening_set_archives(opening_archive *opener);
+ * itself there is none.  The command line was written in the directory from
+ * (kept). */
+void opening_set_archives(opening_archive *opener, const char *from);
 
 /*
  * Find what address (borrowed) means.  Topics are looked for in the store of
