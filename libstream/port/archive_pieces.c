@@ -146,7 +146,7 @@ put(struct stream_pieces *pieces, const struct stream_buf *bytes,
 			return stream_fail(
 			    err, STREAM_EINTR, STREAM_POS_NONE, "interrupted");
 		if (n < 0)
-			return stream_fail_sys(err, "cannot write");
+			return stream_fail_sys(err, "cannot write the archive");
 		done += (size_t)n;
 		pieces->written += (uint64_t)n;
 	}

@@ -251,7 +251,7 @@ hostile() {
 @test "a full disk is exit 6, and a closed pipe ends it" {
     make
     run -6 --separate-stderr bash -c 'strm archive orders -o - >/dev/full'
-    [[ $stderr == *"cannot write: No space left"* ]]
+    [[ $stderr == *"cannot write the archive: No space left"* ]]
     strm archive -q orders -o a
     run -6 --separate-stderr bash -c 'strm archive ls a >/dev/full'
     run -6 --separate-stderr bash -c 'strm archive verify a >/dev/full'
