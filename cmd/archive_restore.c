@@ -225,7 +225,10 @@ restore(struct run *run, struct stream_error *err)
 	how.archive.max_batch_bytes = (size_t)run->opts->max_batch_bytes;
 	status = stream_archive_restore(store, run->input.fd, run->input.name,
 	    &how, &run->restored, &run->restored_count, err);
-	stream_store_close(store);
+	if (status == STREAM_OK)
+		stream_store_close(store);
+	else
+		stream_store_discard(store);
 	cli_progress_clear(&run->input.progress);
 	return status == STREAM_OK ? tell(run) : cli_report(NULL, err);
 }

@@ -447,7 +447,8 @@ release(struct producing *p)
 {
 	produce_ack_free(p->ack);
 	stream_producer_close(p->producer);
-	stream_store_close(p->store);
+	/* --create made a topic in it, or was refused. */
+	stream_store_discard(p->store);
 	stream_jsonl_reader_free(p->json);
 	cli_input_close(&p->input);
 	free(p->headers);

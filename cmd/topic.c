@@ -248,7 +248,10 @@ topic_close_out(struct cli_out *out, enum cli_exit code)
 enum cli_exit
 topic_end(struct stream_store *store, enum cli_exit code)
 {
-	stream_store_close(store);
+	if (code == CLI_DONE)
+		stream_store_close(store);
+	else
+		stream_store_discard(store);
 	cli_signals_raise();
 	return code;
 }

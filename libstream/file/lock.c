@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -96,6 +97,16 @@ void
 stream_lock_drop(int fd, uint64_t start, uint64_t length)
 {
 	set(fd, F_UNLCK, start, length);
+}
+
+bool
+stream_lock_is_at(int fd, int dirfd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 &&
+	       fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
 bool

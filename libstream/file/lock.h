@@ -31,6 +31,10 @@ int stream_lock_take(int fd, enum stream_lock_kind kind, uint64_t start,
 /* Give the range back.  Cannot fail on a range that is held. */
 void stream_lock_drop(int fd, uint64_t start, uint64_t length);
 
+/* Is the open file the one of that name?  If it was removed, or replaced, its
+ * lock keeps nobody out. */
+bool stream_lock_is_at(int fd, int dirfd, const char *name);
+
 /* Would an exclusive lock on the range have to wait?  Takes nothing. */
 bool stream_lock_is_held(int fd, uint64_t start, uint64_t length);
 

@@ -17,7 +17,6 @@
 #include "store/layout.h"
 #include "store/metadata.h"
 
-#define RESTORE_DIR "restore"
 #define LOCK_FILE ".lock"
 
 /* ---- the directory ------------------------------------------------------ */
@@ -32,8 +31,8 @@ open_restores(const struct stream_store *store, struct stream_build *build,
 
 	if (status != STREAM_OK)
 		return status;
-	status =
-	    stream_dir_open_or_make(own, RESTORE_DIR, &build->restores, err);
+	status = stream_dir_open_or_make(
+	    own, STREAM_RESTORE_DIR, &build->restores, err);
 	close(own);
 	return status;
 }

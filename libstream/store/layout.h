@@ -9,6 +9,7 @@
  *   build/            partitions that are not yet in the store
  *   replicate/        what is held for replicas (replica.h)
  *   incoming/         what comes to a replica, before it is put in place
+ *   restore/          what an archive holds, before it is checked
  *   replica/          what the replica was when it was last whole
  *   last-compaction-checkpoint  when partitions were compacted
  */
@@ -26,6 +27,11 @@
 #define STREAM_REPLICATE_DIR "replicate"
 #define STREAM_INCOMING_DIR "incoming"
 #define STREAM_REPLICA_DIR "replica"
+#define STREAM_RESTORE_DIR "restore"
+#define STREAM_MEASURES_FILE "cache" /* in replicate/ */
+#define STREAM_STORE_LOCK "lock"
+/* Held by who copies to a replica, and by who promotes it. */
+#define STREAM_ROLE_LOCK "replica.lock"
 #define STREAM_COMPACTION_TIMES "last-compaction-checkpoint"
 
 /* Bytes of "NAME.json" with its NUL; the longest name still fits NAME_MAX. */

@@ -13,8 +13,6 @@
 #include "file/io.h"
 #include "store/layout.h"
 
-#define CACHE "cache"
-
 enum {
 	LIMIT = 1 << 30,
 	END_SIZE = 37,
@@ -321,7 +319,7 @@ stream_measures_load(const struct stream_store *store,
 	    STREAM_OK)
 		return STREAM_OK;
 	stream_buf_init(&text);
-	status = stream_io_load(own, CACHE, LIMIT, &text, err);
+	status = stream_io_load(own, STREAM_MEASURES_FILE, LIMIT, &text, err);
 	close(own);
 	if (status == STREAM_OK)
 		status = take(measures, (char *)text.data, text.size, err);
@@ -335,7 +333,7 @@ stream_measures_load(const struct stream_store *store,
 static int
 put_file(int dirfd, const char *text, size_t size, struct stream_error *err)
 {
-	static const char new[] = CACHE ".new";
+	static const char new[] = STREAM_MEASURES_FILE ".new";
 	int fd;
 	int status = stream_dir_remove_file(dirfd, new, err);
 
@@ -346,7 +344,8 @@ put_file(int dirfd, const char *text, size_t size, struct stream_error *err)
 		return status;
 	status = stream_io_write_at(fd, text, size, 0, NULL, err);
 	close(fd);
-	if (status == STREAM_OK && renameat(dirfd, new, dirfd, CACHE) != 0)
+	if (status == STREAM_OK &&
+	    renameat(dirfd, new, dirfd, STREAM_MEASURES_FILE) != 0)
 		status = stream_fail_sys(err, "%s: cannot rename", new);
 	return status;
 }

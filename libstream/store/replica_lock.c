@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <stream/replica.h>
@@ -21,26 +20,18 @@
 #include "file/lock.h"
 #include "store/layout.h"
 #include "store/manifest.h"
+#include "store/store_new.h"
 
 /* How often the lock file may be found removed. */
 enum { TRIES = 100 };
 
 struct stream_replica_lock {
+	struct stream_store *store; /* that was made for it; NULL: it was not */
 	int dirfd;
 	int fd;
 	bool is_run; /* its file goes with it */
 	char name[32];
 };
-
-static bool
-is_still(int dirfd, const char *name, int fd)
-{
-	struct stat ours, named;
-
-	return fstat(fd, &ours) == 0 &&
-	       fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
-}
 
 /* Who waited may find that the file was removed by who had it. */
 static int
@@ -55,7 +46,7 @@ take(int dirfd, const char *name, int timeout_ms, int *fd,
 			return status;
 		status = stream_lock_take(
 		    *fd, STREAM_LOCK_EXCLUSIVE, 0, 0, timeout_ms, err);
-		if (status == STREAM_OK && is_still(dirfd, name, *fd))
+		if (status == STREAM_OK && stream_lock_is_at(*fd, dirfd, name))
 			return STREAM_OK;
 		close(*fd);
 		if (status != STREAM_OK)
@@ -111,7 +102,10 @@ open_and_take(const char *path, unsigned flags, const char *dir,
 	if (status != STREAM_OK)
 		return status;
 	status = take_in(store, dir, options, lock, err);
-	stream_store_close(store);
+	if (status == STREAM_OK && store->is_new)
+		lock->store = store;
+	else
+		stream_store_discard(store);
 	return status;
 }
 
@@ -150,6 +144,7 @@ stream_replica_unlock(struct stream_replica_lock *lock)
 		return;
 	if (lock->is_run)
 		unlinkat(lock->dirfd, lock->name, 0);
+	stream_store_unmake(lock->store, lock->name);
 	close(lock->fd);
 	close(lock->dirfd);
 	free(lock);

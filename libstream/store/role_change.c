@@ -22,9 +22,6 @@
 #include "store/role_change.h"
 #include "store/role_file.h"
 
-/* Held by who copies to a replica, and by who promotes it. */
-static const char hold_name[] = "replica.lock";
-
 static int
 mark(struct stream_store *store, const struct stream_catalog_item *item,
     struct stream_error *err)
@@ -228,7 +225,8 @@ open_hold(const struct stream_store *store, int *fd, struct stream_error *err)
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_io_open(own, hold_name, O_RDWR | O_CREAT, fd, err);
+	status =
+	    stream_io_open(own, STREAM_ROLE_LOCK, O_RDWR | O_CREAT, fd, err);
 	close(own);
 	return status;
 }
@@ -242,7 +240,7 @@ stream_role_hold(
 
 	if (status != STREAM_OK)
 		return stream_fail_in(
-		    err, status, "%s/%s", STREAM_OWN_DIR, hold_name);
+		    err, status, "%s/%s", STREAM_OWN_DIR, STREAM_ROLE_LOCK);
 	status = stream_lock_take(
 	    fd, STREAM_LOCK_EXCLUSIVE, 0, 0, store->lock_timeout_ms, err);
 	if (status == STREAM_OK) {
@@ -253,8 +251,9 @@ stream_role_hold(
 	if (status == STREAM_EBUSY)
 		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
 		    "%s: replication or promotion is at work (%s/%s)",
-		    store->path, STREAM_OWN_DIR, hold_name);
-	return stream_fail_in(err, status, "%s/%s", STREAM_OWN_DIR, hold_name);
+		    store->path, STREAM_OWN_DIR, STREAM_ROLE_LOCK);
+	return stream_fail_in(
+	    err, status, "%s/%s", STREAM_OWN_DIR, STREAM_ROLE_LOCK);
 }
 
 void

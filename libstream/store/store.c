@@ -1,6 +1,5 @@
 #include "store/store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -16,54 +15,7 @@
 #include "file/lock.h"
 #include "store/layout.h"
 #include "store/recover.h"
-
-/* The file that a Kafka broker locks as long as it runs. */
-static const char broker_lock[] = ".lock";
-
-/* A path's last component, made durable in the directory that holds it. */
-static int
-sync_parent(const char *path, struct stream_error *err)
-{
-	char *copy = strdup(path);
-	char *slash;
-	int fd;
-	int status;
-
-	if (copy == NULL)
-		return stream_fail_memory(err);
-	slash = strrchr(copy, '/');
-	if (slash != NULL)
-		slash[slash == copy ? 1 : 0] = '\0';
-	status =
-	    stream_io_open_dir(AT_FDCWD, slash != NULL ? copy : ".", &fd, err);
-	free(copy);
-	if (status != STREAM_OK)
-		return status;
-	status = stream_io_sync_dir(fd, err);
-	close(fd);
-	return status;
-}
-
-static int
-make_directory(const char *path, struct stream_error *err)
-{
-	char *copy = strdup(path);
-	size_t size = strlen(path);
-	int status;
-
-	if (copy == NULL)
-		return stream_fail_memory(err);
-	while (size > 1 && copy[size - 1] == '/')
-		copy[--size] = '\0';
-	if (mkdir(copy, 0777) == 0)
-		status = sync_parent(copy, err);
-	else if (errno == EEXIST)
-		status = STREAM_OK;
-	else
-		status = stream_fail_sys(err, "cannot make directory");
-	free(copy);
-	return status;
-}
+#include "store/store_new.h"
 
 /*
  * The names that f_type has on file systems where another machine can change
@@ -128,25 +80,44 @@ check_mode(const struct stream_store *store, struct stream_error *err)
 	    "everyone may write to this directory; chmod o-w or +t it first");
 }
 
-/* No waiting: a broker holds its lock for as long as it runs. */
+static bool
+may_make(const struct stream_store *store)
+{
+	return (store->flags & STREAM_STORE_CREATE) != 0;
+}
+
+/* How often a store that is to be made may be found removed, and how long it
+ * may take whoever removes it. */
+enum { TRIES = 10, REMOVING_MS = 1000 };
+
+/* A broker holds its lock for as long as it runs: only for who takes away a
+ * store that came to nothing is there a wait. */
 static int
 take_broker_lock(struct stream_store *store, struct stream_error *err)
 {
 	int fd;
 	int status = stream_io_open(
-	    store->dirfd, broker_lock, O_RDONLY | O_CREAT, &fd, err);
+	    store->dirfd, STREAM_BROKER_LOCK, O_RDONLY | O_CREAT, &fd, err);
 
 	if (status != STREAM_OK)
 		return status;
-	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0, 0, err);
-	if (status == STREAM_OK) {
+	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0,
+	    may_make(store) ? REMOVING_MS : 0, err);
+	if (status == STREAM_OK &&
+	    stream_lock_is_at(fd, store->dirfd, STREAM_BROKER_LOCK)) {
 		store->broker_lock_fd = fd;
 		return STREAM_OK;
 	}
 	close(fd);
+	if (status == STREAM_OK)
+		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
+		    "%s: another process, refused there, is removing it; "
+		    "try again",
+		    store->path);
 	if (status == STREAM_EBUSY)
 		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-		    "a Kafka broker holds %s/%s", store->path, broker_lock);
+		    "a Kafka broker holds %s/%s", store->path,
+		    STREAM_BROKER_LOCK);
 	return status;
 }
 
@@ -168,29 +139,70 @@ begin_writing(struct stream_store *store, struct stream_error *err)
 }
 
 static int
-open_directory(
+make_and_open(
     struct stream_store *store, const char *path, struct stream_error *err)
 {
-	int status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+	int status = stream_store_make_directory(path, &store->made, err);
 
-	if (status != STREAM_ENOENT)
-		return status;
-	if ((store->flags & STREAM_STORE_CREATE) == 0)
-		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
-		    "%s: no such directory", path);
-	status = make_directory(path, err);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%s", path);
 	return stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
 }
 
 static int
-open_in(struct stream_store *store, const char *path, struct stream_error *err)
+open_directory(
+    struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+	bool is_there = status == STREAM_OK;
+
+	if (!may_make(store) && status == STREAM_ENOENT)
+		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+		    "%s: no such directory", path);
+	if (!may_make(store) || (!is_there && status != STREAM_ENOENT))
+		return status;
+	if (!is_there)
+		status = make_and_open(store, path, err);
+	if (status == STREAM_OK)
+		store->is_new = stream_store_is_new(store->dirfd);
+	return status;
+}
+
+static int
+open_once(
+    struct stream_store *store, const char *path, struct stream_error *err)
 {
 	int status = open_directory(store, path, err);
 
 	if (status == STREAM_OK && (store->flags & STREAM_STORE_WRITE) != 0)
 		status = begin_writing(store, err);
+	return status;
+}
+
+static void
+close_files(struct stream_store *store)
+{
+	if (store->broker_lock_fd >= 0)
+		close(store->broker_lock_fd);
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	store->broker_lock_fd = store->dirfd = -1;
+}
+
+/* One that another made, and took away meanwhile, is made again. */
+static int
+open_in(struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = open_once(store, path, err);
+
+	for (int i = 1; i < TRIES && status != STREAM_OK && may_make(store) &&
+			(store->dirfd >= 0 || status == STREAM_ENOENT) &&
+			!stream_store_is_at(store);
+	     i++) {
+		close_files(store);
+		store->is_new = store->made = false;
+		status = open_once(store, path, err);
+	}
 	return status;
 }
 
@@ -213,7 +225,7 @@ stream_store_open(const char *path, unsigned flags, int lock_timeout_ms,
 	status = opened->path == NULL ? stream_fail_memory(err)
 				      : open_in(opened, path, err);
 	if (status != STREAM_OK) {
-		stream_store_close(opened);
+		stream_store_discard(opened);
 		return status;
 	}
 	*store = opened;
@@ -225,10 +237,7 @@ stream_store_close(struct stream_store *store)
 {
 	if (store == NULL)
 		return;
-	if (store->broker_lock_fd >= 0)
-		close(store->broker_lock_fd);
-	if (store->dirfd >= 0)
-		close(store->dirfd);
+	close_files(store);
 	free(store->path);
 	free(store);
 }

@@ -15,12 +15,17 @@
 
 #include <stream/store.h>
 
+/* The file that a Kafka broker locks as long as it runs. */
+#define STREAM_BROKER_LOCK ".lock"
+
 struct stream_store {
 	char *path;
 	int dirfd;
 	int broker_lock_fd; /* .lock, held shared; -1 for a reader */
 	int lock_timeout_ms;
 	unsigned flags;
+	bool is_new; /* to be made: there was nothing of ours in it */
+	bool made;   /* nor was it there */
 };
 
 /* Is it on a file system that other machines change too? */

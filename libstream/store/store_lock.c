@@ -8,15 +8,14 @@
 #include "file/lock.h"
 #include "store/layout.h"
 
-#define LOCK_NAME "lock"
-
 /* How often the lock file may be found replaced. */
 enum { TRIES = 10 };
 
 static int
 open_and_lock(int own, int timeout_ms, int *fd, struct stream_error *err)
 {
-	int status = stream_io_open(own, LOCK_NAME, O_RDWR | O_CREAT, fd, err);
+	int status =
+	    stream_io_open(own, STREAM_STORE_LOCK, O_RDWR | O_CREAT, fd, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -39,9 +38,10 @@ check_still_the_lock(const struct stream_store *store, int fd, bool *is,
 	struct stat ours, named;
 
 	if (fstat(fd, &ours) != 0)
-		return stream_fail_sys(err, "%s: cannot stat", LOCK_NAME);
-	*is = fstatat(store->dirfd, STREAM_OWN_DIR "/" LOCK_NAME, &named,
-		  AT_SYMLINK_NOFOLLOW) == 0 &&
+		return stream_fail_sys(
+		    err, "%s: cannot stat", STREAM_STORE_LOCK);
+	*is = fstatat(store->dirfd, STREAM_OWN_DIR "/" STREAM_STORE_LOCK,
+		  &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	      ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 	return STREAM_OK;
 }
@@ -60,7 +60,7 @@ lock_once(const struct stream_store *store, int timeout_ms, int *fd,
 	close(own);
 	if (status != STREAM_OK)
 		return stream_fail_in(
-		    err, status, "%s/%s", STREAM_OWN_DIR, LOCK_NAME);
+		    err, status, "%s/%s", STREAM_OWN_DIR, STREAM_STORE_LOCK);
 	return STREAM_OK;
 }
 
@@ -90,7 +90,8 @@ stream_store_lock(struct stream_store *store, int timeout_ms, int *lock_fd,
 			return status;
 	}
 	return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-	    "%s/%s is replaced again and again", STREAM_OWN_DIR, LOCK_NAME);
+	    "%s/%s is replaced again and again", STREAM_OWN_DIR,
+	    STREAM_STORE_LOCK);
 }
 
 void

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154  # run sets stderr and stderr_lines
 
 load helper
+load replicated
 
 setup() {
     strm_setup
@@ -117,6 +118,41 @@ damage() {
     done
     refuses 4 "nowhere" strm replicate-rsync nowhere d
     names . | diff ../before -
+}
+
+# An rsync that has a version, and else does $1.
+failing_rsync() {
+    # shellcheck disable=SC2016  # it is the other shell's
+    printf '#!/bin/sh\n[ "$1" = --version ] && exec %s "$@"\n%s\n' \
+        "$(PATH=/usr/bin:/bin command -v rsync)" "$1" >bin/rsync
+    chmod +x bin/rsync
+}
+
+@test "a run that is refused leaves no store that was not there" {
+    fill a t 5
+    fake_ssh
+    mkdir there
+    strm -C none topic create t
+    strm -C none topic rm -y t
+    names . | grep -v replicate >../before
+    for dest in b b/ there "here:$PWD/b"; do
+        refuses 4 "--include nosuch" \
+            strm replicate-rsync --include nosuch a "$dest"
+        rm -f there/.lock # of a directory that was there
+        names . | grep -v replicate | diff ../before -
+    done
+    # What came is kept for the next run, and so is what another has put there.
+    failing_rsync 'exit 12'
+    run -9 strm replicate-rsync a b
+    [ ! -e b ]
+    failing_rsync 'cd b/.strm/incoming/* && touch came; exit 12'
+    run -9 strm replicate-rsync a b
+    [ -n "$(find b -name came)" ]
+    [ -e b/.strm/replica.run ]
+    rm -r b
+    failing_rsync 'strm -C b topic create other; exit 12'
+    run -9 strm replicate-rsync a b
+    [ "$(strm -C b topic ls)" = other ]
 }
 
 @test "a store without topics is a source, and so are a broker's directories" {

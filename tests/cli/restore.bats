@@ -69,6 +69,32 @@ files() {
     [ -z "$(ls "$STRM_DIR/.strm/restore")" ]
 }
 
+@test "what is refused leaves no store that was not there" {
+    make
+    strm archive -q orders -o a
+    head -c 20000 /dev/urandom >junk
+    head -c 20000 a >short
+    for words in "junk" "short" "a nosuch" "a orders:7"; do
+        # shellcheck disable=SC2086  # words
+        run ! strm -C new restore $words
+        [ ! -e new ]
+    done
+    run ! strm -C new restore --max-bytes 10 a
+    [ ! -e new ]
+    # A directory that was there stays, and all that is in it.
+    mkdir new
+    touch new/file
+    run ! strm -C new restore short
+    [ "$(ls -A new)" = $'.lock\nfile' ]
+    strm -C new restore -q a
+    strm -C new verify -q orders
+    # One that is not even looked into is not touched.
+    mkdir open
+    chmod 777 open
+    refuses 6 "chmod o-w" strm -C open restore a
+    [ -z "$(ls -A open)" ]
+}
+
 @test "archive, delete, restore: every file is as it was" {
     make
     strm topic describe orders >before

@@ -351,6 +351,30 @@ partition.metadata" ]
     [ "$(find "$STRM_DIR" -maxdepth 1 -name 'orders-*' | wc -l)" -eq "$partitions" ]
 }
 
+@test "those that are refused take no store away from who makes it, nor keep him out" {
+    local i
+    local -a pids
+
+    echo junk >junk
+    for _ in $(seq 30); do
+        for i in 1 2 3; do
+            strm -C new restore junk 2>/dev/null 3>&- &
+        done
+        pids=()
+        for i in 1 2; do
+            strm -C new topic create "t$i" 3>&- &
+            pids+=($!)
+        done
+        for i in "${pids[@]}"; do
+            wait "$i"
+        done
+        wait
+        [ "$(strm -C new topic ls | sort | tr '\n' ' ')" = "t1 t2 " ]
+        [ -e new/.lock ]
+        rm -r new
+    done
+}
+
 @test "a name that begins with a dash is a name after --" {
     run -0 strm topic create -- -x
     run -0 strm topic describe -- -x

@@ -78,7 +78,7 @@ int stream_replica_lock(const char *path, const char *id,
     const struct stream_replica_options *options,
     struct stream_replica_lock **lock, struct stream_error *err);
 
-/* NULL is allowed. */
+/* NULL is allowed.  A store that was made for it goes if nothing came of it. */
 void stream_replica_unlock(struct stream_replica_lock *lock);
 
 /*

@@ -49,6 +49,13 @@ int stream_store_open(const char *path, unsigned flags, int lock_timeout_ms,
 /* Drops the locks too.  NULL is allowed. */
 void stream_store_close(struct stream_store *store);
 
+/*
+ * Close it after a failure: if there was no store when it was opened with
+ * STREAM_STORE_CREATE, there is none afterwards, unless something is in it or
+ * another writes to it.  NULL is allowed.
+ */
+void stream_store_discard(struct stream_store *store);
+
 /* The path as it was given.  Lent until the store is closed. */
 const char *stream_store_path(const struct stream_store *store);
 
