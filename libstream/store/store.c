@@ -161,7 +161,9 @@ open_directory(
 		    "%s: no such directory", path);
 	if (!may_make(store) || (!is_there && status != STREAM_ENOENT))
 		return status;
-	if (!is_there)
+	if (!is_there || stream_store_is_new(store->dirfd))
+		status = stream_store_check_place(path, err);
+	if (!is_there && status == STREAM_OK)
 		status = make_and_open(store, path, err);
 	if (status == STREAM_OK)
 		store->is_new = stream_store_is_new(store->dirfd);

@@ -11,16 +11,79 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <stream/topic.h>
 
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/lock.h"
 #include "store/layout.h"
+
+/* ---- where -------------------------------------------------------------- */
+
+/* Where path is, or would be made: absolute, without links.  NULL: nowhere. */
+static char *
+resolve(const char *path)
+{
+	char *real = realpath(path, NULL);
+	char *copy, *other, *above;
+
+	if (real != NULL || errno != ENOENT)
+		return real;
+	copy = strdup(path);
+	other = strdup(path);
+	above = copy == NULL ? NULL : realpath(dirname(copy), NULL);
+	if (above == NULL || other == NULL ||
+	    asprintf(&real, "%s/%s", above, basename(other)) < 0)
+		real = NULL;
+	free(above);
+	free(other);
+	free(copy);
+	return real;
+}
+
+/* A directory of that name would be a partition of the store above. */
+static int
+check_above(char *real, const char *path, struct stream_error *err)
+{
+	char topic[STREAM_TOPIC_NAME_SIZE];
+	char *name = strrchr(real, '/');
+	int32_t partition;
+	bool has;
+	int dirfd;
+
+	if (!stream_partition_name_parse(name + 1, topic, &partition))
+		return STREAM_OK;
+	*name = '\0';
+	if (stream_io_open_dir(AT_FDCWD, *real == '\0' ? "/" : real, &dirfd,
+		NULL) != STREAM_OK)
+		return STREAM_OK;
+	has = !stream_store_is_new(dirfd);
+	close(dirfd);
+	if (!has)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+	    "%s: has the name of a partition of the store %s: a store holds no "
+	    "other",
+	    path, *real == '\0' ? "/" : real);
+}
+
+int
+stream_store_check_place(const char *path, struct stream_error *err)
+{
+	char *real = resolve(path);
+	int status = real == NULL ? STREAM_OK : check_above(real, path, err);
+
+	free(real);
+	return status;
+}
 
 /* ---- making ------------------------------------------------------------- */
 

@@ -8,6 +8,12 @@
 
 #include "store/store.h"
 
+/*
+ * Would a store at path be a partition directory of the one that it lies in?
+ * STREAM_EUSAGE; what cannot be told is none.
+ */
+int stream_store_check_place(const char *path, struct stream_error *err);
+
 /* Make the last component of path, durably.  *made: it was not there.
  * STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM. */
 int stream_store_make_directory(
