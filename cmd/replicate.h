@@ -284,6 +284,10 @@ void replicate_show(struct cli_out *out, const struct cli_context *context,
 void replicate_show_topic(struct cli_out *out,
     const struct replicate_opts *opts, const char *topic, const char *result);
 
+/* The same of a single partition, which is never deleted. */
+void replicate_show_part(struct cli_out *out, const struct replicate_opts *opts,
+    const char *topic, int partition, const char *result);
+
 /* ---- how far the replica is behind -------------------------------------- */
 
 struct lag {

@@ -327,14 +327,38 @@ show_topics(struct cli_out *out, const struct replicate_opts *opts,
 	}
 }
 
+static void
+show_parts(struct cli_out *out, const struct replicate_opts *opts,
+    const struct stream_manifest *mine, const struct stream_manifest *plan)
+{
+	for (size_t i = 0; i < stream_manifest_count(mine); i++) {
+		struct stream_manifest_partition part;
+
+		stream_manifest_get(mine, i, &part);
+		if (stream_replica_is_part_gone(plan, mine, i))
+			replicate_show_part(out, opts, part.topic,
+			    part.partition, opts->status ? "gone" : "kept");
+	}
+}
+
+/* Lines of the type, and what else is to be said of the two. */
+static enum cli_exit
+show_all(struct cli_out *out, const struct replicate_opts *opts,
+    const char *type, const struct stream_manifest *mine,
+    const struct stream_manifest *plan)
+{
+	enum cli_exit code = show(out, opts, type, mine, plan);
+
+	show_topics(out, opts, mine, plan);
+	show_parts(out, opts, mine, plan);
+	return code;
+}
+
 enum cli_exit
 replicate_show_status(struct cli_out *out, const struct replicate_opts *opts,
     const struct stream_manifest *mine, const struct stream_manifest *plan)
 {
-	enum cli_exit code = show(out, opts, "status", mine, plan);
-
-	show_topics(out, opts, mine, plan);
-	return code;
+	return show_all(out, opts, "status", mine, plan);
 }
 
 /* ---- what a run would do ------------------------------------------------ */
@@ -343,8 +367,5 @@ enum cli_exit
 replicate_show_plan(struct cli_out *out, const struct replicate_opts *opts,
     const struct stream_manifest *mine, const struct stream_manifest *plan)
 {
-	enum cli_exit code = show(out, opts, "plan", mine, plan);
-
-	show_topics(out, opts, mine, plan);
-	return code;
+	return show_all(out, opts, "plan", mine, plan);
 }

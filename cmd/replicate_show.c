@@ -48,7 +48,7 @@ count(const struct line *line, struct replicate_sum *sum)
 	if (is(line, "done"))
 		sum->partitions++;
 	else if (is(line, "kept"))
-		sum->kept++;
+		sum->kept += line->partition < 0;
 	else if (is(line, "deleted") || is(line, "recreated"))
 		sum->removed++;
 	else if (is(line, "diverged"))
@@ -105,15 +105,16 @@ complain(const struct line *line)
 }
 
 static void
-print_topic_json(
-    struct cli_out *out, const char *topic, const char *result, bool dry_run)
+print_gone_json(struct cli_out *out, const struct replicate_opts *opts,
+    const char *topic, int partition, const char *result)
 {
 	struct json_line json = {.out = out};
 
 	line_begin(&json, "topic");
 	line_text(&json, "topic", topic);
+	line_known(&json, "partition", partition);
 	line_text(&json, "result", result);
-	line_bool(&json, "dry_run", dry_run);
+	line_bool(&json, "dry_run", opts->dry_run || opts->status);
 	line_end(&json);
 }
 
@@ -124,8 +125,7 @@ replicate_show_topic(struct cli_out *out, const struct replicate_opts *opts,
 	const char *is = opts->dry_run ? "would be" : "was";
 
 	if (opts->json)
-		print_topic_json(
-		    out, topic, result, opts->dry_run || opts->status);
+		print_gone_json(out, opts, topic, -1, result);
 	else if (strcmp(result, "gone") == 0)
 		cli_out_format(out,
 		    "%s: is gone from the source, still at the replica "
@@ -150,6 +150,23 @@ replicate_show_topic(struct cli_out *out, const struct replicate_opts *opts,
 		    "%s: is gone from the source, %s kept (--delete removes "
 		    "it)\n",
 		    topic, is);
+}
+
+void
+replicate_show_part(struct cli_out *out, const struct replicate_opts *opts,
+    const char *topic, int partition, const char *result)
+{
+	const char *how = strcmp(result, "gone") == 0 ? "still at the replica"
+			  : opts->dry_run             ? "would be kept"
+						      : "was kept";
+
+	if (opts->json)
+		print_gone_json(out, opts, topic, partition, result);
+	else
+		cli_out_format(out,
+		    "%s-%d: is gone from the source, %s (--delete removes only "
+		    "whole topics)\n",
+		    topic, partition, how);
 }
 
 static void
@@ -203,6 +220,9 @@ print(struct cli_out *out, const struct cli_context *context,
 		return;
 	if (line->partition < 0 && !is(line, "failed"))
 		replicate_show_topic(out, opts, line->topic, line->word);
+	else if (is(line, "kept"))
+		replicate_show_part(
+		    out, opts, line->topic, line->partition, line->word);
 	else if (opts->json)
 		print_json(out, line);
 	else

@@ -81,6 +81,21 @@ stream_replica_fate(const struct stream_manifest *source,
 	return STREAM_FATE_THERE;
 }
 
+bool
+stream_replica_is_part_gone(const struct stream_manifest *source,
+    const struct stream_manifest *have, size_t i)
+{
+	const struct stream_manifest_part *mine = &have->parts[i];
+	const struct stream_manifest_topic *theirs =
+	    find_topic(source, mine->topic);
+
+	return theirs != NULL && !theirs->is_ours &&
+	       stream_manifest_find(source, mine->topic, mine->partition) ==
+		   NULL &&
+	       stream_replica_fate(source, have, mine->topic) ==
+		   STREAM_FATE_THERE;
+}
+
 /* Whether addresses that name some partitions come to all of them is not asked:
  * that could change with each run. */
 bool
@@ -210,6 +225,20 @@ apply_fate(struct stream_applying *all, const struct stream_manifest *mine,
 	}
 }
 
+static void
+report_parts(struct stream_applying *all, const struct stream_manifest *mine)
+{
+	for (size_t i = 0; i < mine->part_count; i++) {
+		const struct stream_manifest_part *part = &mine->parts[i];
+		long long end = stream_manifest_end(part);
+
+		if (stream_replica_is_part_gone(all->source, mine, i))
+			fprintf(all->report, "kept %s %d %lld %lld -1 %d -\n",
+			    part->topic, (int)part->partition, end, end,
+			    STREAM_OK);
+	}
+}
+
 int
 stream_apply_gone(struct stream_applying *all,
     const struct stream_manifest *mine, struct stream_error *err)
@@ -218,5 +247,7 @@ stream_apply_gone(struct stream_applying *all,
 
 	for (size_t i = 0; i < mine->topic_count && status == STREAM_OK; i++)
 		status = apply_fate(all, mine, mine->topics[i].name, err);
+	if (status == STREAM_OK)
+		report_parts(all, mine);
 	return status;
 }

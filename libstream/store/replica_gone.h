@@ -23,8 +23,9 @@ int stream_replica_check_any(struct stream_store *source,
 /*
  * Remove topics of mine, which is what the replica holds, that are gone from
  * the source, and those in whose name there is another one now, if that is
- * asked for.  The report has a line for each.  A topic that cannot be removed
- * is told there; STREAM_ENOMEM and STREAM_EINTR end the run.
+ * asked for.  The report has a line for each, and for each single partition
+ * that is gone, which is kept.  A topic that cannot be removed is told there;
+ * STREAM_ENOMEM and STREAM_EINTR end the run.
  */
 int stream_apply_gone(struct stream_applying *all,
     const struct stream_manifest *mine, struct stream_error *err);

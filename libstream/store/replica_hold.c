@@ -312,15 +312,13 @@ hold_segment(struct holding *h, int fd, uint64_t limit, bool active, bool swap,
 	int status = measure(h, fd, limit, active, &begin, segment, err);
 
 	if (status == STREAM_OK && segment->measure.bytes < limit && !active)
-		status =
-		    stream_fail(err, STREAM_ECORRUPT, segment->measure.bytes,
-			"byte %llu: damaged; run strm "
-			"repair",
-			(unsigned long long)segment->measure.bytes);
-	if (status == STREAM_ECORRUPT && err != NULL &&
-	    err->pos != STREAM_POS_NONE && strstr(err->text, "byte") == NULL)
-		stream_fail_in(
-		    err, status, "byte %llu", (unsigned long long)err->pos);
+		status = stream_fail(err, STREAM_ECORRUPT,
+		    segment->measure.bytes, "no batch begins there");
+	if (status == STREAM_ECORRUPT)
+		stream_fail_in(err, status,
+		    "damaged at byte %llu (strm repair says what can be done, "
+		    "--exclude leaves it out)",
+		    (unsigned long long)segment->measure.bytes);
 	if (status != STREAM_OK)
 		return stream_fail_in(err, status, "%020lld.log",
 		    (long long)segment->base_offset);

@@ -17,17 +17,6 @@
 #include "store/recover.h"
 #include "store/store_new.h"
 
-enum {
-	UNMAKING_MS = 100, /* it takes about one, on a machine that has time */
-	TRIES = 20         /* to find a store that is not being unmade */
-};
-
-static bool
-creates(const struct stream_store *store)
-{
-	return (store->flags & STREAM_STORE_CREATE) != 0;
-}
-
 /*
  * The names that f_type has on file systems where another machine can change
  * a file under our locks, or where locks and renames are not what they are on
@@ -91,30 +80,38 @@ check_mode(const struct stream_store *store, struct stream_error *err)
 	    "everyone may write to this directory; chmod o-w or +t it first");
 }
 
-/* A broker holds its lock for as long as it runs, who unmakes a store for less
- * than this. */
+static bool
+may_make(const struct stream_store *store)
+{
+	return (store->flags & STREAM_STORE_CREATE) != 0;
+}
+
+/* How often a store that is to be made may be found removed, and how long it
+ * may take whoever removes it. */
+enum { TRIES = 10, REMOVING_MS = 1000 };
+
+/* A broker holds its lock for as long as it runs: only for who takes away a
+ * store that came to nothing is there a wait. */
 static int
 take_broker_lock(struct stream_store *store, struct stream_error *err)
 {
-	int wait_ms = creates(store) ? UNMAKING_MS : 0;
 	int fd;
 	int status = stream_io_open(
 	    store->dirfd, STREAM_BROKER_LOCK, O_RDONLY | O_CREAT, &fd, err);
 
-	store->gone = status == STREAM_ENOENT && creates(store);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0, wait_ms, err);
-	store->gone = status == STREAM_OK &&
-		      !stream_lock_is_at(fd, store->dirfd, STREAM_BROKER_LOCK);
-	if (status == STREAM_OK && !store->gone) {
+	status = stream_lock_take(fd, STREAM_LOCK_SHARED, 0, 0,
+	    may_make(store) ? REMOVING_MS : 0, err);
+	if (status == STREAM_OK &&
+	    stream_lock_is_at(fd, store->dirfd, STREAM_BROKER_LOCK)) {
 		store->broker_lock_fd = fd;
 		return STREAM_OK;
 	}
 	close(fd);
-	if (store->gone)
+	if (status == STREAM_OK)
 		return stream_fail(err, STREAM_EBUSY, STREAM_POS_NONE,
-		    "%s: other processes, refused there, keep removing it; "
+		    "%s: another process, refused there, is removing it; "
 		    "try again",
 		    store->path);
 	if (status == STREAM_EBUSY)
@@ -142,28 +139,40 @@ begin_writing(struct stream_store *store, struct stream_error *err)
 }
 
 static int
+make_and_open(
+    struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = stream_store_make_directory(path, &store->made, err);
+
+	if (status != STREAM_OK)
+		return stream_fail_in(err, status, "%s", path);
+	return stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+}
+
+static int
 open_directory(
     struct stream_store *store, const char *path, struct stream_error *err)
 {
 	int status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
+	bool is_there = status == STREAM_OK;
 
-	if (status == STREAM_ENOENT && !creates(store))
+	if (!may_make(store) && status == STREAM_ENOENT)
 		return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 		    "%s: no such directory", path);
-	if (status == STREAM_ENOENT) {
-		status = stream_store_make_directory(path, &store->made, err);
-		if (status != STREAM_OK)
-			return stream_fail_in(err, status, "%s", path);
-		status = stream_io_open_dir(AT_FDCWD, path, &store->dirfd, err);
-		store->gone = status == STREAM_ENOENT;
-	}
-	if (status == STREAM_OK && creates(store))
+	if (!may_make(store) || (!is_there && status != STREAM_ENOENT))
+		return status;
+	if (!is_there || stream_store_is_new(store->dirfd))
+		status = stream_store_check_place(path, err);
+	if (!is_there && status == STREAM_OK)
+		status = make_and_open(store, path, err);
+	if (status == STREAM_OK)
 		store->is_new = stream_store_is_new(store->dirfd);
 	return status;
 }
 
 static int
-open_in(struct stream_store *store, const char *path, struct stream_error *err)
+open_once(
+    struct stream_store *store, const char *path, struct stream_error *err)
 {
 	int status = open_directory(store, path, err);
 
@@ -172,19 +181,29 @@ open_in(struct stream_store *store, const char *path, struct stream_error *err)
 	return status;
 }
 
-/* Until it is not what another process, refused there, is unmaking. */
-static int
-open_lasting(
-    struct stream_store *store, const char *path, struct stream_error *err)
+static void
+close_files(struct stream_store *store)
 {
-	int status = open_in(store, path, err);
+	if (store->broker_lock_fd >= 0)
+		close(store->broker_lock_fd);
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	store->broker_lock_fd = store->dirfd = -1;
+}
 
-	for (int i = 0; i < TRIES && status != STREAM_OK && store->gone; i++) {
-		if (store->dirfd >= 0)
-			close(store->dirfd);
-		store->dirfd = -1;
-		store->made = store->is_new = store->gone = false;
-		status = open_in(store, path, err);
+/* One that another made, and took away meanwhile, is made again. */
+static int
+open_in(struct stream_store *store, const char *path, struct stream_error *err)
+{
+	int status = open_once(store, path, err);
+
+	for (int i = 1; i < TRIES && status != STREAM_OK && may_make(store) &&
+			(store->dirfd >= 0 || status == STREAM_ENOENT) &&
+			!stream_store_is_at(store);
+	     i++) {
+		close_files(store);
+		store->is_new = store->made = false;
+		status = open_once(store, path, err);
 	}
 	return status;
 }
@@ -206,7 +225,7 @@ stream_store_open(const char *path, unsigned flags, int lock_timeout_ms,
 	    .flags = flags,
 	};
 	status = opened->path == NULL ? stream_fail_memory(err)
-				      : open_lasting(opened, path, err);
+				      : open_in(opened, path, err);
 	if (status != STREAM_OK) {
 		stream_store_discard(opened);
 		return status;
@@ -220,10 +239,7 @@ stream_store_close(struct stream_store *store)
 {
 	if (store == NULL)
 		return;
-	if (store->broker_lock_fd >= 0)
-		close(store->broker_lock_fd);
-	if (store->dirfd >= 0)
-		close(store->dirfd);
+	close_files(store);
 	free(store->path);
 	free(store);
 }

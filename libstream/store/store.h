@@ -26,7 +26,6 @@ struct stream_store {
 	unsigned flags;
 	bool is_new; /* to be made: there was nothing of ours in it */
 	bool made;   /* nor was it there */
-	bool gone;   /* removed while it was opened: open it again */
 };
 
 /* Is it on a file system that other machines change too? */

@@ -11,16 +11,79 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <stream/topic.h>
 
 #include "base/fail.h"
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/lock.h"
 #include "store/layout.h"
+
+/* ---- where -------------------------------------------------------------- */
+
+/* Where path is, or would be made: absolute, without links.  NULL: nowhere. */
+static char *
+resolve(const char *path)
+{
+	char *real = realpath(path, NULL);
+	char *copy, *other, *above;
+
+	if (real != NULL || errno != ENOENT)
+		return real;
+	copy = strdup(path);
+	other = strdup(path);
+	above = copy == NULL ? NULL : realpath(dirname(copy), NULL);
+	if (above == NULL || other == NULL ||
+	    asprintf(&real, "%s/%s", above, basename(other)) < 0)
+		real = NULL;
+	free(above);
+	free(other);
+	free(copy);
+	return real;
+}
+
+/* A directory of that name would be a partition of the store above. */
+static int
+check_above(char *real, const char *path, struct stream_error *err)
+{
+	char topic[STREAM_TOPIC_NAME_SIZE];
+	char *name = strrchr(real, '/');
+	int32_t partition;
+	bool has;
+	int dirfd;
+
+	if (!stream_partition_name_parse(name + 1, topic, &partition))
+		return STREAM_OK;
+	*name = '\0';
+	if (stream_io_open_dir(AT_FDCWD, *real == '\0' ? "/" : real, &dirfd,
+		NULL) != STREAM_OK)
+		return STREAM_OK;
+	has = !stream_store_is_new(dirfd);
+	close(dirfd);
+	if (!has)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_EUSAGE, STREAM_POS_NONE,
+	    "%s: has the name of a partition of the store %s: a store holds no "
+	    "other",
+	    path, *real == '\0' ? "/" : real);
+}
+
+int
+stream_store_check_place(const char *path, struct stream_error *err)
+{
+	char *real = resolve(path);
+	int status = real == NULL ? STREAM_OK : check_above(real, path, err);
+
+	free(real);
+	return status;
+}
 
 /* ---- making ------------------------------------------------------------- */
 
@@ -78,6 +141,16 @@ stream_store_is_new(int dirfd)
 	       !has;
 }
 
+bool
+stream_store_is_at(const struct stream_store *store)
+{
+	struct stat ours, named;
+
+	return fstat(store->dirfd, &ours) == 0 &&
+	       stat(store->path, &named) == 0 && ours.st_dev == named.st_dev &&
+	       ours.st_ino == named.st_ino;
+}
+
 /* ---- unmaking ----------------------------------------------------------- */
 
 /* Nothing of it is of use when the store is: of what could not be removed
@@ -125,19 +198,6 @@ holds_only(int dirfd, const char *const *some, const char *const *others)
 	return only;
 }
 
-/* A replica looks at itself before it is one, and notes that it saw nothing. */
-static void
-remove_cache(int own)
-{
-	int fd;
-
-	if (stream_dir_open(own, STREAM_REPLICATE_DIR, &fd, NULL) != STREAM_OK)
-		return;
-	unlinkat(fd, STREAM_MEASURES_FILE, 0);
-	close(fd);
-	unlinkat(own, STREAM_REPLICATE_DIR, AT_REMOVEDIR);
-}
-
 static const char *const dirs[] = {STREAM_INCOMING_DIR, STREAM_RESTORE_DIR,
     STREAM_BUILD_DIR, STREAM_TOPICS_DIR, STREAM_INTENTS_DIR,
     STREAM_REPLICATE_DIR, NULL};
@@ -159,15 +219,13 @@ is_in_use(int own, const char *const *locks)
 	return !empty;
 }
 
+/* A replica looks at itself before it is one, and notes that it saw nothing. */
 static void
 remove_own(int own, const char *const *locks)
 {
-	static const char *const cache[] = {STREAM_REPLICATE_DIR, NULL};
-
-	for (size_t i = 0; !is_one_of(dirs[i], cache); i++)
+	unlinkat(own, STREAM_REPLICATE_DIR "/" STREAM_MEASURES_FILE, 0);
+	for (size_t i = 0; dirs[i] != NULL; i++)
 		remove_empty(own, dirs[i]);
-	if (holds_only(own, locks, cache))
-		remove_cache(own);
 	/* Locks go last, and only with the rest. */
 	if (holds_only(own, locks, none))
 		for (size_t i = 0; locks[i] != NULL; i++)
@@ -191,21 +249,12 @@ take_alone(struct stream_store *store, int *fd)
 	return false;
 }
 
-static bool
-is_at(const struct stream_store *store)
-{
-	struct stat ours, named;
-
-	return fstat(store->dirfd, &ours) == 0 &&
-	       stat(store->path, &named) == 0 && ours.st_dev == named.st_dev &&
-	       ours.st_ino == named.st_ino;
-}
-
 /* A directory that was there keeps .lock: a broker may be about to lock it. */
 static void
 remove_made(const struct stream_store *store)
 {
-	if (store->made && stream_store_is_new(store->dirfd) && is_at(store) &&
+	if (store->made && stream_store_is_new(store->dirfd) &&
+	    stream_store_is_at(store) &&
 	    unlinkat(store->dirfd, STREAM_BROKER_LOCK, 0) == 0)
 		rmdir(store->path);
 }

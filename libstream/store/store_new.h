@@ -8,6 +8,12 @@
 
 #include "store/store.h"
 
+/*
+ * Would a store at path be a partition directory of the one that it lies in?
+ * STREAM_EUSAGE; what cannot be told is none.
+ */
+int stream_store_check_place(const char *path, struct stream_error *err);
+
 /* Make the last component of path, durably.  *made: it was not there.
  * STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM. */
 int stream_store_make_directory(
@@ -15,6 +21,9 @@ int stream_store_make_directory(
 
 /* Is there nothing of ours in the directory yet? */
 bool stream_store_is_new(int dirfd);
+
+/* Is the store's path still that of the directory that is open? */
+bool stream_store_is_at(const struct stream_store *store);
 
 /*
  * Close the store.  If it was new, take away what its making left: directories

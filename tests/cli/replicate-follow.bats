@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # strm replicate-rsync --follow: a round for each change, and none else.
-# shellcheck disable=SC2030,SC2031  # each test has a $pid of its own
+# shellcheck disable=SC2030,SC2031,SC2154  # each test has a $pid of its own, run sets stderr
 
 load helper
 load replicated
@@ -155,6 +155,21 @@ makes_a_round() {
     until_true grep -q '"partitions":2,"failed":0,' out
     same a b
     ends 143
+}
+
+@test "while it lasts, another run to its destination waits, or does nothing" {
+    fill a t 10
+    follow -J a b
+    until_true at 1
+    refuses 5 "b: another run replicates to it (.strm/replica.run)" \
+        strm replicate-rsync --lock-timeout 0 a b
+    run -0 --separate-stderr strm replicate-rsync --if-unlocked a b
+    [ "$stderr" = "strm: b: another run replicates to it: nothing is done" ]
+    strm replicate-rsync -q --lock-timeout 60s a b >second 2>&1 3>&- &
+    second=$!
+    ends 143
+    wait $second
+    [ ! -s second ]
 }
 
 @test "--delete removes a topic as soon as it is gone" {

@@ -167,6 +167,18 @@ failing_rsync() {
     [ "$(strm -C b topic ls)" = other ]
 }
 
+@test "a partition of a store becomes no replica" {
+    fill a t 5
+    fill b u 5
+    fake_ssh
+    for dest in b/u-0 b/v-3 "there:$PWD/b/u-0"; do
+        refuses 2 "has the name of a partition of the store $PWD/b" \
+            strm replicate-rsync a "$dest"
+    done
+    [ ! -e b/v-3 ]
+    [ ! -e b/u-0/.strm ]
+}
+
 @test "a store without topics is a source, and so are a broker's directories" {
     fill a t 5
     mkdir broker

@@ -186,8 +186,27 @@ keyed() {
     log=$(find a/bad-0 -name '*.log' | sort | head -n 1)
     printf '\377' | dd of="$log" bs=1 seek=3000 conv=notrunc status=none
     run -7 --separate-stderr strm replicate-rsync a b
-    [[ $stderr == *"bad-0"*"byte"* ]]
+    # The byte is the one that verify and repair name.
+    at=$(strm -C a verify bad | sed -n 's/.*log: byte \([0-9]*\): bad CRC.*/\1/p')
+    [[ $stderr == "strm: bad-0: source: ${log##*/}: damaged at byte $at (strm repair says what can be done, --exclude leaves it out): bad CRC" ]]
     [ "$(strm -C b consume good | wc -l)" -eq 100 ]
+    for option in -N --status; do
+        run -7 --separate-stderr strm replicate-rsync $option a b
+        [[ $stderr == "strm: bad-0: ${log##*/}: damaged at byte "*" (strm repair "* ]]
+    done
+    # Both do what they are said to.
+    run --separate-stderr strm -C a repair bad
+    [[ $stderr == *"strm repair --salvage DIR"* ]]
+    replicate --exclude bad a b
+    # A closed segment that goes on behind its last batch.
+    fill a long 9000
+    log=$(find a/long-0 -name '*.log' | sort | head -n 1)
+    size=$(stat -c %s "$log")
+    for more in 5 100; do
+        head -c $more /dev/zero >>"$log"
+        run -7 --separate-stderr strm replicate-rsync --exclude bad a b
+        [[ $stderr == "strm: long-0: source: ${log##*/}: damaged at byte $size (strm repair "* ]]
+    done
 }
 
 @test "a new topic of which a partition is damaged does not appear, and is told" {

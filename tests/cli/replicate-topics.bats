@@ -31,7 +31,7 @@ gone() {
     replicate -q a b
     [ -z "$output" ]
     replicate -J a b
-    [ "${lines[0]}" = '{"type":"topic","topic":"gone","result":"kept","dry_run":false}' ]
+    [ "${lines[0]}" = '{"type":"topic","topic":"gone","partition":null,"result":"kept","dry_run":false}' ]
     [[ ${lines[2]} == *'"topics_kept":1,"topics_removed":0}' ]]
 }
 
@@ -41,7 +41,7 @@ gone() {
     [ "${lines[-1]}" = "gone: is gone from the source, still at the replica (--delete removes it)" ]
     [ ${#lines[@]} -eq 3 ]
     replicate --status -J a b
-    [ "${lines[-1]}" = '{"type":"topic","topic":"gone","result":"gone","dry_run":true}' ]
+    [ "${lines[-1]}" = '{"type":"topic","topic":"gone","partition":null,"result":"gone","dry_run":true}' ]
     # Of those that are chosen.
     replicate --status --exclude gone a b
     [ ${#lines[@]} -eq 2 ]
@@ -58,7 +58,7 @@ gone() {
     replicate -N a b
     [[ $output == *"gone: is gone from the source, would be kept (--delete removes it)" ]]
     replicate -J --delete a b
-    [ "${lines[0]}" = '{"type":"topic","topic":"gone","result":"deleted","dry_run":false}' ]
+    [ "${lines[0]}" = '{"type":"topic","topic":"gone","partition":null,"result":"deleted","dry_run":false}' ]
     [[ ${lines[2]} == *'"topics_kept":0,"topics_removed":1}' ]]
     [ "$(topics b)" = "stays " ]
     [ ! -e b/gone-0 ]
@@ -155,6 +155,48 @@ gone() {
     [ "$(strm -C b consume t | wc -l)" -eq 10 ]
     # Where there is nothing to lose, there is nothing to refuse.
     replicate empty c
+}
+
+@test "a partition that is gone from a broker's topic is kept, and named" {
+    strm -C a topic create t --partitions 3
+    seq 30 | strm -C a produce t
+    mkdir broker
+    mv a/t-0 a/t-1 a/t-2 broker/
+    rm broker/*/.strm-state
+    replicate broker b
+    end=$(strm -C b consume t:1 | wc -l)
+    rm -r broker/t-1
+    for option in -v --delete --truncate; do
+        replicate $option broker b
+        [ "${lines[0]}" = "t-1: is gone from the source, was kept (--delete removes only whole topics)" ]
+    done
+    [[ ${lines[1]} == "2 partitions are as at the replica, 0 bytes moved" ]]
+    replicate -q broker b
+    [ -z "$output" ]
+    replicate -N broker b
+    [ "${lines[-1]}" = "t-1: is gone from the source, would be kept (--delete removes only whole topics)" ]
+    replicate --status broker b
+    [ "${lines[-1]}" = "t-1: is gone from the source, still at the replica (--delete removes only whole topics)" ]
+    [ ${#lines[@]} -eq 4 ]
+    replicate --status -J broker b
+    [ "${lines[-1]}" = '{"type":"topic","topic":"t","partition":1,"result":"gone","dry_run":true}' ]
+    replicate -N -J broker b
+    [ "${lines[-1]}" = '{"type":"topic","topic":"t","partition":1,"result":"kept","dry_run":true}' ]
+    replicate -J broker b
+    [ "${lines[0]}" = '{"type":"topic","topic":"t","partition":1,"result":"kept","dry_run":false}' ]
+    [[ ${lines[-1]} == *'"topics_kept":0,"topics_removed":0}' ]]
+    [ "$(strm -C b consume t:1 | wc -l)" -eq "$end" ]
+    # Not one that is not chosen, nor each one of a topic that is gone.
+    replicate --include t:0 broker b
+    [[ $output != *gone* ]]
+    mv broker/t-0 x-0
+    mv broker/t-2 x-2
+    mkdir broker/other-0
+    cp x-0/* broker/other-0
+    rm broker/other-0/partition.metadata
+    replicate -N broker b
+    [[ $output == *$'\nt: is gone from the source, would be kept'* ]]
+    [[ $output != *"t-1: is gone"* ]]
 }
 
 @test "topics of a broker are removed and taken anew, too" {

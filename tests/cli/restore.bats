@@ -95,6 +95,28 @@ files() {
     [ -z "$(ls -A open)" ]
 }
 
+@test "no store is made where a partition of another is" {
+    make
+    strm archive -q orders -o a
+    find "$STRM_DIR" | sort >before
+    for dest in orders-0 orders-0/ new-7 ./orders-0/../orders-0; do
+        refuses 2 "has the name of a partition of the store $(realpath "$STRM_DIR")" \
+            strm -C "$STRM_DIR/$dest" restore a
+        refuses 2 "a store holds no other" \
+            strm -C "$STRM_DIR/$dest" topic create t
+    done
+    (
+        cd "$STRM_DIR/orders-0" || exit
+        refuses 2 "a store holds no other" strm -C . topic create t
+        refuses 2 "a store holds no other" \
+            strm -C ../new-7 produce --create t </dev/null
+    )
+    find "$STRM_DIR" | sort | diff before -
+    # Such a name elsewhere is one like any other.
+    strm -C orders-0 restore -q a
+    strm -C "orders-0/../orders-0" topic create t
+}
+
 @test "archive, delete, restore: every file is as it was" {
     make
     strm topic describe orders >before

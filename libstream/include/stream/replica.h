@@ -220,6 +220,14 @@ enum stream_replica_fate stream_replica_fate(
     const struct stream_manifest *source, const struct stream_manifest *have,
     const char *topic);
 
+/*
+ * Is the ith partition of have gone from a topic that is still at the source?
+ * Only of one that strm did not make can that be told: others have a number of
+ * partitions.
+ */
+bool stream_replica_is_part_gone(const struct stream_manifest *source,
+    const struct stream_manifest *have, size_t i);
+
 /* Is the topic chosen as a whole, with no partition named?  Only then it is
  * removed. */
 bool stream_replica_is_whole(

@@ -36,6 +36,7 @@ enum { STREAM_LOCK_TIMEOUT_MS = 10000 };
  * left unfinished (stream_store_recover), as far as it can without waiting.
  *
  * STREAM_ENOENT  no such directory
+ * STREAM_EUSAGE  one to be made would be a partition directory of another
  * STREAM_EBUSY   a Kafka broker holds the store's .lock
  * STREAM_EFENCED for a writer: it is a replica, or fenced (role.h)
  * STREAM_ECORRUPT, STREAM_ENEWER  what says so cannot be read
