@@ -26,6 +26,7 @@ struct archive_input {
 	const char *name; /* "-" is "standard input" here */
 	int fd;           /* -1: not open */
 	struct cli_progress progress;
+	bool is_quiet; /* shows none any more */
 	uint64_t read;
 	struct stream_archive_options options;
 };

@@ -3,9 +3,9 @@
  *
  * In a private directory each archive that the command line names has a link
  * under the name that was given.  The command runs there, in a child; when it
- * opens the address, what the range needs is unpacked in the link's place, so
- * that all messages name the archive.  The parent waits, to remove the
- * directory however the child ends.
+ * opens the address, a store takes the link's place, so that all messages name
+ * the archive, and what the range needs is unpacked there as it is read.  The
+ * parent waits, to remove the directory however the child ends.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -68,29 +68,42 @@ note(void *context, const char *text)
 	cli_note(input->context, NULL, "%s", text);
 }
 
+/* One that is read. */
+struct opened {
+	struct archive_input input;
+	char *name; /* owned; of the address */
+	struct stream_archive *archive;
+	struct stream_unpacked *unpacked;
+	struct opened *next;
+};
+
+/* Until the command ends. */
+static struct opened *all_opened;
+
 static int
-unpack(struct archive_input *input, const struct stream_address *address,
+unpack(struct opened *opened, const struct stream_address *address,
     struct stream_error *err)
 {
+	struct archive_input *input = &opened->input;
 	struct stream_unpack_options how = {
 	    .with_files = with_files, .note = note, .context = input};
-	struct stream_archive *archive = NULL;
 	int fd = -1;
 	int status = STREAM_OK;
 
+	input->options.max_batch_bytes = max_batch_bytes;
 	if (lseek(input->fd, 0, SEEK_CUR) < 0)
 		status = archive_input_spool(input, err);
 	if (status == STREAM_OK)
-		status = stream_archive_open(
-		    input->fd, input->name, &input->options, &archive, err);
-	if (status != STREAM_OK)
-		return status;
-	status = make_directory(address->name, &fd, err);
-	if (status == STREAM_OK) {
-		status = stream_archive_unpack(archive, address, &how, fd, err);
-		close(fd);
-	}
-	stream_archive_close(archive);
+		status = stream_archive_open(input->fd, input->name,
+		    &input->options, &opened->archive, err);
+	if (status == STREAM_OK)
+		status = make_directory(address->name, &fd, err);
+	if (status == STREAM_OK)
+		status = stream_archive_unpack(
+		    opened->archive, address, &how, fd, &opened->unpacked, err);
+	/* From now on it is the records that show how far it is. */
+	cli_progress_clear(&input->progress);
+	input->is_quiet = true;
 	return status;
 }
 
@@ -104,39 +117,92 @@ find_above(void)
 
 /* Where there is no room, nobody can tell by the names of what is unpacked. */
 static int
-say_where(const struct stream_address *address, struct stream_error *err)
+say_where(const char *name, struct stream_error *err)
 {
 	struct stream_error why = *err;
 
 	if (why.status == STREAM_EIO &&
 	    (why.sys == ENOSPC || why.sys == EDQUOT || why.sys == EFBIG))
 		return cli_fail(err, STREAM_EIO,
-		    "%s: no room to unpack it in %.100s (TMPDIR): %.60s",
-		    address->name, find_above(), strerrordesc_np(why.sys));
-	if (why.status == STREAM_EINTR ||
-	    strstr(why.text, address->name) != NULL)
+		    "%s: no room to unpack it in %.100s (TMPDIR): %.60s", name,
+		    find_above(), strerrordesc_np(why.sys));
+	if (why.status == STREAM_EINTR || strstr(why.text, name) != NULL)
 		return why.status;
-	return cli_fail(err, why.status, "%s: %.150s", address->name, why.text);
+	return cli_fail(err, why.status, "%s: %.150s", name, why.text);
+}
+
+static int
+fetch(void *context, const char *directory, int64_t base_offset,
+    struct stream_error *err)
+{
+	const struct opened *opened = context;
+	struct stream_error why;
+	int status = STREAM_OK;
+
+	if (opened->unpacked != NULL)
+		status = stream_unpacked_fetch(
+		    opened->unpacked, directory, base_offset, &why);
+	if (status == STREAM_OK)
+		return status;
+	status = say_where(opened->name, &why);
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
+/* Nothing more is to come of it. */
+static void
+close_archive(struct opened *opened)
+{
+	stream_unpacked_free(opened->unpacked);
+	opened->unpacked = NULL;
+	stream_archive_close(opened->archive);
+	opened->archive = NULL;
+	archive_input_close(&opened->input);
+}
+
+static void
+close_all(void)
+{
+	while (all_opened != NULL) {
+		struct opened *opened = all_opened;
+
+		all_opened = opened->next;
+		close_archive(opened);
+		free(opened->name);
+		free(opened);
+	}
 }
 
 static int
 open_archive(const struct cli_context *context,
-    const struct stream_address *address, bool *opened,
+    const struct stream_address *address, struct stream_supply *supply,
     struct stream_error *err)
 {
-	struct archive_input input;
+	struct opened *opened;
 	int status;
 
 	if (!opening_names_archive(address->name))
 		return STREAM_OK;
-	status = archive_input_open(&input, context, address->name, 0, err);
-	input.options.max_batch_bytes = max_batch_bytes;
+	opened = calloc(1, sizeof(*opened));
+	if (opened == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	opened->input.fd = -1;
+	opened->next = all_opened;
+	all_opened = opened;
+	opened->name = strdup(address->name);
+	if (opened->name == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	status =
+	    archive_input_open(&opened->input, context, opened->name, 0, err);
 	if (status == STREAM_OK)
-		status = unpack(&input, address, err);
-	archive_input_close(&input);
-	if (status == STREAM_OK)
-		*opened = true;
-	return status == STREAM_OK ? STREAM_OK : say_where(address, err);
+		status = unpack(opened, address, err);
+	if (status != STREAM_OK)
+		return say_where(address->name, err);
+	if (with_files)
+		close_archive(opened);
+	*supply = (struct stream_supply){fetch, opened};
+	return STREAM_OK;
 }
 
 /* ---- the command line ---------------------------------------------------- */
@@ -434,6 +500,8 @@ _Noreturn static void
 run_child(const struct cli_command *command, const struct place *place,
     pid_t parent, int argc, char *argv[])
 {
+	int code;
+
 	/* Nobody else would remove the directory. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent || chdir(place->path) != 0)
@@ -441,7 +509,9 @@ run_child(const struct cli_command *command, const struct place *place,
 	with_files = command == &verify_command || command == &inspect_command;
 	max_batch_bytes = find_max_batch_bytes(argc, argv);
 	opening_set_archives(open_archive);
-	exit(cli_main(command, argc, argv));
+	code = cli_main(command, argc, argv);
+	close_all();
+	exit(code);
 }
 
 static int

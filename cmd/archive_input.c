@@ -20,7 +20,8 @@ go_on(void *context, uint64_t bytes)
 	struct archive_input *input = context;
 
 	input->read += bytes;
-	cli_progress_update(&input->progress, input->read);
+	if (!input->is_quiet)
+		cli_progress_update(&input->progress, input->read);
 	return cli_signals_pending() == 0;
 }
 

@@ -158,18 +158,21 @@ opening_find(const struct cli_context *context, struct stream_store **store,
     const struct stream_address *address, struct stream_places *places,
     struct stream_error *err)
 {
-	bool opened = false;
+	struct stream_supply supply = {NULL, NULL};
 	int status = STREAM_OK;
 
 	if (!address->is_path && *store == NULL)
 		status = stream_store_open(
 		    context->store, 0, STREAM_LOCK_TIMEOUT_MS, store, err);
 	if (status == STREAM_OK && archive_opener != NULL && address->is_path)
-		status = archive_opener(context, address, &opened, err);
+		status = archive_opener(context, address, &supply, err);
 	if (status == STREAM_OK)
 		status = stream_address_resolve(address, *store, places, err);
-	return status == STREAM_OK && opened ? keep_present(places, err)
-					     : status;
+	if (status != STREAM_OK || supply.fetch == NULL)
+		return status;
+	for (size_t i = 0; i < places->count; i++)
+		places->items[i].supply = supply;
+	return keep_present(places, err);
 }
 
 int

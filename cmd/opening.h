@@ -28,10 +28,10 @@ bool opening_is_archive(const char *path);
 /* The same for a word of a command line, an address perhaps. */
 bool opening_names_archive(const char *word);
 
-/* Makes what address needs where its name leads to; *opened says whether that
- * is an archive. */
+/* Makes what address needs where its name leads to, if that is an archive;
+ * *supply brings what is not there yet, and stays zero where it is none. */
 typedef int opening_archive(const struct cli_context *context,
-    const struct stream_address *address, bool *opened,
+    const struct stream_address *address, struct stream_supply *supply,
     struct stream_error *err);
 
 /* From now on opener is called for addresses that name an archive; in strm

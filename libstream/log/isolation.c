@@ -16,6 +16,7 @@
 #include "file/snapshot.h"
 #include "file/tail.h"
 #include "file/resync.h"
+#include "log/supply.h"
 #include "log/view.h"
 
 /* A broker may be writing what looks bad: look again as often, and wait as
@@ -33,9 +34,7 @@ struct transaction {
 };
 
 struct stream_isolation {
-	int dirfd; /* borrowed */
-	size_t cap;
-	bool skips;     /* damage is passed */
+	struct stream_isolation_log log;
 	bool is_before; /* the walk is before what the reader reads */
 	/* Those that began, in order of their first offset; those that ended
 	 * before the reader's place are dropped. */
@@ -136,7 +135,7 @@ read_whole(struct stream_isolation *isolation,
 	struct stream_batch batch;
 
 	*bytes = NULL;
-	if (isolation->open == 0 && !isolation->skips &&
+	if (isolation->open == 0 && !isolation->log.skips &&
 	    !stream_batch_is_control(info) &&
 	    !stream_batch_is_transactional(info))
 		return STREAM_OK;
@@ -187,7 +186,7 @@ find_next(const struct stream_isolation *isolation,
 	    view->segments[i].base_offset > isolation->base)
 		return i;
 	*replaced = stream_view_is_replaced(
-	    view, isolation->base, isolation->dirfd, isolation->fd);
+	    view, isolation->base, isolation->log.dirfd, isolation->fd);
 	return *replaced ? i : i + 1;
 }
 
@@ -196,8 +195,12 @@ open_segment(struct stream_isolation *isolation, const struct stream_view *view,
     size_t i, struct stream_error *err)
 {
 	int fd;
-	int status = stream_view_open(view, i, isolation->dirfd, &fd, err);
+	int status = stream_supply_fetch(&isolation->log.supply,
+	    isolation->log.name, view->segments[i].base_offset, err);
 
+	if (status == STREAM_OK)
+		status =
+		    stream_view_open(view, i, isolation->log.dirfd, &fd, err);
 	/* Renamed since it was listed: list again with the next step. */
 	if (status == STREAM_ENOENT)
 		return STREAM_OK;
@@ -229,12 +232,12 @@ judge_newest(
 	struct stream_tail_known known;
 	enum stream_tail tail;
 	int status = stream_tail_load_known(
-	    isolation->dirfd, isolation->base, &known, err);
+	    isolation->log.dirfd, isolation->base, &known, err);
 
 	if (status == STREAM_OK)
-		status =
-		    stream_tail_judge_known(isolation->fd, isolation->scan.next,
-			isolation->next, isolation->cap, &known, &tail, err);
+		status = stream_tail_judge_known(isolation->fd,
+		    isolation->scan.next, isolation->next, isolation->log.cap,
+		    &known, &tail, err);
 	if (status != STREAM_OK)
 		return status;
 	if (tail == STREAM_TAIL_TORN || tail == STREAM_TAIL_LOST ||
@@ -259,7 +262,7 @@ pass_damage(struct stream_isolation *isolation, const struct stream_view *view,
 	    .expected = isolation->next,
 	    .bound = next < view->count ? view->segments[next].base_offset
 					: INT64_MAX,
-	    .cap = isolation->cap,
+	    .cap = isolation->log.cap,
 	};
 	uint64_t position;
 	int64_t base_offset;
@@ -281,7 +284,7 @@ static int
 at_damage(struct stream_isolation *isolation, const struct stream_view *view,
     size_t next, const struct stream_error *why, struct stream_error *err)
 {
-	if (isolation->skips || isolation->is_before)
+	if (isolation->log.skips || isolation->is_before)
 		return pass_damage(isolation, view, next, err);
 	return stream_fail(err, STREAM_ECORRUPT, why->pos,
 	    "%020lld.log: byte %llu: which transactions were committed cannot "
@@ -304,7 +307,7 @@ go_on(struct stream_isolation *isolation, int stopped,
 	struct stream_view view;
 	bool damaged = false, replaced;
 	size_t next;
-	int status = stream_view_load(isolation->dirfd, &view, err);
+	int status = stream_view_load(isolation->log.dirfd, &view, err);
 
 	if (status != STREAM_OK)
 		return status;
@@ -403,7 +406,7 @@ find_start(struct stream_isolation *isolation, int64_t offset,
 	size_t count;
 	int64_t at;
 	int status = stream_snapshot_find(
-	    isolation->dirfd, offset, &at, &entries, &count, err);
+	    isolation->log.dirfd, offset, &at, &entries, &count, err);
 
 	if (status == STREAM_ENOENT)
 		return STREAM_OK;
@@ -419,7 +422,7 @@ find_start(struct stream_isolation *isolation, int64_t offset,
 }
 
 int
-stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
+stream_isolation_new(const struct stream_isolation_log *log, int64_t offset,
     struct stream_isolation **isolation, struct stream_error *err)
 {
 	struct stream_isolation *new = calloc(1, sizeof(*new));
@@ -427,14 +430,12 @@ stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
 
 	if (new == NULL)
 		return stream_fail_memory(err);
-	new->dirfd = dirfd;
-	new->cap = cap;
-	new->skips = skips;
+	new->log = *log;
 	new->fd = -1;
 	new->base = -1;
-	stream_scan_init(&new->scan, -1, 0, STREAM_SCAN_HEADERS, cap,
+	stream_scan_init(&new->scan, -1, 0, STREAM_SCAN_HEADERS, log->cap,
 	    STREAM_SCAN_SMALL_BLOCK);
-	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, cap,
+	stream_scan_init(&new->whole, -1, 0, STREAM_SCAN_WHOLE, log->cap,
 	    STREAM_SCAN_SMALL_BLOCK);
 	status = find_start(new, offset, err);
 	if (status == STREAM_OK)

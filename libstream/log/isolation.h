@@ -11,6 +11,8 @@
 #ifndef STREAM_LOG_ISOLATION_H
 #define STREAM_LOG_ISOLATION_H
 
+#include <stream/address.h>
+
 #include "codec/batch.h"
 
 struct stream_isolation;
@@ -24,15 +26,24 @@ enum stream_verdict {
 			each transaction, and STREAM_HIDE after that. */
 };
 
+/* The partition of a reader. */
+struct stream_isolation_log {
+	int dirfd;
+	const char *name; /* of its directory; borrowed */
+	struct stream_supply supply;
+	size_t cap; /* larger batches are damage */
+	bool skips; /* damage is passed */
+};
+
 /*
- * Begin for a reader of the partition dirfd (borrowed for the life of the
+ * Begin for a reader of log (borrowed, and its members for the life of the
  * object) that starts at offset.  Looks for transactions that were open
  * there, from the newest sound snapshot at or below it.  What is damaged below
  * offset is passed.  With skips, damage above it is passed too: a transaction
  * that is open there may have ended in it.  Gives *isolation.
  * STREAM_EIO, STREAM_ENOMEM.
  */
-int stream_isolation_new(int dirfd, int64_t offset, size_t cap, bool skips,
+int stream_isolation_new(const struct stream_isolation_log *log, int64_t offset,
     struct stream_isolation **isolation, struct stream_error *err);
 
 /* NULL is allowed. */

@@ -61,6 +61,7 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 	    .has_transactions = source->has_transactions,
 	    .dense = source->dense,
 	    .facts = source->facts,
+	    .supply = source->supply,
 	    .statefd = -1,
 	    .fd = -1,
 	    .expected = -1,
@@ -93,12 +94,19 @@ init(struct stream_reader *reader, const struct stream_reader_source *source,
 static int
 isolate(struct stream_reader *reader, struct stream_error *err)
 {
+	struct stream_isolation_log log = {
+	    .dirfd = reader->dirfd,
+	    .name = reader->name,
+	    .supply = reader->supply,
+	    .cap = reader->options.max_batch_bytes,
+	    .skips = stream_reader_skips(reader),
+	};
+
 	if (!reader->has_transactions || reader->only != NULL ||
 	    (reader->options.flags & STREAM_READER_UNCOMMITTED) != 0)
 		return STREAM_OK;
-	return stream_isolation_new(reader->dirfd, reader->next,
-	    reader->options.max_batch_bytes, stream_reader_skips(reader),
-	    &reader->isolation, err);
+	return stream_isolation_new(
+	    &log, reader->next, &reader->isolation, err);
 }
 
 static int

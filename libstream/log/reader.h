@@ -21,6 +21,7 @@ struct stream_reader_source {
 	bool dense;               /* ours and never compacted */
 	struct stream_facts
 	    facts; /* to be asked again; the topic is borrowed */
+	struct stream_supply supply;
 };
 
 /* As stream_reader_open.  On failure too dirfd is closed. */

@@ -30,6 +30,7 @@ open_counter(const struct stream_reader *reader, int64_t offset,
 	    .has_transactions = reader->has_transactions,
 	    .dense = reader->dense,
 	    .facts = reader->facts,
+	    .supply = reader->supply,
 	};
 	struct stream_reader_options options = reader->options;
 

@@ -18,6 +18,7 @@
 #include "base/fail.h"
 #include "file/io.h"
 #include "log/reader_private.h"
+#include "log/supply.h"
 
 /* ---- the end of the range, when its segment is replaced ----------------- */
 
@@ -132,8 +133,11 @@ stream_reader_open_segment(struct stream_reader *reader, size_t index,
 	struct stream_error why = {0};
 	const char *file;
 	int fd;
-	int status;
+	int status = stream_supply_fetch(&reader->supply, reader->name,
+	    reader->view.segments[index].base_offset, err);
 
+	if (status != STREAM_OK)
+		return status;
 	put_log_name(reader, index, log_name);
 	file = reader->only != NULL ? reader->only : log_name;
 	status = stream_io_open(reader->dirfd, file, O_RDONLY, &fd, &why);

@@ -42,6 +42,7 @@ struct stream_reader {
 			one is met */
 	char *topic; /* for facts, or NULL */
 	struct stream_facts facts;
+	struct stream_supply supply;
 	struct stream_reader_options options;
 	int statefd; /* -1: there is no state file */
 	struct stream_state_identity identity;

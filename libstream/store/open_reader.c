@@ -32,6 +32,7 @@ stream_reader_open(const struct stream_place *place,
 	    .has_transactions = !place->is_ours || place->has_transactions,
 	    .dense = !place->has_gaps,
 	    .facts = stream_place_facts(place),
+	    .supply = place->supply,
 	};
 	int status =
 	    stream_io_open_dir(AT_FDCWD, place->path, &source.dirfd, err);

@@ -1,10 +1,12 @@
 """Write a foreign partition with transactions in it.
 
-    transactions.py DIR [commit]
+    transactions.py DIR [commit|wide]
 
 Offsets 0 plain; 1 and 2 aborted by 3; 4 committed by 5; 6 of a transaction
 that is still open; 7 plain.  Without .txnindex and .snapshot.  commit: append
-to such a partition the end of its open transaction.
+to such a partition the end of its open transaction.  wide: 0 plain; 1 aborted,
+2 committed; 12 MB of plain records, 3 to 202; the markers of 1 and 2; 205
+plain.
 """
 
 import os
@@ -39,14 +41,28 @@ def marker(base, producer, kind):
     return batch(base, [struct.pack('>hi', 0, 0)], producer, kind)
 
 
-def main(path, commit=False):
+def write_wide(log):
+    log.write(batch(0, [b'plain']))
+    log.write(batch(1, [b'aborted'], producer=1))
+    log.write(batch(2, [b'committed'], producer=2))
+    for base in range(3, 203):
+        log.write(batch(base, [b'%05d' % base * 12000]))
+    log.write(marker(203, 1, ABORT))
+    log.write(marker(204, 2, COMMIT))
+    log.write(batch(205, [b'last']))
+
+
+def main(path, what=''):
     name = os.path.join(path, '%020d.log' % 0)
-    if commit:
+    if what == 'commit':
         with open(name, 'ab') as log:
             log.write(marker(8, 3, COMMIT))
         return
     os.makedirs(path)
     with open(name, 'wb') as log:
+        if what == 'wide':
+            write_wide(log)
+            return
         log.write(batch(0, [b'plain']))
         log.write(batch(1, [b'aborted', b'aborted'], producer=1))
         log.write(marker(3, 1, ABORT))
@@ -56,4 +72,4 @@ def main(path, commit=False):
         log.write(batch(7, [b'later']))
 
 
-main(sys.argv[1], sys.argv[2:] == ['commit'])
+main(*sys.argv[1:])

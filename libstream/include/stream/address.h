@@ -44,6 +44,18 @@ void stream_address_release(struct stream_address *address);
 int stream_range_parse(const char *text, int64_t now_ms,
     struct stream_range *range, struct stream_error *err);
 
+/*
+ * Brings the bytes of logs that lie elsewhere, such as in an archive.  fetch is
+ * called before the log of a base offset is read, from the thread that reads:
+ * its file has its name by then, and all of its bytes after the call.
+ * directory (borrowed) is the last component of the partition's path.
+ */
+struct stream_supply {
+	int (*fetch)(void *context, const char *directory, int64_t base_offset,
+	    struct stream_error *err); /* NULL: all is there */
+	void *context;
+};
+
 /* One partition, or one file of it, and where it lies. */
 struct stream_place {
 	char *topic; /* by the directory's name, for a path */
@@ -55,6 +67,7 @@ struct stream_place {
 	bool has_gaps;    /* offsets may be missing between records */
 	bool has_transactions;    /* of a broker, though it is ours: restored */
 	int64_t log_start_offset; /* from the store's checkpoint file, or 0 */
+	struct stream_supply supply; /* kept by readers; none after resolving */
 };
 
 struct stream_places {
