@@ -43,6 +43,20 @@ opening_raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+int
+opening_say_limit(size_t partitions, struct stream_error *err)
+{
+	struct rlimit limit = {0};
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return cli_fail(err, STREAM_EIO,
+	    "no more than %zu partitions can be open at once: the limit is "
+	    "%llu files (ulimit -Hn); raise it, or name fewer partitions, as "
+	    "in TOPIC:0-%zu",
+	    partitions, (unsigned long long)limit.rlim_cur,
+	    partitions > 0 ? partitions - 1 : 0);
+}
+
 /* The one thing that strm-archive adds to the commands. */
 static opening_archive *archive_opener;
 

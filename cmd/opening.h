@@ -19,6 +19,10 @@ unsigned opening_workers(void);
 /* Several descriptors a partition can be more than the soft limit. */
 void opening_raise_limit(void);
 
+/* Say, with STREAM_EIO, that the limit is too low for more than so many
+ * partitions at once, and what to do. */
+int opening_say_limit(size_t partitions, struct stream_error *err);
+
 /*
  * Is the path an archive that is read in place: a pipe, or a file that is none
  * of a partition's, and begins as an archive does or is called one?

@@ -1,5 +1,6 @@
 #include "reading.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,14 +63,23 @@ reader_options_for(const struct reader_opts *opts)
 
 /* One partition that is being read. */
 struct source {
-	struct stream_reader *reader;
+	const struct stream_place *place;
+	struct stream_range range;
+	struct stream_reader *reader; /* NULL: not open now */
 	struct stream_origin origin;
+};
+
+/* What an address led to. */
+struct found {
+	struct stream_places places;
+	struct found *next;
 };
 
 struct run {
 	struct cli_context *context;
 	const struct reading *reading;
 	struct stream_store *store; /* NULL: only paths so far */
+	struct found *found;
 	struct source *sources;
 	size_t count;
 	struct stream_watch *watch;
@@ -108,10 +118,48 @@ options_for(struct run *run, struct stream_range range)
 }
 
 static int
+open_source(struct run *run, struct source *source, struct stream_error *err)
+{
+	struct stream_reader_options options = options_for(run, source->range);
+	struct stream_error why;
+	int status =
+	    stream_reader_open(source->place, &options, &source->reader, &why);
+
+	if (status == STREAM_OK)
+		return status;
+	if (err != NULL)
+		*err = why;
+	return why.sys == EMFILE ? opening_say_limit(run->count, err) : status;
+}
+
+static void
+close_source(struct source *source)
+{
+	stream_reader_close(source->reader);
+	source->reader = NULL;
+}
+
+/* What does not grow need not be open before its turn: what an archive has is
+ * fetched only then, and there can be more partitions than descriptors. */
+static bool
+waits_for_turn(const struct source *source)
+{
+	return source->place->supply.fetch != NULL;
+}
+
+/* Is there an offset in it, which a partition may not hold?  That is told
+ * before anything is printed. */
+static bool
+may_be_refused(const struct stream_range *range)
+{
+	return range->from.kind == STREAM_POINT_OFFSET ||
+	       range->to.kind == STREAM_POINT_OFFSET;
+}
+
+static int
 add_source(struct run *run, const struct stream_place *place,
     struct stream_range range, struct stream_error *err)
 {
-	struct stream_reader_options options = options_for(run, range);
 	struct source *source;
 	void *bigger =
 	    realloc(run->sources, (run->count + 1) * sizeof(*run->sources));
@@ -121,13 +169,16 @@ add_source(struct run *run, const struct stream_place *place,
 		return cli_fail(err, STREAM_ENOMEM, "out of memory");
 	run->sources = bigger;
 	source = &run->sources[run->count];
+	*source = (struct source){.place = place, .range = range};
 	status = stream_origin_init(
 	    &source->origin, place->topic, place->partition, err);
-	if (status == STREAM_OK)
-		status =
-		    stream_reader_open(place, &options, &source->reader, err);
+	if (status == STREAM_OK &&
+	    (!waits_for_turn(source) || may_be_refused(&range)))
+		status = open_source(run, source, err);
 	if (status != STREAM_OK)
 		return status;
+	if (waits_for_turn(source))
+		close_source(source);
 	run->count++;
 	if (run->watch == NULL)
 		return STREAM_OK;
@@ -182,10 +233,14 @@ static int
 add_address(struct run *run, const char *word, struct stream_error *err)
 {
 	struct stream_address address = {0};
-	struct stream_places places = {0};
+	struct found *found = calloc(1, sizeof(*found));
 	char text[4096];
 	int status = put_address(run, word, text, sizeof(text), err);
 
+	if (found == NULL)
+		return cli_fail(err, STREAM_ENOMEM, "out of memory");
+	found->next = run->found;
+	run->found = found;
 	if (status == STREAM_OK)
 		status =
 		    stream_address_parse(text, opening_now_ms(), &address, err);
@@ -193,10 +248,10 @@ add_address(struct run *run, const char *word, struct stream_error *err)
 		status = begin_at(run, &address, err);
 	if (status == STREAM_OK)
 		status = opening_find(
-		    run->context, &run->store, &address, &places, err);
-	for (size_t i = 0; status == STREAM_OK && i < places.count; i++)
-		status = add_source(run, &places.items[i], address.range, err);
-	stream_places_release(&places);
+		    run->context, &run->store, &address, &found->places, err);
+	for (size_t i = 0; status == STREAM_OK && i < found->places.count; i++)
+		status = add_source(
+		    run, &found->places.items[i], address.range, err);
 	stream_address_release(&address);
 	return status;
 }
@@ -238,6 +293,19 @@ drain(struct run *run, struct source *source, struct stream_error *err)
 	return status;
 }
 
+static int
+print_one(struct run *run, struct source *source, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	if (source->reader == NULL)
+		status = open_source(run, source, err);
+	if (status == STREAM_OK)
+		status = drain(run, source, err);
+	close_source(source);
+	return status;
+}
+
 /* One partition after another. */
 static int
 print_all(struct run *run, struct stream_error *err)
@@ -246,7 +314,7 @@ print_all(struct run *run, struct stream_error *err)
 
 	for (size_t i = 0; i < run->count && status == STREAM_END; i++)
 		if (run->left != 0)
-			status = drain(run, &run->sources[i], err);
+			status = print_one(run, &run->sources[i], err);
 	return status;
 }
 
@@ -321,8 +389,15 @@ static void
 release(struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
-		stream_reader_close(run->sources[i].reader);
+		close_source(&run->sources[i]);
 	free(run->sources);
+	while (run->found != NULL) {
+		struct found *found = run->found;
+
+		run->found = found->next;
+		stream_places_release(&found->places);
+		free(found);
+	}
 	stream_watch_free(run->watch);
 	stream_store_close(run->store);
 	printing_free(run->printing);

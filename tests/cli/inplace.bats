@@ -164,6 +164,49 @@ reads() {
     reads other strm consume ./other
     cmp wanted given
     [ "$bytes" -lt $((size * 9 / 4)) ]
+    # Partitions that are not come to cost nothing.
+    strm roll -q many
+    strm archive -q many -z none -o several
+    reads several strm consume -n 1 ./several
+    [ "$bytes" -lt $(($(stat -c %s several) / 3)) ]
+}
+
+@test "more partitions than files can be open" {
+    local limit
+
+    strm topic create t --partitions 100
+    seq 1000 | strm produce -q t
+    echo more | strm produce -q t:0
+    strm roll -q t
+    strm archive -q t -o F.tar.zst
+    tar cf other.tar -C "$STRM_DIR" .
+    strm consume t >wanted
+    # Of both limits, and of the one that a program may raise by itself.
+    for limit in '-n 40' '-S -n 40'; do
+        for file in F.tar.zst other.tar; do
+            bash -c "ulimit $limit; strm consume ./$file" >given
+            cmp wanted given
+            run -0 bash -c "ulimit $limit; strm tail -n 1 ./$file | wc -l"
+            [ "$output" -eq "$(strm tail -n 1 t | wc -l)" ]
+        done
+    done
+    # Archives that are unpacked whole are not held open.
+    mkdir small
+    strm archive -q t:0 -o small/1
+    for file in {2..40}; do
+        cp small/1 "small/$file"
+    done
+    bash -c 'ulimit -n 40; strm verify -q small/*'
+    # An offset that one of them does not hold is told before all.
+    run -4 --separate-stderr strm consume ./F.tar.zst@1
+    [ -z "$output" ]
+    [[ $stderr == *"no offset 1"* ]]
+    # A log may grow, so its end is looked at before anything is printed.
+    run -6 --separate-stderr bash -c 'ulimit -n 40; strm consume t'
+    [ -z "$output" ]
+    [[ $stderr == "strm: no more than "*" partitions can be open at once: the limit is 40 files (ulimit -Hn); raise it, or name fewer partitions, as in TOPIC:0-"* ]]
+    last=${stderr##*-}
+    bash -c "ulimit -n 40; strm consume t:0-$last" >/dev/null
 }
 
 @test "a segment that comes in several parts is as one" {
