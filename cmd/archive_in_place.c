@@ -508,7 +508,7 @@ run_child(const struct cli_command *command, const struct place *place,
 		_exit(CLI_SYSTEM);
 	with_files = command == &verify_command || command == &inspect_command;
 	max_batch_bytes = find_max_batch_bytes(argc, argv);
-	opening_set_archives(open_archive);
+	opening_set_archives(open_archive, place->from);
 	code = cli_main(command, argc, argv);
 	close_all();
 	exit(code);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <stream/files.h>
+#include <stream/topic.h>
 
 #include "cli/message.h"
 
@@ -60,10 +62,13 @@ opening_say_limit(size_t partitions, struct stream_error *err)
 /* The one thing that strm-archive adds to the commands. */
 static opening_archive *archive_opener;
 
+static const char *written_in = ".";
+
 void
-opening_set_archives(opening_archive *opener)
+opening_set_archives(opening_archive *opener, const char *from)
 {
 	archive_opener = opener;
+	written_in = from;
 }
 
 /* What zstd, gzip and tar files begin with. */
@@ -167,6 +172,54 @@ keep_present(struct stream_places *places, struct stream_error *err)
 	return STREAM_OK;
 }
 
+static bool
+has_topic(struct stream_store *store, const char *name)
+{
+	struct stream_topic *topic;
+
+	if (stream_topic_open(store, name, &topic, NULL) != STREAM_OK)
+		return false;
+	stream_topic_free(topic);
+	return true;
+}
+
+/* Is it an archive, a log file, or a directory with partitions? */
+static bool
+holds_records(char *path)
+{
+	struct stream_address address = {.is_path = true, .name = path};
+	struct stream_places places = {0};
+	bool holds;
+
+	if (opening_is_archive(path))
+		return true;
+	holds = stream_address_resolve(&address, NULL, &places, NULL) ==
+		    STREAM_OK &&
+		places.count > 0;
+	stream_places_release(&places);
+	return holds;
+}
+
+/* Who left out what makes a word a path is told, by the failure that *err
+ * holds. */
+static void
+hint_at_path(
+    struct stream_store *store, const char *name, struct stream_error *err)
+{
+	struct stream_error why = *err;
+	struct stat st;
+	char *path;
+
+	if (asprintf(&path, "%s/%s", written_in, name) < 0)
+		return;
+	if (stat(path, &st) == 0 && !has_topic(store, name) &&
+	    holds_records(path))
+		cli_fail(err, why.status,
+		    "%.110s; if the %s of that name is meant, write ./%.60s",
+		    why.text, S_ISDIR(st.st_mode) ? "directory" : "file", name);
+	free(path);
+}
+
 int
 opening_find(const struct cli_context *context, struct stream_store **store,
     const struct stream_address *address, struct stream_places *places,
@@ -182,6 +235,9 @@ opening_find(const struct cli_context *context, struct stream_store **store,
 		status = archive_opener(context, address, &supply, err);
 	if (status == STREAM_OK)
 		status = stream_address_resolve(address, *store, places, err);
+	if (status == STREAM_ENOENT && !address->is_path && *store != NULL &&
+	    err != NULL)
+		hint_at_path(*store, address->name, err);
 	if (status != STREAM_OK || supply.fetch == NULL)
 		return status;
 	for (size_t i = 0; i < places->count; i++)

@@ -39,8 +39,9 @@ typedef int opening_archive(const struct cli_context *context,
     struct stream_error *err);
 
 /* From now on opener is called for addresses that name an archive; in strm
- * itself there is none. */
-void opening_set_archives(opening_archive *opener);
+ * itself there is none.  The command line was written in the directory from
+ * (kept). */
+void opening_set_archives(opening_archive *opener, const char *from);
 
 /*
  * Find what address (borrowed) means.  Topics are looked for in the store of

@@ -310,8 +310,45 @@ for n in range(40000):
     run -0 strm diff -q --store=store ./F.tar.zst t
     STRM_DIR=store run -0 strm diff -q ./F.tar.zst t
     run -0 strm diff -q ./F.tar.zst ./store/t-0
-    # A word alone is a topic.
-    STRM_DIR=store refuses 4 "F.tar.zst" strm consume F.tar.zst
+}
+
+@test "a word that is a file but no path is a topic, and told how to be one" {
+    local word
+
+    archive
+    cp "$STRM_DIR/t-0/00000000000000000000.log" .
+    cp -r "$STRM_DIR/t-0" u-0
+    for word in F.tar.zst F.tar.zst@5 F.tar.zst:0@5..6 F.tar.zst:0; do
+        refuses 4 "F.tar.zst: no such topic in $STRM_DIR, which holds 1 topic; if the file of that name is meant, write ./F.tar.zst" \
+            strm consume "$word"
+        strm consume -n 1 "./$word"
+    done
+    for command in tail table 'get -k k7' inspect verify 'diff t'; do
+        # shellcheck disable=SC2086  # words
+        refuses 4 "write ./F.tar.zst" strm $command F.tar.zst
+    done
+    refuses 4 "; if the file of that name is meant, write ./00000000000000000000.log" \
+        strm consume 00000000000000000000.log
+    refuses 4 "; if the directory of that name is meant, write ./u-0" \
+        strm consume u-0@3
+    refuses 4 "; if the directory of that name is meant, write ./store" \
+        strm verify store
+    # Beside an archive that is read the command runs elsewhere.
+    refuses 4 "write ./u-0" strm diff ./F.tar.zst u-0
+    # What there is to say nothing of: other files, and topics that exist.
+    echo words >plain
+    mkdir empty t
+    for word in plain empty nothing; do
+        refuses 4 "$word: no such topic" strm consume "$word"
+        [[ $stderr != *"write ./"* ]]
+    done
+    cp -r u-0/. t
+    refuses 4 "t: no partition 7" strm consume t:7
+    [[ $stderr != *"write ./"* ]]
+    cp F.tar.zst v
+    strm topic create v
+    run -0 strm consume v
+    [ -z "$output" ]
 }
 
 @test "an archive of some partitions has these, and no others" {
