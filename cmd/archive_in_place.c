@@ -137,15 +137,28 @@ fetch(void *context, const char *directory, int64_t base_offset,
 {
 	const struct opened *opened = context;
 	struct stream_error why;
-	int status = stream_unpacked_fetch(
-	    opened->unpacked, directory, base_offset, &why);
+	int status = STREAM_OK;
 
+	if (opened->unpacked != NULL)
+		status = stream_unpacked_fetch(
+		    opened->unpacked, directory, base_offset, &why);
 	if (status == STREAM_OK)
 		return status;
 	status = say_where(opened->name, &why);
 	if (err != NULL)
 		*err = why;
 	return status;
+}
+
+/* Nothing more is to come of it. */
+static void
+close_archive(struct opened *opened)
+{
+	stream_unpacked_free(opened->unpacked);
+	opened->unpacked = NULL;
+	stream_archive_close(opened->archive);
+	opened->archive = NULL;
+	archive_input_close(&opened->input);
 }
 
 static void
@@ -155,9 +168,7 @@ close_all(void)
 		struct opened *opened = all_opened;
 
 		all_opened = opened->next;
-		stream_unpacked_free(opened->unpacked);
-		stream_archive_close(opened->archive);
-		archive_input_close(&opened->input);
+		close_archive(opened);
 		free(opened->name);
 		free(opened);
 	}
@@ -188,6 +199,8 @@ open_archive(const struct cli_context *context,
 		status = unpack(opened, address, err);
 	if (status != STREAM_OK)
 		return say_where(address->name, err);
+	if (with_files)
+		close_archive(opened);
 	*supply = (struct stream_supply){fetch, opened};
 	return STREAM_OK;
 }

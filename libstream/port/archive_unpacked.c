@@ -24,8 +24,10 @@ fill_part(struct stream_unpacked *unpacked,
 		return STREAM_OK;
 	stream_name_put_plain(part->base_offset, STREAM_NAME_LOG, log);
 	snprintf(path, sizeof(path), "%s/%s", directory->name, log);
-	status =
-	    stream_io_open(unpacked->dirfd, path, O_WRONLY | O_TRUNC, &fd, err);
+	/* It is empty, or was cut short by a failure.  With O_TRUNC file
+	 * systems write such a file out when it is closed, which nobody wants
+	 * here. */
+	status = stream_io_open(unpacked->dirfd, path, O_WRONLY, &fd, err);
 	if (status != STREAM_OK)
 		return status;
 	status = stream_fill_part(
