@@ -123,8 +123,11 @@ compile() {
 @test "directories can be chosen one by one" {
     make_here install DESTDIR="$dest" PREFIX=/opt/x BINDIR=/b LIBDIR=/l \
         INCLUDEDIR=/i MANDIR=/m DATADIR=/d >/dev/null
-    [ -x "$dest/b/strm" ] && [ -f "$dest/l/libstream.a" ] &&
-        [ -f "$dest/i/stream.h" ] && [ -d "$dest/d/fish" ] && [ ! -e "$dest/opt" ]
+    [ -x "$dest/b/strm" ]
+    [ -f "$dest/l/libstream.a" ]
+    [ -f "$dest/i/stream.h" ]
+    [ -d "$dest/d/fish" ]
+    [ ! -e "$dest/opt" ]
     grep -qx 'libdir=/l' "$dest/l/pkgconfig/libstream.pc"
     make_here uninstall DESTDIR="$dest" PREFIX=/opt/x BINDIR=/b LIBDIR=/l \
         INCLUDEDIR=/i MANDIR=/m DATADIR=/d >/dev/null
@@ -278,13 +281,16 @@ unit_program() {
 
 @test "a unit test program that fails, is empty or crashes fails" {
     unit_program 'echo "[  PASSED  ] 3 test(s)."'
-    [ "$status" -eq 0 ] && [ "${lines[-1]}" = '3 passed, 0 failed' ]
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = '3 passed, 0 failed' ]
     unit_program 'echo "[  PASSED  ] 2 test(s)."
         echo "[  FAILED  ] group: 1 test(s), listed below:"
         echo "[  FAILED  ] some_test"; exit 1'
-    [ "$status" -eq 1 ] && [ "${lines[-1]}" = '2 passed, 1 failed' ]
+    [ "$status" -eq 1 ]
+    [ "${lines[-1]}" = '2 passed, 1 failed' ]
     unit_program 'kill -SEGV $$'
-    [ "$status" -eq 1 ] && [ "${lines[-1]}" = '0 passed, 1 failed' ]
+    [ "$status" -eq 1 ]
+    [ "${lines[-1]}" = '0 passed, 1 failed' ]
     unit_program 'exit 0'
     [ "$status" -eq 1 ]
     unit_program 'echo "[  PASSED  ] 3 test(s)."; exit 1'

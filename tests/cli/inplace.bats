@@ -612,7 +612,9 @@ make("twice.tar", good, good)' "$STRM_DIR"/t-0/00000000000000000000.log
         refuses 3 "./$bad.tar: " strm verify "./$bad.tar"
         [ -z "$(ls -A "$TMPDIR")" ]
     done
-    [ ! -e oops ] && [ ! -e ../oops ] && [ ! -e /tmp/strm-oops ]
+    [ ! -e oops ]
+    [ ! -e ../oops ]
+    [ ! -e /tmp/strm-oops ]
 }
 
 @test "the directory is private, and goes on signals and closed pipes" {

@@ -352,7 +352,10 @@ old-0: closed segment 0: it began at 2026-03-01T00:00:00.000Z, longer ago than s
         refuses 2 "no regular file" strm maintain -q t --textfile "$name.prom"
         refuses 2 "no regular file" strm maintain -q t --textfile "l$name.prom"
     done
-    [ -d d.prom ] && [ -p f.prom ] && [ -S s.prom ] && [ -L lf.prom ]
+    [ -d d.prom ]
+    [ -p f.prom ]
+    [ -S s.prom ]
+    [ -L lf.prom ]
     [ "$(segments t)" = "0 10" ]
     # The null device's numbers, as a node of this directory, for who may.
     if mknod n.prom c 1 3 2>/dev/null; then

@@ -184,7 +184,8 @@ EOS
 @test "without --create a missing topic or store is exit 4" {
     refuses 4 'nope: no such topic' strm produce nope <<<a
     refuses 4 '' strm -C missing produce t <<<a
-    [ ! -e missing ] && [ ! -e "$STRM_DIR/nope-0" ]
+    [ ! -e missing ]
+    [ ! -e "$STRM_DIR/nope-0" ]
     strm topic create orders
     refuses 4 'orders' strm produce order <<<a
 }
@@ -270,8 +271,10 @@ EOS
     run -0 batches "$(log t 0)"
     plain=${#lines[@]}
     run -0 batches "$(log u 0)"
-    [ "$plain" -ge $((1300000 / 65536)) ] && [ "$plain" -le 30 ]
-    [ "${#lines[@]}" -ge $((1300000 / 524288)) ] && [ "${#lines[@]}" -le 4 ]
+    [ "$plain" -ge $((1300000 / 65536)) ]
+    [ "$plain" -le 30 ]
+    [ "${#lines[@]}" -ge $((1300000 / 524288)) ]
+    [ "${#lines[@]}" -le 4 ]
 }
 
 slow() {
@@ -444,7 +447,8 @@ holds_topic() {
     [ "${lines[1]}" = 1234 ]
     [ "${lines[2]}" = -1 ]
     [ "${lines[3]}" = 1772357400000 ]
-    [ "${lines[4]}" -ge "$before" ] && [ "${lines[4]}" -le "$after" ]
+    [ "${lines[4]}" -ge "$before" ]
+    [ "${lines[4]}" -le "$after" ]
     for wrong in yesterday '' @x 2026-13-01 2026-03-01T25:00; do
         refuses 2 '' strm produce --timestamp "$wrong" t
     done
@@ -455,7 +459,8 @@ holds_topic() {
     (echo a; sleep 0.2; echo b) | strm produce t
     run -0 strm consume -f '%T\n' t
     apart=$((lines[1] - lines[0]))
-    [ "$apart" -ge 150 ] && [ "$apart" -le 1000 ]
+    [ "$apart" -ge 150 ]
+    [ "$apart" -le 1000 ]
 }
 
 @test "with LogAppendTime the log has its own time" {
@@ -622,7 +627,8 @@ EOS
     start=${EPOCHREALTIME/[.,]/}
     refuses 5 '' strm produce --lock-timeout 300ms t <<<b
     took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
-    [ "$took" -ge 300 ] && [ "$took" -lt 3000 ]
+    [ "$took" -ge 300 ]
+    [ "$took" -lt 3000 ]
     [ "$(strm consume t)" = a ]
     # One that is let go in time.
     (sleep 0.3; kill -KILL "$holder") &

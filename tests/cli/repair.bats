@@ -285,7 +285,8 @@ EOS
     mkdir ../.new.strm-new
     touch ../.new.strm-new/left
     run -0 strm repair --salvage ../new t
-    [ ! -e ../.new.strm-new ] && [ ! -e ../new/left ]
+    [ ! -e ../.new.strm-new ]
+    [ ! -e ../new/left ]
 }
 
 @test "a salvaged partition of a topic of ours declares its gaps" {
@@ -357,8 +358,10 @@ EOS
     [ "$output" = "nothing to do" ]
     run -0 strm consume t
     [ "${#lines[@]}" -eq 100 ]
-    [ -f ".strm-old-${logs[0]}" ] && [ -f ".strm-old-${logs[1]}" ]
-    [ -f ".strm-old-${logs[2]}.swap" ] && [ -f "${logs[2]}" ]
+    [ -f ".strm-old-${logs[0]}" ]
+    [ -f ".strm-old-${logs[1]}" ]
+    [ -f ".strm-old-${logs[2]}.swap" ]
+    [ -f "${logs[2]}" ]
 }
 
 @test "indexes of a log that was being removed go before it" {
@@ -377,14 +380,17 @@ EOS
     truncate -s -1 "${logs[0]}.swap"
     run -3 --separate-stderr strm repair -y t
     [[ ${lines[1]} == *" stays  ${logs[0]}.swap "*"move it away"* ]]
-    [ "${#lines[@]}" -eq 2 ] && [ -f "${logs[0]}" ]
+    [ "${#lines[@]}" -eq 2 ]
+    [ -f "${logs[0]}" ]
     refuses 3 "${logs[0]}.swap: " strm repair --salvage ../saved t
     # Its last batch has an offset far past the log's end.
     cp "${logs[0]}" "${logs[0]}.swap"
     flip "${logs[0]}.swap" "$(("$(stat -c %s "${logs[0]}")" - 76 + 5))"
     run -3 --separate-stderr strm repair -y t
     [[ ${lines[1]} == *" stays  ${logs[0]}.swap "*"it ends at offset"* ]]
-    [ -f "${logs[0]}" ] && [ -f "${logs[1]}" ] && [ -f "${logs[2]}" ]
+    [ -f "${logs[0]}" ]
+    [ -f "${logs[1]}" ]
+    [ -f "${logs[2]}" ]
     rm "${logs[0]}.swap"
     run -0 strm repair t
     [ "$output" = "nothing to do" ]

@@ -452,7 +452,8 @@ part_ways() {
     run -1 --separate-stderr strm replicate-rsync a "box1:$PWD/b"
     [[ $stderr =~ ^"strm: t-0: diverged: from offset "([0-9]+)" to 3000 " ]]
     first=${BASH_REMATCH[1]}
-    [ "$first" -gt 500 ] && [ "$first" -le 1000 ]
+    [ "$first" -gt 500 ]
+    [ "$first" -le 1000 ]
     diff <(strm -C a consume "t@0..$first") <(strm -C b consume "t@0..$first")
     replicate --truncate a "box1:$PWD/b"
     same a b

@@ -182,7 +182,8 @@ files() {
     run -0 strm verify -q u
     run -0 strm restore a t@1500..1501 --as v
     first=$(strm consume -f '%o\n' v | head -n 1)
-    [ "$first" -le 1500 ] && [ "$first" -gt 1300 ]
+    [ "$first" -le 1500 ]
+    [ "$first" -gt 1300 ]
     [ -e "$STRM_DIR/v-0/$(printf %020d "$first").log" ]
     run -0 strm verify -q v
     run -0 strm restore a t@3999.. --as w
