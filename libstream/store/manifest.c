@@ -119,6 +119,18 @@ stream_manifest_clear_part(struct stream_manifest_part *part)
 }
 
 void
+stream_manifest_drop_topic(struct stream_manifest *manifest)
+{
+	size_t i = --manifest->topic_count;
+
+	while (manifest->part_count > 0 &&
+	       manifest->parts[manifest->part_count - 1].topic_index == i)
+		stream_manifest_clear_part(
+		    &manifest->parts[--manifest->part_count]);
+	free(manifest->topics[i].json);
+}
+
+void
 stream_manifest_free(struct stream_manifest *manifest)
 {
 	if (manifest == NULL)

@@ -82,6 +82,9 @@ int stream_manifest_add_segment(struct stream_manifest_part *part,
 int stream_manifest_add_idle(
     struct stream_manifest *manifest, size_t i, struct stream_error *err);
 
+/* Take the topic that was added last away again, with its partitions. */
+void stream_manifest_drop_topic(struct stream_manifest *manifest);
+
 /* Forget what is known of the partition's log, to look at it once more. */
 void stream_manifest_clear_part(struct stream_manifest_part *part);
 

@@ -14,6 +14,7 @@
 #include "store/place.h"
 #include "store/replica_gone.h"
 #include "store/replica_hold.h"
+#include "store/replica_missing.h"
 #include "store/topic.h"
 
 /* ---- which -------------------------------------------------------------- */
@@ -275,6 +276,30 @@ is_fatal(int status)
 	return status == STREAM_ENOMEM || status == STREAM_EINTR;
 }
 
+/*
+ * Something of a partition is not there: STREAM_END when it need not be, else
+ * a failure.  A replica that lacks one is given it.  Of a foreign topic the
+ * partitions are those that there are.
+ */
+static int
+judge_absence(const struct stream_replica_look *look,
+    const struct stream_topic_settings *settings, int32_t partition,
+    bool *deleted, struct stream_error *why)
+{
+	int status;
+
+	if (!look->is_source || settings == NULL)
+		return STREAM_END;
+	status =
+	    stream_replica_was_deleted(look->store, settings, deleted, why);
+	if (status != STREAM_OK || *deleted)
+		return *deleted ? STREAM_END : status;
+	status = stream_replica_check_place(
+	    look->store, settings->topic, partition, why);
+	return status == STREAM_OK ? STREAM_ENOENT : status;
+}
+
+/* STREAM_ENOENT when the topic was deleted while it was looked at. */
 static int
 add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
     const struct stream_topic_settings *settings, int32_t partition,
@@ -282,6 +307,7 @@ add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
 {
 	struct stream_error why = {.sys = 0};
 	struct stream_manifest_part *part;
+	bool deleted = false;
 	int dirfd;
 	int status = stream_manifest_add_part(manifest, partition, &part, err);
 
@@ -294,6 +320,9 @@ add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
 		    stream_replica_look_part(look, dirfd, settings, part, &why);
 		close(dirfd);
 	}
+	if (status == STREAM_ENOENT)
+		status =
+		    judge_absence(look, settings, partition, &deleted, &why);
 	if (is_fatal(status)) {
 		if (err != NULL)
 			*err = why;
@@ -302,10 +331,9 @@ add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
 	if (status == STREAM_OK)
 		return STREAM_OK;
 	stream_manifest_clear_part(part);
-	/* Deleted while it was looked at. */
-	if (status == STREAM_ENOENT) {
+	if (status == STREAM_END) {
 		manifest->part_count--;
-		return STREAM_OK;
+		return deleted ? STREAM_ENOENT : STREAM_OK;
 	}
 	part->failed = status;
 	snprintf(part->text, sizeof(part->text), "%s", why.text);
@@ -348,6 +376,7 @@ load_json(const struct stream_store *store, struct stream_manifest_topic *topic,
 	return status;
 }
 
+/* STREAM_ENOENT when it was deleted meanwhile. */
 static int
 add_topic(struct stream_replica_look *look, struct stream_manifest *manifest,
     const struct stream_topic *found, struct stream_error *err)
@@ -447,6 +476,11 @@ look_at_topics(struct stream_replica_look *look,
 		if (is_any_chosen(look->options, topic))
 			status = add_topic(look, manifest, topic, err);
 		stream_topic_free(topic);
+		/* Half of it would be taken for all. */
+		if (status == STREAM_ENOENT) {
+			stream_manifest_drop_topic(manifest);
+			status = STREAM_OK;
+		}
 	}
 	stream_topic_list_free(list);
 	return status;

@@ -18,6 +18,7 @@
 #include "store/metadata.h"
 #include "store/recover.h"
 #include "store/replica_gone.h"
+#include "store/replica_missing.h"
 #include "store/replica_part.h"
 #include "store/topic.h"
 
@@ -255,18 +256,22 @@ build_new(const struct stream_change *change, struct stream_apply_part *part,
 	return status;
 }
 
+/* A link, or a file, that is in the place of one is not passed over. */
 static int
 find_part(struct stream_apply_part *part, bool *there, struct stream_error *err)
 {
-	int status = stream_store_open_partition(part->all->store,
-	    part->source->topic, part->source->partition, &part->dirfd, err);
+	const struct stream_manifest_part *source = part->source;
+	struct stream_store *store = part->all->store;
+	int status = stream_store_open_partition(
+	    store, source->topic, source->partition, &part->dirfd, err);
 
 	*there = status == STREAM_OK;
-	if (status == STREAM_ENOENT) {
-		part->dirfd = -1;
-		status = STREAM_OK;
-	}
-	return status;
+	if (status != STREAM_ENOENT)
+		return status;
+	part->dirfd = -1;
+	status = stream_replica_check_place(
+	    store, source->topic, source->partition, err);
+	return status == STREAM_ENOENT ? STREAM_OK : status;
 }
 
 /* ---- a topic ------------------------------------------------------------ */

@@ -240,6 +240,94 @@ gone() {
     done
 }
 
+# A topic of two partitions at a, and a replica b of it.
+two() {
+    strm -C a topic create t --partitions 2
+    seq 10 | strm -C a produce t:0
+    seq 20 | strm -C a produce t:1
+    replicate -q a b
+}
+
+@test "a partition that is missing from the source is told, and stays at the replica" {
+    two
+    strm -C b consume t:1 >before
+    mv a/t-1 away
+    seq 5 | strm -C a produce t:0
+    missing="its directory is missing: leave it out with --exclude, or put it back into a"
+    refuses 7 "t-1: source: $missing" strm replicate-rsync -q a b
+    [ "$(strm -C b consume t:0 | wc -l)" -eq 15 ]
+    strm -C b consume t:1 | diff before -
+    for option in -N --status "-N -J" "--status -J"; do
+        # shellcheck disable=SC2086  # two words
+        run -7 --separate-stderr strm replicate-rsync $option a b
+        [ "$stderr" = "strm: t-1: $missing" ]
+        [[ $output == *t*0*source* ]]
+    done
+    run -7 --separate-stderr strm replicate-rsync -J a b
+    [[ $output == *'"partition":0,"result":"done"'* ]]
+    [[ $output == *'"partition":1,"result":"failed"'*"\"why\":\"source: $missing\""* ]]
+    [[ $output == *'"partitions":1,"failed":1,'* ]]
+    # What is not chosen is not looked for.
+    replicate -q --include t:0 a b
+    replicate -q --exclude t:1 a b
+    # Back again.
+    mv away a/t-1
+    seq 5 | strm -C a produce t:1
+    replicate -q a b
+    same a b
+}
+
+@test "all of a topic that is missing is told, and no reason to delete it" {
+    two
+    rm -r a/t-0 a/t-1
+    for option in "" --delete; do
+        refuses 7 "t-0: source: its directory is missing" \
+            strm replicate-rsync -q $option a b
+        [[ $stderr == *"t-1: source: its directory is missing"* ]]
+    done
+    [ "$(strm -C b consume t | wc -l)" -eq 30 ]
+}
+
+@test "a new replica gets no empty partition in the place of a missing one" {
+    two
+    rm -r a/t-1
+    refuses 7 "t-1: source: its directory is missing" \
+        strm replicate-rsync -q a c
+    [[ $stderr == *"t-0: the topic appears when all of it has come"* ]]
+    [ ! -e c/t-0 ]
+    [ ! -e c/t-1 ]
+    # Of a topic that is there, too: the replica lacks it as well.
+    mv b/t-1 away
+    refuses 7 "t-1: source: its directory is missing" \
+        strm replicate-rsync -q a b
+    [ ! -e b/t-1 ]
+    # It is asked for.
+    replicate -q --exclude t:1 a c
+    [ "$(strm -C c consume t:0 | wc -l)" -eq 10 ]
+    [ -z "$(strm -C c consume t:1)" ]
+}
+
+@test "what is no directory is no partition, at either side" {
+    two
+    seq 5 | strm -C a produce t:1
+    mv b/t-1 away
+    ln -s ../away b/t-1
+    refuses 7 "t-1: replica: is a symbolic link, which is not followed" \
+        strm replicate-rsync -q a b
+    mv a/t-1 a-1
+    ln -s ../a-1 a/t-1
+    refuses 7 "t-1: source: is a symbolic link, which is not followed" \
+        strm replicate-rsync -q a b
+    rm a/t-1
+    echo >a/t-1
+    refuses 7 "t-1: source: is no directory" strm replicate-rsync -q a c
+    [ ! -e c/t-0 ]
+    rm a/t-1 b/t-1
+    mv a-1 a/t-1
+    replicate -q a b
+    same a b
+}
+
 @test "killed at any moment, a topic made anew comes whole in the end" {
     for _ in 1 2 3 4; do
         strm -C a topic create t --if-missing --partitions 4

@@ -2,17 +2,11 @@
  * What a replica and its source say of each other: manifests, which come from
  * another machine, and where two logs part.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include <stream/producer.h>
 
 #include "store/manifest.h"
 #include "store/replica_diverge.h"
+#include "topic_dir.h"
 
 /* ---- where they part ---------------------------------------------------- */
 
@@ -239,6 +233,80 @@ what_a_manifest_may_not_say_is_refused(void **state)
 	}
 }
 
+/* ---- a topic that goes while it is looked at ---------------------------- */
+
+static void
+put_record(const struct temp_dir *dir, const char *name)
+{
+	struct stream_record record = {
+	    .value = {(const uint8_t *)"v", 1}, .timestamp_ms = 1000};
+	struct stream_store *store = open_store(dir, STREAM_STORE_WRITE);
+	struct stream_topic *topic;
+	struct stream_producer *producer;
+
+	assert_int_equal(stream_topic_open(store, name, &topic, NULL), 0);
+	assert_int_equal(
+	    stream_producer_open(store, topic, NULL, &producer, NULL), 0);
+	assert_int_equal(stream_producer_send(producer, 0, &record, NULL), 0);
+	assert_int_equal(stream_producer_flush(producer, NULL), 0);
+	stream_producer_close(producer);
+	stream_topic_free(topic);
+	stream_store_close(store);
+}
+
+/* Its first partition has just been read. */
+static bool
+delete_it(void *context, uint64_t bytes)
+{
+	struct stream_store *store = open_store(context, STREAM_STORE_WRITE);
+
+	(void)bytes;
+	assert_int_equal(stream_topic_delete(store, "goes", NULL), 0);
+	stream_store_close(store);
+	return true;
+}
+
+static char *
+look_at(
+    const struct temp_dir *dir, bool (*go_on)(void *context, uint64_t bytes))
+{
+	const struct stream_replica_options options = {
+	    .dry_run = true,
+	    .lock_timeout_ms = 100,
+	    .go_on = go_on,
+	    .context = (void *)dir,
+	};
+	struct stream_error err;
+	char *have, *text;
+
+	assert_int_equal(
+	    stream_replica_have("/nowhere", false, &options, &have, NULL), 0);
+	if (stream_replica_prepare(dir->path, have, &options, &text, &err) !=
+	    STREAM_OK)
+		fail_msg("%s", err.text);
+	free(have);
+	return text;
+}
+
+static void
+a_topic_that_is_deleted_meanwhile_is_not_half_there(void **state)
+{
+	const struct temp_dir *dir = *state;
+	char *text;
+
+	assert_int_equal(create(dir, "goes", 2), 0);
+	assert_int_equal(create(dir, "stays", 1), 0);
+	put_record(dir, "goes");
+	text = look_at(dir, NULL);
+	assert_non_null(strstr(text, "\ntopic goes\n"));
+	free(text);
+	text = look_at(dir, delete_it);
+	assert_null(strstr(text, "goes"));
+	assert_null(strstr(text, "failed"));
+	assert_non_null(strstr(text, "\ntopic stays\n"));
+	free(text);
+}
+
 int
 main(void)
 {
@@ -247,6 +315,7 @@ main(void)
 	    cmocka_unit_test(a_manifest_is_read_as_it_was_written),
 	    cmocka_unit_test(no_changed_byte_of_a_manifest_is_overlooked),
 	    cmocka_unit_test(what_a_manifest_may_not_say_is_refused),
+	    IN_DIR(a_topic_that_is_deleted_meanwhile_is_not_half_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
