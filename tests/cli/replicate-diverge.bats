@@ -400,6 +400,32 @@ compacted() {
     same
 }
 
+@test "so does one of which no record of an epoch that both know is left" {
+    create --set cleanup.policy=compact,delete
+    keyed a x:1 x:2
+    replicate a b
+    fail_over
+    keyed b x:3 x:4
+    replicate b a
+    strm fence -q --lift a
+    strm promote -q a
+    strm fence -q b --reason test
+    keyed a x:5 x:6
+    replicate a b
+    strm fence -q --lift b
+    # All of it but the last is compacted away, and then cut off: it ends at 0,
+    # in an epoch that began later.
+    strm -C a roll -q t
+    keyed a x:7
+    strm -C a roll -q t
+    strm -C a compact -q t
+    strm -C a trim -q t@6
+    fail_over
+    keyed b x:8
+    replicate --truncate b a
+    same
+}
+
 @test "a new leader that deleted is followed by the old one" {
     create --set segment.bytes=2000
     put a 1 1000
