@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "file/checkpoint.h"
+#include "file/io.h"
 #include "file/scan.h"
 #include "log/view.h"
 
@@ -104,18 +105,73 @@ walk_all(int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
 	return status;
 }
 
+static int
+walk_newest(
+    int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
+{
+	struct stream_view view;
+	uint64_t size = 0;
+	int status = stream_view_load(dirfd, &view, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (size_t i = view.count; i > 0 && size == 0 && status == STREAM_OK;
+	     i--) {
+		int fd;
+
+		status = stream_view_open(&view, i - 1, dirfd, &fd, err);
+		if (status != STREAM_OK)
+			break;
+		status = stream_io_size(fd, &size, err);
+		if (status == STREAM_OK && size > 0)
+			status = walk_segment(fd, noter, err);
+		close(fd);
+	}
+	if (status == STREAM_OK)
+		status = stream_epochs_noted(noter, err);
+	stream_view_release(&view);
+	return status;
+}
+
+/* Closed segments may be compacted or removed meanwhile. */
+static int
+try_walk(int dirfd,
+    int (*walk)(
+	int dirfd, struct stream_epochs_noter *noter, struct stream_error *err),
+    struct stream_epochs_noter *noter, struct stream_error *err)
+{
+	int status = STREAM_ENOENT;
+
+	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
+		stream_epochs_noter_release(noter);
+		stream_epochs_noter_init(noter);
+		status = walk(dirfd, noter, err);
+	}
+	return status;
+}
+
 int
 stream_epochs_walk(
     int dirfd, struct stream_epochs_noter *noter, struct stream_error *err)
 {
-	int status = STREAM_ENOENT;
+	return try_walk(dirfd, walk_all, noter, err);
+}
 
-	/* Closed segments may be compacted or removed meanwhile. */
-	for (int i = 0; status == STREAM_ENOENT && i < STREAM_VIEW_TRIES; i++) {
-		stream_epochs_noter_release(noter);
-		stream_epochs_noter_init(noter);
-		status = walk_all(dirfd, noter, err);
-	}
+int
+stream_epochs_newest(int dirfd, int32_t *epoch, struct stream_error *err)
+{
+	struct stream_epochs_noter noter;
+	const struct stream_epoch *entries;
+	size_t count;
+	int status;
+
+	stream_epochs_noter_init(&noter);
+	status = try_walk(dirfd, walk_newest, &noter, err);
+	entries = (const void *)noter.entries.data;
+	count = noter.entries.size / sizeof(*entries);
+	if (status == STREAM_OK)
+		*epoch = count == 0 ? -1 : entries[count - 1].epoch;
+	stream_epochs_noter_release(&noter);
 	return status;
 }
 

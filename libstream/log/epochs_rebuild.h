@@ -46,6 +46,12 @@ int stream_epochs_walk(
     int dirfd, struct stream_epochs_noter *noter, struct stream_error *err);
 
 /*
+ * The newest epoch that batches of the partition dirfd give; -1: none.  Only
+ * the newest segment that holds any is read.  STREAM_EIO, STREAM_ENOMEM.
+ */
+int stream_epochs_newest(int dirfd, int32_t *epoch, struct stream_error *err);
+
+/*
  * Walk the headers of all segments of the partition dirfd and write the
  * entries that they give.  A log without batches gets no file.
  * Append lock held.  STREAM_EIO, STREAM_ENOMEM.

@@ -84,8 +84,9 @@ make_list(const struct stream_install *install, int64_t offset, bool exact,
 	     i++) {
 		struct stream_epoch entry = install->epochs[i];
 
-		/* The other log was cut at the front, this one not yet. */
-		for (size_t k = 0; k < count && !exact; k++)
+		/* The other log was cut at the front, this one not yet.  Where
+		 * later epochs began the other one knows. */
+		for (size_t k = 0; k < count && i == 0 && !exact; k++)
 			if (there[k].epoch == entry.epoch &&
 			    there[k].start_offset < entry.start_offset)
 				entry.start_offset = there[k].start_offset;

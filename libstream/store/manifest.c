@@ -91,6 +91,21 @@ stream_manifest_add_segment(struct stream_manifest_part *part,
 }
 
 int
+stream_manifest_add_other(struct stream_manifest *manifest,
+    const struct stream_manifest_other *other, struct stream_error *err)
+{
+	void *items = manifest->others;
+	int status =
+	    grow(&items, manifest->other_count, sizeof(*manifest->others), err);
+
+	if (status != STREAM_OK)
+		return status;
+	manifest->others = items;
+	manifest->others[manifest->other_count++] = *other;
+	return STREAM_OK;
+}
+
+int
 stream_manifest_add_idle(
     struct stream_manifest *manifest, size_t i, struct stream_error *err)
 {
@@ -141,6 +156,7 @@ stream_manifest_free(struct stream_manifest *manifest)
 		free(manifest->topics[i].json);
 	free(manifest->parts);
 	free(manifest->topics);
+	free(manifest->others);
 	free(manifest->idle);
 	free(manifest);
 }
@@ -155,6 +171,39 @@ stream_manifest_find(const struct stream_manifest *manifest, const char *topic,
 		if (manifest->parts[i].partition == partition &&
 		    strcmp(manifest->parts[i].topic, topic) == 0)
 			return &manifest->parts[i];
+	return NULL;
+}
+
+int
+stream_manifest_compare(const struct stream_manifest_other *other,
+    const char *topic, int32_t partition)
+{
+	int order = strcmp(other->topic, topic);
+
+	if (order != 0)
+		return order;
+	return (other->partition > partition) - (other->partition < partition);
+}
+
+const struct stream_manifest_other *
+stream_manifest_find_other(const struct stream_manifest *manifest,
+    const char *topic, int32_t partition)
+{
+	size_t low = 0, high = manifest->other_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct stream_manifest_other *other =
+		    &manifest->others[middle];
+		int order = stream_manifest_compare(other, topic, partition);
+
+		if (order == 0)
+			return other;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 
@@ -403,6 +452,13 @@ print_part(FILE *to, const struct stream_manifest_part *part)
 }
 
 static void
+print_other(FILE *to, const struct stream_manifest_other *other)
+{
+	fprintf(to, "other %s %" PRId32 " %" PRId32 " %s\n", other->topic,
+	    other->partition, other->epoch, or_dash(other->id));
+}
+
+static void
 print_all(FILE *to, const struct stream_manifest *manifest)
 {
 	size_t k = 0;
@@ -413,6 +469,8 @@ print_all(FILE *to, const struct stream_manifest *manifest)
 	    (int)manifest->role);
 	for (size_t i = 0; i < manifest->idle_count; i++)
 		fprintf(to, "idle %zu\n", manifest->idle[i]);
+	for (size_t i = 0; i < manifest->other_count; i++)
+		print_other(to, &manifest->others[i]);
 	for (size_t i = 0; i < manifest->topic_count; i++) {
 		const struct stream_manifest_topic *topic =
 		    &manifest->topics[i];

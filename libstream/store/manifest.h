@@ -56,6 +56,15 @@ struct stream_manifest_topic {
 	char *json;                            /* owned: the same, as text */
 };
 
+/* A partition of which only this is known: it is not chosen, or could not be
+ * read. */
+struct stream_manifest_other {
+	char topic[STREAM_TOPIC_NAME_SIZE];
+	int32_t partition;
+	int32_t epoch;                 /* the newest leader's */
+	char id[STREAM_TOPIC_ID_SIZE]; /* as above */
+};
+
 struct stream_manifest {
 	char id[STREAM_REPLICA_ID + 1];
 	char store[STREAM_REPLICA_ID + 1]; /* the id of the store; "" none */
@@ -65,6 +74,8 @@ struct stream_manifest {
 	size_t topic_count;
 	struct stream_manifest_part *parts; /* owned; of one topic together */
 	size_t part_count;
+	struct stream_manifest_other *others; /* owned; rising */
+	size_t other_count;
 	/* Owned: which of the addresses that were excluded name nothing. */
 	size_t *idle;
 	size_t idle_count;
@@ -79,6 +90,8 @@ int stream_manifest_add_part(struct stream_manifest *manifest,
     struct stream_error *err);
 int stream_manifest_add_segment(struct stream_manifest_part *part,
     const struct stream_manifest_segment *segment, struct stream_error *err);
+int stream_manifest_add_other(struct stream_manifest *manifest,
+    const struct stream_manifest_other *other, struct stream_error *err);
 int stream_manifest_add_idle(
     struct stream_manifest *manifest, size_t i, struct stream_error *err);
 
@@ -89,6 +102,11 @@ void stream_manifest_drop_topic(struct stream_manifest *manifest);
 void stream_manifest_clear_part(struct stream_manifest_part *part);
 
 const struct stream_manifest_part *stream_manifest_find(
+    const struct stream_manifest *manifest, const char *topic,
+    int32_t partition);
+
+/* NULL: it is none of the others. */
+const struct stream_manifest_other *stream_manifest_find_other(
     const struct stream_manifest *manifest, const char *topic,
     int32_t partition);
 
@@ -109,6 +127,10 @@ int stream_manifest_print(const struct stream_manifest *manifest, char **text,
 enum { STREAM_PIECE_NAME_SIZE = 64 };
 void stream_manifest_piece(
     const struct stream_manifest_segment *segment, char *text);
+
+/* In the order of a manifest: by the bytes of the name, then by number. */
+int stream_manifest_compare(const struct stream_manifest_other *other,
+    const char *topic, int32_t partition);
 
 /* Is it 16 hexadecimal digits? */
 bool stream_replica_id_is(const char *text);

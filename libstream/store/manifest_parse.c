@@ -139,6 +139,19 @@ add_part(struct parsing *p, struct stream_error *err)
 	return stream_manifest_add_part(p->manifest, partition, &p->part, err);
 }
 
+/* "-" is none. */
+static int
+take_topic_id(
+    struct parsing *p, const char *text, char *id, struct stream_error *err)
+{
+	if (strcmp(text, "-") == 0)
+		return STREAM_OK;
+	if (!is_topic_id(text))
+		return bad(p, err);
+	strcpy(id, text);
+	return STREAM_OK;
+}
+
 static int
 take_part(struct parsing *p, struct stream_error *err)
 {
@@ -150,12 +163,33 @@ take_part(struct parsing *p, struct stream_error *err)
 	p->part->clean_point = number(p, 3, -1, INT64_MAX - 1);
 	if (p->bad || p->count != 5)
 		return bad(p, err);
-	if (strcmp(p->fields[4], "-") == 0)
-		return STREAM_OK;
-	if (!is_topic_id(p->fields[4]))
+	return take_topic_id(p, p->fields[4], p->part->id, err);
+}
+
+/* They rise, so that none comes twice. */
+static int
+take_other(struct parsing *p, struct stream_error *err)
+{
+	struct stream_manifest *m = p->manifest;
+	struct stream_manifest_other other = {
+	    .partition = (int32_t)number(p, 2, 0, INT32_MAX),
+	    .epoch = (int32_t)number(p, 3, 0, INT32_MAX),
+	};
+	char name[STREAM_PARTITION_NAME_SIZE];
+	int status;
+
+	if (p->bad || p->count != 5 ||
+	    stream_topic_check_name(p->fields[1], NULL) != STREAM_OK ||
+	    stream_partition_name_put(
+		p->fields[1], other.partition, name, NULL) != STREAM_OK ||
+	    (m->other_count > 0 &&
+		stream_manifest_compare(&m->others[m->other_count - 1],
+		    p->fields[1], other.partition) >= 0))
 		return bad(p, err);
-	strcpy(p->part->id, p->fields[4]);
-	return STREAM_OK;
+	snprintf(other.topic, sizeof(other.topic), "%s", p->fields[1]);
+	status = take_topic_id(p, p->fields[4], other.id, err);
+	return status == STREAM_OK ? stream_manifest_add_other(m, &other, err)
+				   : status;
 }
 
 static int
@@ -320,6 +354,8 @@ take_line(struct parsing *p, char *line, struct stream_error *err)
 		status = take_topic(p, err);
 	else if (strcmp(word, "failed") == 0)
 		status = take_failed(p, rest(copy, 3), err);
+	else if (strcmp(word, "other") == 0)
+		status = take_other(p, err);
 	else if (strcmp(word, "idle") == 0)
 		status = take_idle(p, err);
 	else if (strcmp(word, "id") == 0)

@@ -28,6 +28,7 @@ save_manifest(struct stream_applying *all, struct stream_error *err)
 	int status;
 
 	all->source->idle_count = 0; /* was of this run */
+	all->source->other_count = 0;
 	status = stream_manifest_print(all->source, &text, err);
 
 	if (status != STREAM_OK)

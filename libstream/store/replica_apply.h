@@ -47,9 +47,9 @@ enum stream_apply_kind {
 /*
  * Check what came for the partition, make it ready, and decide what becomes of
  * each segment, to kinds (of as many as the source has).  *first and *last are
- * the first and last that changed, or the count when none did.  What the
- * replica holds of its own is found: part->diverged is set then.  Nothing in
- * the partition is touched.
+ * the first and last that changed, or the count when none did.  part->diverged,
+ * which is what stream_replica_divergence says, becomes lower where batches
+ * differ before that.  Nothing in the partition is touched.
  */
 int stream_apply_plan(struct stream_apply_part *part,
     enum stream_apply_kind *kinds, size_t *first, size_t *last,

@@ -5,6 +5,8 @@
 #include "base/fail.h"
 #include "store/replica_gone.h"
 
+/* ---- where they part ---------------------------------------------------- */
+
 /* The offset after the last one of entry i. */
 static int64_t
 end_of(const struct stream_manifest_part *part, size_t i)
@@ -73,15 +75,63 @@ stream_replica_divergence(const struct stream_manifest_part *source,
 	return least < end ? least : -1;
 }
 
+/* ---- who leads ---------------------------------------------------------- */
+
+/* The newest leader of a partition that a store knows. */
+struct leader {
+	const char *topic;
+	int32_t partition;
+	int32_t epoch;
+	const char *id; /* of the topic */
+};
+
+/* i counts the partitions that were read, then the others; false: nothing is
+ * known of it here. */
+static bool
+get_leader(
+    const struct stream_manifest *manifest, size_t i, struct leader *leader)
+{
+	const struct stream_manifest_other *other;
+	const struct stream_manifest_part *part;
+
+	if (i < manifest->part_count) {
+		part = &manifest->parts[i];
+		*leader = (struct leader){part->topic, part->partition,
+		    stream_manifest_epoch(part), part->id};
+		return part->failed == STREAM_OK;
+	}
+	other = &manifest->others[i - manifest->part_count];
+	*leader = (struct leader){
+	    other->topic, other->partition, other->epoch, other->id};
+	return true;
+}
+
+/* A partition that failed may be one of the others too. */
+static bool
+find_leader(const struct stream_manifest *manifest, const struct leader *of,
+    struct leader *leader)
+{
+	const struct stream_manifest_part *part;
+	const struct stream_manifest_other *other =
+	    stream_manifest_find_other(manifest, of->topic, of->partition);
+
+	if (other != NULL)
+		return get_leader(manifest,
+		    manifest->part_count + (size_t)(other - manifest->others),
+		    leader);
+	part = stream_manifest_find(manifest, of->topic, of->partition);
+	return part != NULL &&
+	       get_leader(manifest, (size_t)(part - manifest->parts), leader);
+}
+
 static int
-refuse_old_leader(const struct stream_manifest_part *source,
-    const struct stream_manifest_part *mine, struct stream_error *err)
+refuse_old_leader(const struct leader *source, const struct leader *mine,
+    struct stream_error *err)
 {
 	return stream_fail(err, STREAM_EFENCED, STREAM_POS_NONE,
 	    "%s-%d: the replica has leader epoch %d, the source only %d: the "
 	    "source is an old leader, so nothing is copied from it",
-	    source->topic, source->partition, stream_manifest_epoch(mine),
-	    stream_manifest_epoch(source));
+	    mine->topic, mine->partition, mine->epoch, source->epoch);
 }
 
 int
@@ -95,18 +145,16 @@ stream_replica_check_leader(const struct stream_manifest *source,
 		    "the destination's promotion was begun and is not "
 		    "finished: nothing is copied to it (finish it with strm "
 		    "promote)");
-	for (size_t i = 0; i < have->part_count; i++) {
-		const struct stream_manifest_part *mine = &have->parts[i];
-		const struct stream_manifest_part *theirs =
-		    stream_manifest_find(source, mine->topic, mine->partition);
+	for (size_t i = 0; i < have->part_count + have->other_count; i++) {
+		struct leader mine, theirs;
 
-		if (theirs == NULL || theirs->failed != STREAM_OK ||
-		    mine->failed != STREAM_OK ||
-		    stream_replica_is_another(mine, theirs))
+		if (!get_leader(have, i, &mine) ||
+		    !find_leader(source, &mine, &theirs) ||
+		    stream_replica_is_another_id(mine.id, theirs.id))
 			continue;
-		if (stream_manifest_epoch(mine) > stream_manifest_epoch(theirs))
-			return refuse_old_leader(theirs, mine, err);
-		if (stream_manifest_epoch(mine) < stream_manifest_epoch(theirs))
+		if (mine.epoch > theirs.epoch)
+			return refuse_old_leader(&theirs, &mine, err);
+		if (mine.epoch < theirs.epoch)
 			newer = true;
 	}
 	/* Of topics that are not chosen it is no replica either. */

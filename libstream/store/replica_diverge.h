@@ -17,10 +17,10 @@ int64_t stream_replica_divergence(const struct stream_manifest_part *source,
     const struct stream_manifest_part *mine);
 
 /*
- * May have follow source?  STREAM_EFENCED: a partition of the replica has a
- * newer leader epoch, so the source is an old leader; its promotion is not
- * finished; or it leads topics, chosen or not, and nothing says that source
- * leads.  force: that it does is for the caller to know.
+ * May have follow source?  STREAM_EFENCED: a partition of the replica, chosen
+ * or not, has a newer leader epoch, so the source is an old leader; its
+ * promotion is not finished; or it leads topics, chosen or not, and nothing
+ * says that source leads.  force: that it does is for the caller to know.
  */
 int stream_replica_check_leader(const struct stream_manifest *source,
     const struct stream_manifest *have, bool force, struct stream_error *err);

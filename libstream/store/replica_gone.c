@@ -35,11 +35,16 @@ find_topic(const struct stream_manifest *manifest, const char *name)
 }
 
 bool
+stream_replica_is_another_id(const char *a, const char *b)
+{
+	return a[0] != '\0' && b[0] != '\0' && strcmp(a, b) != 0;
+}
+
+bool
 stream_replica_is_another(
     const struct stream_manifest_part *a, const struct stream_manifest_part *b)
 {
-	return a->id[0] != '\0' && b->id[0] != '\0' &&
-	       strcmp(a->id, b->id) != 0;
+	return stream_replica_is_another_id(a->id, b->id);
 }
 
 size_t

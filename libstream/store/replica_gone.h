@@ -8,6 +8,9 @@
 
 #include "store/replica_apply.h"
 
+/* Are these ids ("": none) of two topics that share a name? */
+bool stream_replica_is_another_id(const char *a, const char *b);
+
 /* Are these partitions of two topics that share a name? */
 bool stream_replica_is_another(
     const struct stream_manifest_part *a, const struct stream_manifest_part *b);

@@ -14,6 +14,7 @@
 #include "store/place.h"
 #include "store/replica_gone.h"
 #include "store/replica_hold.h"
+#include "store/replica_leader.h"
 #include "store/replica_missing.h"
 #include "store/topic.h"
 
@@ -337,7 +338,9 @@ add_part(struct stream_replica_look *look, struct stream_manifest *manifest,
 	}
 	part->failed = status;
 	snprintf(part->text, sizeof(part->text), "%s", why.text);
-	return STREAM_OK;
+	/* Who leads it may be known all the same. */
+	return stream_replica_add_leader(
+	    look->store, manifest, part->topic, partition, err);
 }
 
 /* The settings file as it is, on one line: JSON has no line end in a string. */
@@ -398,9 +401,12 @@ add_topic(struct stream_replica_look *look, struct stream_manifest *manifest,
 	     i++) {
 		int32_t partition = stream_topic_partition(found, i);
 
-		if (stream_replica_is_chosen(look->options, name, partition))
-			status = add_part(look, manifest,
-			    is_ours ? &settings : NULL, partition, err);
+		status =
+		    stream_replica_is_chosen(look->options, name, partition)
+			? add_part(look, manifest, is_ours ? &settings : NULL,
+			      partition, err)
+			: stream_replica_add_leader(
+			      look->store, manifest, name, partition, err);
 	}
 	/* A compaction may have begun meanwhile: its settings come first. */
 	if (status != STREAM_OK || !is_ours || settings.has_gaps)
@@ -410,6 +416,22 @@ add_topic(struct stream_replica_look *look, struct stream_manifest *manifest,
 	topic->json = NULL;
 	topic->is_ours = false;
 	return load_json(look->store, topic, err);
+}
+
+/* Of a topic that is not chosen, too, it counts who leads it. */
+static int
+add_leaders(struct stream_replica_look *look, struct stream_manifest *manifest,
+    const struct stream_topic *topic, struct stream_error *err)
+{
+	int status = STREAM_OK;
+
+	for (size_t i = 0;
+	     i < stream_topic_partition_count(topic) && status == STREAM_OK;
+	     i++)
+		status = stream_replica_add_leader(look->store, manifest,
+		    stream_topic_name(topic), stream_topic_partition(topic, i),
+		    err);
+	return status;
 }
 
 /* A topic none of whose partitions is chosen is left out. */
@@ -473,8 +495,9 @@ look_at_topics(struct stream_replica_look *look,
 		for (size_t k = 0; k < look->options->exclude_count; k++)
 			used[k] = used[k] ||
 				  names_any(&look->options->exclude[k], topic);
-		if (is_any_chosen(look->options, topic))
-			status = add_topic(look, manifest, topic, err);
+		status = is_any_chosen(look->options, topic)
+			     ? add_topic(look, manifest, topic, err)
+			     : add_leaders(look, manifest, topic, err);
 		stream_topic_free(topic);
 		/* Half of it would be taken for all. */
 		if (status == STREAM_ENOENT) {

@@ -531,7 +531,7 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 	if (status == STREAM_OK)
 		part->diverged =
 		    stream_replica_divergence(part->source, &part->mine);
-	if (status == STREAM_OK && part->diverged < 0)
+	if (status == STREAM_OK)
 		status = plan_and_do(part, err);
 	stream_partition_close(part->partition);
 	part->partition = NULL;

@@ -253,17 +253,13 @@ first_extra(const struct stream_manifest_part *a,
 /*
  * In a log that is never compacted a segment that is another one is another
  * log's, even if no batch says so: of two that were rolled at other offsets
- * the first of these offsets tells them apart.
+ * the first of these offsets tells them apart.  least if that is lower.
  */
 static int64_t
-find_other_roll(const struct stream_apply_part *part, size_t changed)
+find_other_roll(const struct stream_apply_part *part, int64_t least)
 {
-	int64_t end = stream_manifest_end(&part->mine);
-	int64_t least = first_extra(part->source, &part->mine, end);
-
-	least = first_extra(&part->mine, part->source, least);
-	return least < end ? least
-			   : part->source->segments[changed].base_offset;
+	least = first_extra(part->source, &part->mine, least);
+	return first_extra(&part->mine, part->source, least);
 }
 
 static bool
@@ -280,18 +276,44 @@ has_extra(const struct stream_apply_part *part)
 	return first_extra(&part->mine, part->source, INT64_MAX) != INT64_MAX;
 }
 
+/* Nothing else tells them apart: does a segment that should be the same? */
+static int64_t
+find_other_segment(
+    const struct stream_apply_part *part, const enum stream_apply_kind *kinds)
+{
+	int64_t end = stream_manifest_end(&part->mine);
+
+	for (size_t i = 0; i < part->source->segment_count; i++)
+		if (kinds[i] == STREAM_APPLY_CHANGED && is_in_reach(part, i)) {
+			int64_t roll = find_other_roll(part, end);
+
+			return roll < end
+				   ? roll
+				   : part->source->segments[i].base_offset;
+		}
+	return -1;
+}
+
+/* What ends and epochs say of it is the most that both have in common: their
+ * batches may differ before. */
 static int
 check_divergence(struct stream_apply_part *part,
     const enum stream_apply_kind *kinds, bool dense, struct stream_error *err)
 {
-	int status = stream_apply_compare(part, kinds, dense, err);
+	int64_t most = part->diverged;
+	int status;
 
-	for (size_t i = 0; i < part->source->segment_count && dense &&
-			   status == STREAM_OK && part->diverged < 0;
-	     i++)
-		if (kinds[i] == STREAM_APPLY_CHANGED && is_in_reach(part, i))
-			part->diverged = find_other_roll(part, i);
-	return status;
+	part->diverged = -1;
+	status = stream_apply_compare(part, kinds, dense, err);
+	if (status != STREAM_OK)
+		return status;
+	if (most >= 0 && (part->diverged < 0 || part->diverged > most))
+		part->diverged = most;
+	if (dense && part->diverged >= 0)
+		part->diverged = find_other_roll(part, part->diverged);
+	else if (dense)
+		part->diverged = find_other_segment(part, kinds);
+	return STREAM_OK;
 }
 
 int

@@ -52,6 +52,20 @@ same() {
     diff a/t-0/leader-epoch-checkpoint b/t-0/leader-epoch-checkpoint
 }
 
+# differs FROM TO: a run of a to b says so, and one that truncates needs no
+# second guess; after it both are the same.
+differs() {
+    run -1 --separate-stderr strm replicate-rsync a b
+    [[ $stderr == *"t-0: diverged: from offset $1 to $2 "* ]]
+    run -1 --separate-stderr strm replicate-rsync -J a b
+    [[ ${lines[0]} == *'"result":"diverged"'*'"offset":'"$1,"* ]]
+    replicate --truncate a b
+    [ "${lines[0]}" = "t-0: offsets $1 to $(($2 - 1)) set aside, which the source does not hold" ]
+    [[ ${lines[1]} == "t-0: up to offset "*", from $1" ]]
+    [ "${#lines[@]}" -eq 3 ]
+    same
+}
+
 @test "a roll after the last run does not stand in the way of failback" {
     create
     put a 1 10
@@ -237,6 +251,74 @@ compacted() {
     same
 }
 
+@test "where the source ends is not where the two part, if they do before" {
+    create
+    put a 1 10
+    cp -a a other
+    replicate other b
+    put other 111 115
+    replicate other b
+    put a 211 213
+    differs 10 15
+    grep -q 115 b/t-0/.strm-cut-10
+}
+
+@test "nor where several segments differ" {
+    create
+    put a 1 10
+    cp -a a other
+    for i in 1 2 3; do
+        put other "${i}01" "${i}05"
+        strm -C other roll -q t
+    done
+    replicate other b
+    put a 911 913
+    strm -C a roll -q t
+    put a 914 914
+    differs 10 25
+    [ "$(find b/t-0 -name '.strm-old-*.log*' | wc -l)" -gt 0 ]
+}
+
+@test "nor where both were promoted" {
+    create
+    put a 1 10
+    replicate a b
+    replicate a c
+    rm -r a
+    mv c a
+    strm promote -q a
+    strm promote -q b
+    put a 11 13
+    put b 21 25
+    strm fence -q b --reason test
+    differs 10 15
+}
+
+@test "nor where offsets are missing" {
+    compacted
+    cp -a a other
+    keyed other v:1 w:1 v:2
+    replicate other b
+    keyed a z:1
+    differs 6 9
+}
+
+@test "two logs that were rolled at other offsets part at the first of these" {
+    local at=(--timestamp 2026-01-01T00:00:00Z)
+
+    create
+    put a 1 10
+    cp -a a other
+    strm -C other roll -q t
+    for store in a other; do
+        seq 11 12 | strm -C $store produce t "${at[@]}"
+    done
+    put other 113 115
+    replicate other b
+    put a 213 213
+    differs 10 15
+}
+
 @test "an old leader that deleted after the last run gets back what the new one has" {
     create --set segment.bytes=2000
     put a 1 1000
@@ -314,6 +396,32 @@ compacted() {
     strm -C b roll -q t
     strm -C b compact -q t
     keyed b z:9
+    replicate --truncate b a
+    same
+}
+
+@test "so does one of which no record of an epoch that both know is left" {
+    create --set cleanup.policy=compact,delete
+    keyed a x:1 x:2
+    replicate a b
+    fail_over
+    keyed b x:3 x:4
+    replicate b a
+    strm fence -q --lift a
+    strm promote -q a
+    strm fence -q b --reason test
+    keyed a x:5 x:6
+    replicate a b
+    strm fence -q --lift b
+    # All of it but the last is compacted away, and then cut off: it ends at 0,
+    # in an epoch that began later.
+    strm -C a roll -q t
+    keyed a x:7
+    strm -C a roll -q t
+    strm -C a compact -q t
+    strm -C a trim -q t@6
+    fail_over
+    keyed b x:8
     replicate --truncate b a
     same
 }

@@ -223,6 +223,83 @@ failing_rsync() {
 1 5" ]
 }
 
+# follows_not SOURCE DEST OPTION...: DEST leads, and goes on to.
+follows_not() {
+    local source=$1 dest=$2
+
+    shift 2
+    refuses 5 "a-0: the replica has leader epoch 1, the source only 0" \
+        strm replicate-rsync -q "$@" "$source" "$dest"
+    [ ! -e "$dest/.strm/replica.json" ]
+    echo more | strm -C "$dest" produce a
+}
+
+@test "an old leader is one whichever topics are chosen" {
+    fill m a 5
+    replicate -q m c
+    strm promote -q c
+    fill m n 3
+    for choice in --include=n --exclude=a; do
+        follows_not m c --truncate $choice
+        follows_not m c --truncate -N $choice
+        follows_not m c $choice
+    done
+    [ ! -e c/n-0 ]
+    # What tells may be lost at one of the two, or at both.
+    for lost in c m; do
+        rm $lost/a-0/leader-epoch-checkpoint
+        refuses 5 "the source is an old leader" \
+            strm replicate-rsync -q --truncate --include n m c
+    done
+    : >c/a-0/leader-epoch-checkpoint
+    refuses 5 "the source is an old leader" \
+        strm replicate-rsync -q --truncate --include n m c
+    # The other way round nobody need say that the old one leads no more.
+    replicate -q --exclude a c m
+    [ -e m/.strm/replica.json ]
+    run -1 grep '^other' m/.strm/replica/manifest
+}
+
+@test "nor do partitions that are not chosen, or cannot be read, hide it" {
+    strm -C m topic create a --partitions 2
+    for batch in 1 2 3; do
+        for i in 0 1; do
+            seq $batch | strm -C m produce a:$i
+        done
+    done
+    strm -C m roll -q a
+    replicate -q m c
+    strm promote -q c
+    for i in 0 1; do
+        echo more | strm -C c produce a:$i
+    done
+    # That of partition 1 would be as the source's.
+    cp m/a-1/leader-epoch-checkpoint c/a-1/
+    follows_not m c --truncate --include a:1
+    follows_not m c --truncate --exclude a:0
+    damage m/a-0
+    follows_not m c --truncate
+    follows_not m c --truncate --include a:0
+    cp -a c d
+    damage d/a-0
+    refuses 5 "the source is an old leader" \
+        strm replicate-rsync -q --truncate m d
+    [ ! -e d/.strm/replica.json ]
+}
+
+@test "leader epochs of two topics of one name tell nothing" {
+    fill m a 5
+    fill m n 3
+    replicate -q --include a m c
+    strm promote -q c
+    echo more | strm -C c produce a
+    strm -C m topic rm -y a
+    fill m a 5
+    replicate -q --truncate --include n m c
+    [ "$(strm -C c consume n | wc -l)" -eq 3 ]
+    [ "$(strm -C c consume a | wc -l)" -eq 6 ]
+}
+
 # ---- promotion --------------------------------------------------------------
 
 @test "a partition that cannot be promoted keeps all others from it" {

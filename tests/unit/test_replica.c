@@ -103,6 +103,15 @@ print(void)
 	strcpy(m->id, "0123456789abcdef");
 	m->time_ms = 1767225600000;
 	m->role = STREAM_IS_REPLICA;
+	assert_int_equal(
+	    stream_manifest_add_other(
+		m, &(struct stream_manifest_other){"a", 3, 0, ""}, NULL),
+	    0);
+	assert_int_equal(stream_manifest_add_other(m,
+			     &(struct stream_manifest_other){
+				 "z", 0, 7, "TkB0k2C_TpOxQ0dJq1sYyw"},
+			     NULL),
+	    0);
 	assert_int_equal(stream_manifest_add_topic(m, "a", &topic, NULL), 0);
 	assert_int_equal(stream_manifest_add_part(m, 3, &part, NULL), 0);
 	part->failed = STREAM_ECORRUPT;
@@ -147,6 +156,10 @@ a_manifest_is_read_as_it_was_written(void **state)
 	assert_int_equal(stream_manifest_print(m, &again, NULL), STREAM_OK);
 	assert_string_equal(text, again);
 	assert_int_equal(stream_manifest_count(m), 2);
+	assert_non_null(stream_manifest_find_other(m, "a", 3));
+	assert_int_equal(stream_manifest_find_other(m, "z", 0)->epoch, 7);
+	assert_null(stream_manifest_find_other(m, "orders", 0));
+	assert_null(stream_manifest_find_other(m, "z", 1));
 	assert_string_equal(stream_manifest_id(m), "0123456789abcdef");
 	assert_int_equal(
 	    stream_manifest_files(m, &names, &size, &bytes, NULL), STREAM_OK);
@@ -210,6 +223,14 @@ static const char *const lies[] = {
     "id ../../../../etc/x\n",
     "idle -1\n",
     "idle 1 2\n",
+    "other ../x 0 0 -\n",
+    "other a -1 0 -\n",
+    "other a 0 -1 -\n",
+    "other a 0 0\n",
+    "other a 0 0 ../../../../../../etc\n",
+    "other a 1 0 -\nother a 1 0 -\n",
+    "other a 1 0 -\nother a 0 0 -\n",
+    "other b 0 0 -\nother a 1 0 -\n",
     "nonsense\n",
 };
 
