@@ -131,8 +131,12 @@ open_and_apply(const char *path, struct stream_applying *all, bool *whole,
 
 	if (all->options->network)
 		flags |= STREAM_STORE_NETWORK;
-	status = stream_store_open(
-	    path, flags, all->options->lock_timeout_ms, &all->store, err);
+	status = all->options->id == NULL
+		     ? STREAM_OK
+		     : stream_replica_check_locked(path, NULL, err);
+	if (status == STREAM_OK)
+		status = stream_store_open(path, flags,
+		    all->options->lock_timeout_ms, &all->store, err);
 	if (status != STREAM_OK)
 		return status;
 	status = stream_role_hold(all->store, &hold, err);

@@ -323,6 +323,7 @@ END
 @test "what came and is not what was sent is sent again" {
     fill a t 3000
     # Half a run: something else lies where files arrive.
+    mkdir b
     printf 'strm-request 1\nstep 0\ntimeout 1000\nstore b\n\n' |
         strm replicate-rsync --serve >have
     id=$(sed -n 's/^id //p' have)
