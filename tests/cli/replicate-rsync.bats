@@ -177,7 +177,7 @@ keyed() {
     touch -r stamp "$log"
     run -0 strm replicate-rsync -q a b
     run -3 strm replicate-rsync -q --verify a b
-    [[ $output == "strm: t-0: replica: ${log##*/}: damaged at byte "*"bad CRC" ]]
+    [[ $output == "strm: t-0: replica: ${log##*/}: damaged at byte "*"bad CRC; nothing is sent for it: move the directory t-0 out of the replica, "* ]]
 }
 
 @test "a source that is damaged gives none of that partition, and all others" {
