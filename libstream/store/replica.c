@@ -158,11 +158,13 @@ stream_replica_have(const char *path, bool begin,
 	struct stream_store *store = NULL;
 	int status = manifest == NULL ? stream_fail_memory(err) : STREAM_OK;
 
+	if (status == STREAM_OK && begin && options->id != NULL)
+		status = stream_replica_check_locked(path, NULL, err);
 	if (status == STREAM_OK)
 		status = stream_store_open(path,
-		    begin ? flags_of(options,
-				STREAM_STORE_WRITE | STREAM_STORE_CREATE |
-				    STREAM_STORE_REPLICA | STREAM_STORE_FENCED)
+		    begin ? flags_of(options, STREAM_STORE_WRITE |
+						  STREAM_STORE_REPLICA |
+						  STREAM_STORE_FENCED)
 			  : 0,
 		    options->lock_timeout_ms, &store, err);
 	if (status == STREAM_ENOENT && !begin) {
@@ -281,6 +283,8 @@ stream_replica_prepare(const char *path, const char *have,
 		    "what the replica says names no run");
 	if (status == STREAM_OK)
 		status = stream_replica_check_source(path, err);
+	if (status == STREAM_OK && options->id != NULL)
+		status = stream_replica_check_locked(path, options->id, err);
 	if (status == STREAM_OK)
 		status = stream_store_open(
 		    path, flags, options->lock_timeout_ms, &store, err);

@@ -59,6 +59,23 @@ drop_incoming(struct stream_applying *all)
 	close(incoming);
 }
 
+/* The same of a run that others failed in, which goes on with what came for
+ * them. */
+static void
+drop_done(struct stream_applying *all)
+{
+	for (size_t i = 0; i < all->source->part_count; i++) {
+		const struct stream_manifest_part *part =
+		    &all->source->parts[i];
+		char name[STREAM_PARTITION_NAME_SIZE];
+
+		if (part->failed == STREAM_OK &&
+		    stream_partition_name_put(
+			part->topic, part->partition, name, NULL) == STREAM_OK)
+			stream_dir_remove_all(all->incoming, name, NULL);
+	}
+}
+
 static int
 open_incoming(struct stream_applying *all, struct stream_error *err)
 {
@@ -132,8 +149,12 @@ open_and_apply(const char *path, struct stream_applying *all, bool *whole,
 
 	if (all->options->network)
 		flags |= STREAM_STORE_NETWORK;
-	status = stream_store_open(
-	    path, flags, all->options->lock_timeout_ms, &all->store, err);
+	status = all->options->id == NULL
+		     ? STREAM_OK
+		     : stream_replica_check_locked(path, NULL, err);
+	if (status == STREAM_OK)
+		status = stream_store_open(path, flags,
+		    all->options->lock_timeout_ms, &all->store, err);
 	if (status != STREAM_OK)
 		return status;
 	status = stream_role_hold(all->store, &hold, err);
@@ -148,6 +169,8 @@ open_and_apply(const char *path, struct stream_applying *all, bool *whole,
 			*whole = all->source->parts[i].failed == STREAM_OK;
 		if (*whole)
 			drop_incoming(all);
+		else if (status == STREAM_OK)
+			drop_done(all);
 		stream_role_release(hold);
 	}
 	stream_store_close(all->store);

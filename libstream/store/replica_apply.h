@@ -34,6 +34,7 @@ struct stream_apply_part {
 	struct stream_install install;
 	int64_t diverged; /* offset; -1: it did not */
 	bool resend;      /* what came is not what was sent */
+	bool damaged;     /* what is there cannot be read */
 };
 
 /* What becomes of a segment of the source. */

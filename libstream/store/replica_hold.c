@@ -43,6 +43,7 @@ struct holding {
 	const struct stream_topic_settings *settings;
 	struct stream_manifest_part *part;
 	const struct stream_manifest_part *have; /* NULL: nothing */
+	bool in_vain; /* the replica cannot read what it has */
 	char name[STREAM_PARTITION_NAME_SIZE];
 	int into; /* of the links; -1: none yet */
 	/* The end of what is replicated. */
@@ -289,7 +290,7 @@ decide(const struct holding *h, bool active, const struct beginning *begin,
 	uint64_t tail = segment->measure.bytes - begin->bytes;
 
 	segment->from = 0;
-	if (is_there(h, segment) || segment->measure.bytes == 0) {
+	if (h->in_vain || is_there(h, segment) || segment->measure.bytes == 0) {
 		segment->how = STREAM_HOW_HAVE;
 		return;
 	}
@@ -504,8 +505,11 @@ stream_replica_hold(struct stream_replica_look *look, int dirfd,
 	if (look->have != NULL)
 		h.have = stream_manifest_find(
 		    look->have, part->topic, part->partition);
-	if (h.have != NULL && (h.have->failed != STREAM_OK ||
-				  stream_replica_is_another(part, h.have)))
+	/* What it cannot compare with what it has, it would not put in place:
+	 * should it be able to by then, that is sent by another round. */
+	h.in_vain = h.have != NULL && h.have->failed != STREAM_OK;
+	if (h.in_vain ||
+	    (h.have != NULL && stream_replica_is_another(part, h.have)))
 		h.have = NULL;
 	if (status == STREAM_OK)
 		status = hold(&h, err);

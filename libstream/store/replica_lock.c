@@ -152,6 +152,56 @@ stream_replica_unlock(struct stream_replica_lock *lock)
 	free(lock);
 }
 
+/* A run holds its lock to the end: where nobody does, it began elsewhere. */
+static int
+check_held(const struct stream_store *store, const char *id, bool *held,
+    struct stream_error *err)
+{
+	char name[32] = "replica.run";
+	int dirfd, fd;
+	int status;
+
+	*held = false;
+	if (id != NULL)
+		name_run(id, name);
+	status =
+	    id == NULL
+		? stream_dir_open(store->dirfd, STREAM_OWN_DIR, &dirfd, err)
+		: stream_layout_open(store, STREAM_REPLICATE_DIR, &dirfd, err);
+	if (status != STREAM_OK)
+		return status;
+	status = stream_io_open(dirfd, name, O_RDONLY, &fd, err);
+	close(dirfd);
+	if (status != STREAM_OK)
+		return status;
+	*held = stream_lock_is_held(fd, 0, 0);
+	close(fd);
+	return STREAM_OK;
+}
+
+int
+stream_replica_check_locked(
+    const char *path, const char *id, struct stream_error *err)
+{
+	struct stream_store *store;
+	bool held;
+	int status =
+	    stream_store_open(path, 0, STREAM_LOCK_TIMEOUT_MS, &store, err);
+
+	if (status == STREAM_OK) {
+		status = check_held(store, id, &held, err);
+		stream_store_close(store);
+	}
+	if (status != STREAM_ENOENT && (status != STREAM_OK || held))
+		return status == STREAM_OK
+			   ? STREAM_OK
+			   : stream_fail_in(err, status, "%s", path);
+	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
+	    "%s: is not the store any more with which this run began (moved, "
+	    "unmounted or replaced?)",
+	    path);
+}
+
 /* ---- what dead runs left ------------------------------------------------ */
 
 /* One that is at work has its lock. */

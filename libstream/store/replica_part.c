@@ -460,6 +460,19 @@ is_same_log(
 	return true;
 }
 
+/* Nothing can be put in place then, nor was it sent: what an earlier run has
+ * left would only take room. */
+static int
+look_first(struct stream_apply_part *part, struct stream_error *err)
+{
+	int status = look(part, err);
+
+	part->damaged = status == STREAM_ECORRUPT;
+	if (part->damaged)
+		stream_dir_remove_all(part->all->incoming, part->name, NULL);
+	return status;
+}
+
 /* What came was chosen for what the replica was.  If another run brought it on
  * meanwhile, what this one knows of the source may be older than that, and
  * would have it go back. */
@@ -523,7 +536,7 @@ stream_apply_part(struct stream_apply_part *part, struct stream_error *err)
 	int status = open_structure(part, err);
 
 	if (status == STREAM_OK)
-		status = look(part, err);
+		status = look_first(part, err);
 	if (status == STREAM_OK)
 		status = check_unchanged(part, err);
 	if (status == STREAM_OK)

@@ -53,6 +53,22 @@ report_replica(struct stream_applying *all, struct stream_manifest_part *source,
 	report(all, source, mine, word, -1, status, text);
 }
 
+/* A damaged log may hold what the source does not: that it goes is for someone
+ * to decide, and what is not there is brought. */
+static void
+report_damaged(struct stream_apply_part *part,
+    struct stream_manifest_part *source, const struct stream_error *why)
+{
+	char text[sizeof(why->text) + sizeof(part->name) + 128];
+
+	snprintf(text, sizeof(text),
+	    "replica: %s; nothing is sent for it: move the directory %s out of "
+	    "the replica, and the next run brings all of it",
+	    why->text, part->name);
+	report(part->all, source, &part->mine, "failed", -1, STREAM_ECORRUPT,
+	    text);
+}
+
 static void
 close_part(struct stream_apply_part *part)
 {
@@ -176,7 +192,9 @@ tell(struct stream_apply_part *part, struct stream_manifest_part *source,
 			return;
 		}
 	}
-	if (status != STREAM_OK)
+	if (status != STREAM_OK && part->damaged)
+		report_damaged(part, source, why);
+	else if (status != STREAM_OK)
 		report_replica(all, source, &part->mine,
 		    part->resend ? "resend" : "failed", status, why);
 	else if (part->diverged >= 0)

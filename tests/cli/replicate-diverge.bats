@@ -668,3 +668,59 @@ END
     strm promote -q d
     [ "$(links d)" -eq 0 ]
 }
+
+# in_second_segment STORE SEEK: a byte of it is another one.
+in_second_segment() {
+    local log
+
+    log=$(find "$1/t-0" -name '0*.log' | sort | sed -n 2p)
+    printf '\377' | dd of="$log" bs=1 seek="$2" conv=notrunc status=none
+}
+
+@test "for a replica with a damaged closed segment nothing is sent in vain" {
+    strm -C a topic create t --set segment.bytes=20000
+    strm -C a topic create u
+    seq 9000 | strm -C a produce t --batch-bytes 2000
+    seq 10 | strm -C a produce u
+    replicate a b
+    in_second_segment b 3000
+    find b/t-0 -name '0*.log' | sort | xargs sha256sum >logs
+    seq 10 | strm -C a produce u
+    # Files that came when nobody knew of the damage.
+    mkdir -p b/.strm/incoming/0123456789abcdef/t-0
+    cp a/t-0/*.log b/.strm/incoming/0123456789abcdef/t-0/
+    for moved in "$(($(stat -c %s a/u-0/*.log) - $(stat -c %s b/u-0/*.log)))" 0; do
+        run -7 --separate-stderr strm replicate-rsync a b
+        [[ ${lines[-1]} == "1 partition is as at the replica, $moved bytes moved" ]]
+        # shellcheck disable=SC2154  # run sets stderr
+        [[ $stderr == "strm: t-0: replica: "*".log: damaged"*"; nothing is sent for it: move the directory t-0 out of the replica, and the next run brings all of it" ]]
+        run -0 find b/.strm/incoming -type f
+        [ -z "$output" ]
+    done
+    sha256sum -c logs
+    # It is what it says: that helps, and what stands elsewhere stays.
+    mv b/t-0 damaged
+    replicate a b
+    same
+    replicate --verify a b
+    run -0 strm replicate-rsync a b
+    [ "$output" = "2 partitions are as at the replica, 0 bytes moved" ]
+}
+
+@test "a replica that is damaged alone is exit 3, and --follow heals it when it may" {
+    strm -C a topic create t --set segment.bytes=20000
+    seq 9000 | strm -C a produce t --batch-bytes 2000
+    replicate a b
+    in_second_segment b 3000
+    run -3 --separate-stderr strm replicate-rsync a b
+    [ "$output" = "0 partitions are as at the replica, 0 bytes moved" ]
+    strm replicate-rsync --follow -J a b >out 2>err 3>&- &
+    run=$!
+    eventually grep -q '"failed":1,' out
+    mv b/t-0 damaged
+    seq 10 | strm -C a produce t
+    eventually grep -q '"partitions":1,"failed":0,' out
+    kill "$run"
+    ends 143 "$run"
+    same
+}

@@ -298,3 +298,71 @@ no_rsync() {
         /dev/null </dev/null >shown || true
     [ ! -s shown ]
 }
+
+# What it began with was moved away: it ends, with exit 4, and makes nothing.
+ends_at_another_store() {
+    status=0
+    wait $pid || status=$?
+    pid=
+    [ "$status" -eq 4 ]
+    grep -q "is not the store any more with which this run began" err
+}
+
+@test "it ends when the replica is not there any more, or another has its name" {
+    fill a t 10
+    mkdir mnt
+    follow -J a mnt/b
+    until_true at 1
+    mv mnt/b away
+    fill a t 10
+    ends_at_another_store
+    [ ! -e mnt/b ]
+    # As where a disk was mounted.
+    mv away mnt/b
+    follow -J a mnt/b
+    until_true at 1
+    mv mnt/b away
+    mkdir mnt/b
+    fill a t 10
+    ends_at_another_store
+    run -0 find mnt/b -mindepth 1
+    [ -z "$output" ]
+    rmdir mnt/b
+    # Another replica.
+    mv away mnt/b
+    cp -a mnt/b other
+    (cd other && sha256sum t-0/*.log) >before
+    follow -J a mnt/b
+    until_true at 1
+    mv mnt/b away
+    mv other mnt/b
+    fill a t 10
+    ends_at_another_store
+    (cd mnt/b && sha256sum -c ../../before)
+}
+
+@test "it ends when another store has the name of the source" {
+    mkdir mnt
+    fill mnt/a t 10
+    cp -a mnt other
+    follow -J mnt/a b
+    until_true at 1
+    sha256sum b/t-0/*.log >before
+    mv mnt away
+    fill other/a t 20
+    mv other mnt
+    fill away/a t 10
+    ends_at_another_store
+    sha256sum -c before
+}
+
+@test "on another machine it ends too when the replica has gone" {
+    fake_ssh
+    fill a t 10
+    follow -J a "there:$PWD/b"
+    until_true at 1
+    mv b away
+    fill a t 10
+    ends_at_another_store
+    [ ! -e b ]
+}

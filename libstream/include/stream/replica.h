@@ -43,7 +43,8 @@ struct stream_replica_options {
 	const struct stream_address *exclude;
 	size_t exclude_count;
 	const char *of; /* apply: what the replica says it is one of */
-	/* have: the id that the run has already; NULL: it gets one. */
+	/* Of the run, which holds its locks: have, prepare and apply refuse a
+	 * store where these are not.  NULL: it gets one by have. */
 	const char *id;
 	/* apply: what have said.  What is other by now is sent again.  NULL:
 	 * not asked. */
@@ -83,10 +84,10 @@ void stream_replica_unlock(struct stream_replica_lock *lock);
 
 /*
  * What the store at path (borrowed) holds, to *text (given; free it).  begin:
- * also agree on the id of a run, and make .strm/incoming for it; the store is
- * made when it is missing.
+ * also agree on the id of a run, and make .strm/incoming for it.
  *
- * STREAM_EBUSY, STREAM_ECORRUPT, STREAM_ENOENT, STREAM_EIO, STREAM_ENOMEM
+ * STREAM_ENOENT  begin: it is not the store in which the run took its lock
+ * STREAM_EBUSY, STREAM_ECORRUPT, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_replica_have(const char *path, bool begin,
     const struct stream_replica_options *options, char **text,
@@ -104,7 +105,8 @@ int stream_replica_check_source(const char *path, struct stream_error *err);
  *
  * STREAM_ECORRUPT  the log is damaged, or have is no such text
  * STREAM_ENOENT    there is no store, as stream_replica_check_source says it;
- *                  or it holds no topics, and the replica does
+ *                  or it is not the one in which the run took its lock; or it
+ *                  holds no topics, and the replica does
  * STREAM_EUSAGE    it is the store that said have, under another name
  * STREAM_EFENCED   the replica must not follow it (SPEC 15.4)
  * STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
@@ -134,6 +136,7 @@ void stream_replica_arrival_free(struct stream_replica_arrival *arrival);
  * *report is given, also after some partitions failed: each has a line there.
  *
  * STREAM_EFENCED   the store has a newer leader epoch than its source
+ * STREAM_ENOENT    it is not the one in which the run took its lock
  * STREAM_ECORRUPT, STREAM_EBUSY, STREAM_EIO, STREAM_ENOMEM
  */
 int stream_replica_apply(const char *path, const char *manifest,
