@@ -6,6 +6,7 @@
     archive.py manifest FILE OUT archives of ours whose index lies
     archive.py misplaced FILE OUT  archives of ours whose index says that one
                                  file stands elsewhere; prints "NAME PATH" lines
+    archive.py shifted FILE OUT  one of ours in zstd whose seek table is wrong
     archive.py small DIRECTORY OUT  tars of 1 MB with small files that are large,
                                  and are not larger than one may be; prints
                                  "EXIT NAME" lines
@@ -277,6 +278,18 @@ def bombs(data):
     yield "block", "", archive.bytes()
 
 
+def shifted(data):
+    """What follows the last log comes as two pieces, and the seek table has
+    them meet elsewhere."""
+    archive = Pieces(data)
+    content = archive.unpacked(-2)
+    half = len(content) // 2
+    archive.pieces[-2:-1] = [
+        [zstandard.compress(content[:half]), half + 8],
+        [zstandard.compress(content[half:]), len(content) - half - 8]]
+    return archive.bytes()
+
+
 def packed_tar(path, members):
     """A tar in zstd; members are (path, bytes) or (path, count of zeros)."""
     zeros = bytes(1 << 20)
@@ -338,6 +351,12 @@ def main():
     if sys.argv[1] == "topics":
         with open(sys.argv[3], "wb") as file:
             file.write(many_topics(sys.argv[2].rstrip("/"), 30000))
+        return
+    if sys.argv[1] == "shifted":
+        with open(sys.argv[2], "rb") as file:
+            data = file.read()
+        with open(sys.argv[3], "wb") as file:
+            file.write(shifted(data))
         return
     if sys.argv[1] == "small":
         for code, what, members in small_files(sys.argv[2]):
