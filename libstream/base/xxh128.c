@@ -38,13 +38,24 @@ stream_xxh128_add(struct stream_xxh128 *digest, const void *bytes, size_t n)
 	XXH3_128bits_update((XXH3_state_t *)digest, bytes, n);
 }
 
-void
-stream_xxh128_put(const struct stream_xxh128 *digest, char *text)
+static void
+put(XXH128_hash_t hash, char *text)
 {
 	XXH128_canonical_t bytes;
 
-	XXH128_canonicalFromHash(
-	    &bytes, XXH3_128bits_digest((const XXH3_state_t *)digest));
+	XXH128_canonicalFromHash(&bytes, hash);
 	for (size_t i = 0; i < sizeof(bytes.digest); i++)
 		snprintf(text + 2 * i, 3, "%02x", bytes.digest[i]);
+}
+
+void
+stream_xxh128_put(const struct stream_xxh128 *digest, char *text)
+{
+	put(XXH3_128bits_digest((const XXH3_state_t *)digest), text);
+}
+
+void
+stream_xxh128_of(const void *bytes, size_t n, char *text)
+{
+	put(XXH3_128bits(bytes, n), text);
 }

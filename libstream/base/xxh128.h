@@ -1,5 +1,5 @@
 /*
- * xxh128.h - XXH128 of bytes that come piece by piece
+ * xxh128.h - XXH128 of bytes that come at once or piece by piece
  *
  * Written to files, unlike what hash.h gives: canonical, seed 0, as `xxh128sum`
  * prints it.
@@ -32,5 +32,8 @@ void stream_xxh128_add(
 
 /* The digest so far, to text of STREAM_XXH128_SIZE bytes. */
 void stream_xxh128_put(const struct stream_xxh128 *digest, char *text);
+
+/* The same of n borrowed bytes in one go. */
+void stream_xxh128_of(const void *bytes, size_t n, char *text);
 
 #endif

@@ -4,8 +4,23 @@
 #include <sys/stat.h>
 
 #include "base/fail.h"
+#include "base/xxh128.h"
 #include "port/archive_manifest.h"
 #include "store/topic_config.h"
+
+enum { CHUNK = 256 * 1024 };
+
+/* The first file that does not stand where it is expected; SIZE_MAX: none.  The
+ * lists have the same files. */
+static size_t
+find_misplaced(const struct stream_archive_list *found,
+    const struct stream_archive_list *expected)
+{
+	for (size_t i = 0; i < found->file_count; i++)
+		if (found->files[i].position != expected->files[i].position)
+			return i;
+	return SIZE_MAX;
+}
 
 static int
 take_manifest(struct stream_pass *pass, struct stream_error *err)
@@ -22,6 +37,7 @@ take_manifest(struct stream_pass *pass, struct stream_error *err)
 		stream_list_release(&expected);
 		return status;
 	}
+	pass->misplaced = find_misplaced(&pass->list, &expected);
 	/* Settings are read from the member, which the manifest names. */
 	expected.topics = pass->list.topics;
 	expected.topic_count = pass->list.topic_count;
@@ -232,6 +248,64 @@ is_regular(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* One that claims to be large costs no memory. */
+static int
+check_file(struct stream_archive *archive, size_t i, const char *name,
+    struct stream_xxh128 *digest, struct stream_error *err)
+{
+	const struct stream_archive_file *file =
+	    stream_archive_file(archive, i);
+	char found[STREAM_XXH128_SIZE];
+	struct stream_buf bytes;
+	int status = STREAM_OK;
+
+	stream_buf_init(&bytes);
+	stream_xxh128_reset(digest);
+	for (uint64_t at = 0; at < file->bytes && status == STREAM_OK;
+	     at += bytes.size) {
+		uint64_t left = file->bytes - at;
+
+		bytes.size = 0;
+		status = stream_archive_read_part(archive, i, at,
+		    left < CHUNK ? (size_t)left : CHUNK, &bytes, err);
+		if (status == STREAM_OK)
+			stream_xxh128_add(digest, bytes.data, bytes.size);
+	}
+	stream_buf_release(&bytes);
+	if (status != STREAM_OK)
+		return status;
+	stream_xxh128_put(digest, found);
+	status = stream_list_check_digest(file, found, err);
+	return status == STREAM_OK ? STREAM_OK
+				   : stream_fail_in(err, status, "%s", name);
+}
+
+/* Is each file where it is looked for?  Not logs: their blocks are, as opening
+ * has seen, and are most of the bytes. */
+static int
+check_files(
+    struct stream_archive *archive, const char *name, struct stream_error *err)
+{
+	struct stream_xxh128 *digest;
+	int status = stream_xxh128_new(&digest, err);
+
+	if (status != STREAM_OK)
+		return status;
+	for (size_t i = 0;
+	     i < stream_archive_file_count(archive) && status == STREAM_OK;
+	     i++) {
+		struct stream_path path;
+
+		if (!stream_path_parse(
+			stream_archive_file(archive, i)->path, &path) ||
+		    path.kind != STREAM_PATH_SEGMENT ||
+		    path.name.kind != STREAM_NAME_LOG)
+			status = check_file(archive, i, name, digest, err);
+	}
+	stream_xxh128_free(digest);
+	return status;
+}
+
 /* Opening checks the table against the index. */
 static int
 try_seeking(int fd, const char *name,
@@ -245,14 +319,28 @@ try_seeking(int fd, const char *name,
 	if (status == STREAM_ENOENT)
 		return STREAM_OK; /* it has none: packed anew */
 	if (status != STREAM_OK)
-		return status;
+		return stream_fail_in(err, status, "%s", name);
 	checked->was_sought = true;
+	status = check_files(archive, name, err);
 	stream_archive_close(archive);
 	/* Who reads by the index must not see other things than who walks. */
-	if (checked->is_foreign)
+	if (status == STREAM_OK && checked->is_foreign)
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-		    "has an index, but not the members of such an archive");
-	return STREAM_OK;
+		    "%s: has an index, but not the members of such an archive",
+		    name);
+	return status;
+}
+
+static int
+check_pass(const struct stream_pass *pass, struct stream_error *err)
+{
+	int status;
+
+	if (pass->misplaced != SIZE_MAX)
+		return stream_archive_manifest_misfit(
+		    &pass->list.files[pass->misplaced], err);
+	status = stream_list_check(&pass->list, !pass->is_ours, err);
+	return status == STREAM_OK ? check_topics(&pass->list, err) : status;
 }
 
 int
@@ -267,17 +355,15 @@ stream_archive_check(int fd, const char *name,
 	if (status == STREAM_OK)
 		status = stream_pass_settle(&pass, err);
 	if (status == STREAM_OK)
-		status = stream_list_check(&pass.list, !pass.is_ours, err);
+		status = check_pass(&pass, err);
 	if (status == STREAM_OK)
-		status = check_topics(&pass.list, err);
-	if (status == STREAM_OK) {
 		sum_up(&pass, &sum);
-		if (is_regular(fd))
-			status = try_seeking(fd, name, options, &sum, err);
-	}
+	else
+		status = stream_fail_in(err, status, "%s", name);
 	stream_pass_release(&pass);
-	if (status != STREAM_OK)
-		return stream_fail_in(err, status, "%s", name);
-	*checked = sum;
-	return STREAM_OK;
+	if (status == STREAM_OK && is_regular(fd))
+		status = try_seeking(fd, name, options, &sum, err);
+	if (status == STREAM_OK)
+		*checked = sum;
+	return status;
 }

@@ -33,9 +33,10 @@ struct stream_archive_checked {
 };
 
 /*
- * Read all of the archive that fd (borrowed) reads; a pipe will do.  Of a
- * regular file the seek table is checked against the index too, where there is
- * one.  What no restore would make topics of is refused.  Errors as
+ * Read all of the archive that fd (borrowed) reads; a pipe will do.  Each file
+ * of ours must stand where the index says.  Of a regular file the seek table is
+ * checked against the index too, where there is one, and all but logs is read
+ * by it.  What no restore would make topics of is refused.  Errors as
  * stream_archive_open.
  */
 int stream_archive_check(int fd, const char *name,

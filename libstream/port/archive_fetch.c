@@ -120,11 +120,8 @@ end(struct fetching *f, const struct stream_archive_file *file,
 	int status = stream_build_close(f->fetch->build, err);
 
 	stream_xxh128_put(f->digest, digest);
-	if (status == STREAM_OK && strcmp(digest, file->digest) != 0)
-		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-		    "%.150s: its digest is not that of the manifest",
-		    file->path);
-	return status;
+	return status == STREAM_OK ? stream_list_check_digest(file, digest, err)
+				   : status;
 }
 
 static int

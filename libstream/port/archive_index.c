@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/xxh128.h"
 #include "codec/compress.h"
 #include "file/io.h"
 #include "port/archive_batches.h"
@@ -219,7 +220,9 @@ find_packed(struct stream_archive *archive, struct stream_bytes *text,
 		    STREAM_MANIFEST_FILE, MANIFEST_RATIO);
 	status = load_piece(archive, last, err);
 	if (status != STREAM_OK)
-		return status;
+		return status == STREAM_ECORRUPT
+			   ? stream_archive_manifest_damaged(err, status)
+			   : status;
 	if (archive->piece.size < STREAM_TAR_BLOCK + STREAM_TAR_END ||
 	    !is_header(archive->piece.data, &size) ||
 	    size > archive->piece.size - STREAM_TAR_BLOCK - STREAM_TAR_END)
@@ -289,14 +292,6 @@ check_mark(struct stream_archive *archive, struct stream_error *err)
 	return status;
 }
 
-static int
-misfit(const struct stream_archive_file *file, struct stream_error *err)
-{
-	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-	    "%s: %.120s is not where it says", STREAM_MANIFEST_FILE,
-	    file->path);
-}
-
 /* A block is one piece. */
 static bool
 is_piece(const struct stream_archive *archive, uint64_t at, uint64_t size)
@@ -320,7 +315,8 @@ check_positions(const struct stream_archive *archive, struct stream_error *err)
 		if (list->files[i].position > archive->end ||
 		    list->files[i].bytes >
 			archive->end - list->files[i].position)
-			return misfit(&list->files[i], err);
+			return stream_archive_manifest_misfit(
+			    &list->files[i], err);
 	for (size_t i = 0; i < list->segment_count; i++) {
 		const struct stream_archive_segment *segment =
 		    &list->segments[i];
@@ -331,9 +327,21 @@ check_positions(const struct stream_archive *archive, struct stream_error *err)
 			if (!is_piece(archive,
 				file->position + segment->blocks[j].position,
 				segment->blocks[j].bytes))
-				return misfit(file, err);
+				return stream_archive_manifest_misfit(
+				    file, err);
 	}
 	return STREAM_OK;
+}
+
+/* What is read whole has its digest, as on a walk over the archive. */
+static int
+check_digest(const struct stream_archive_file *file, const uint8_t *bytes,
+    struct stream_error *err)
+{
+	char digest[STREAM_XXH128_SIZE];
+
+	stream_xxh128_of(bytes, (size_t)file->bytes, digest);
+	return stream_list_check_digest(file, digest, err);
 }
 
 /* Topics' settings, which are small files. */
@@ -354,11 +362,13 @@ load_settings(struct stream_archive *archive, struct stream_error *err)
 			continue;
 		if (file->bytes > 16 << 20 ||
 		    file->position + file->bytes > archive->end)
-			status = misfit(file, err);
+			status = stream_archive_manifest_misfit(file, err);
 		text.size = 0;
 		if (status == STREAM_OK)
 			status = read_stream(archive, file->position,
 			    (size_t)file->bytes, &text, err);
+		if (status == STREAM_OK)
+			status = check_digest(file, text.data, err);
 		if (status == STREAM_OK)
 			status = stream_list_add_settings(list, path.topic,
 			    (struct stream_bytes){text.data, text.size}, err);
@@ -677,9 +687,9 @@ stream_archive_file(const struct stream_archive *archive, size_t i)
 	return &archive->list.files[i];
 }
 
-static int
-read_file(struct stream_archive *archive, size_t i, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err)
+int
+stream_archive_read_part(struct stream_archive *archive, size_t i, uint64_t at,
+    size_t n, struct stream_buf *out, struct stream_error *err)
 {
 	const struct stream_archive_file *file = &archive->list.files[i];
 	int status;
@@ -703,12 +713,12 @@ stream_archive_read_time(struct stream_archive *archive, size_t i,
 	int status;
 
 	if (file->position < STREAM_TAR_BLOCK)
-		return misfit(file, err);
+		return stream_archive_manifest_misfit(file, err);
 	stream_buf_init(&field);
 	status = read_stream(archive,
 	    file->position - STREAM_TAR_BLOCK + TIME_AT, DIGITS, &field, err);
 	if (status == STREAM_OK && !take_octal(field.data, &time))
-		status = misfit(file, err);
+		status = stream_archive_manifest_misfit(file, err);
 	stream_buf_release(&field);
 	if (status == STREAM_OK)
 		*time_s = (int64_t)time;
@@ -732,7 +742,7 @@ stream_archive_read_block(struct stream_archive *archive,
 		    "--max-batch-bytes",
 		    archive->name, archive->list.files[segment->log].path,
 		    (unsigned long long)block->bytes);
-	return read_file(archive, segment->log, block->position,
+	return stream_archive_read_part(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
 }
 
@@ -741,7 +751,25 @@ stream_archive_read_log(struct stream_archive *archive,
     const struct stream_archive_segment *segment, uint64_t at, size_t n,
     struct stream_buf *out, struct stream_error *err)
 {
-	return read_file(archive, segment->log, at, n, out, err);
+	return stream_archive_read_part(archive, segment->log, at, n, out, err);
+}
+
+static int
+read_whole(struct stream_archive *archive, size_t i, struct stream_buf *out,
+    struct stream_error *err)
+{
+	const struct stream_archive_file *file = &archive->list.files[i];
+	size_t begin = out->size;
+	int status = stream_archive_read_part(
+	    archive, i, 0, (size_t)file->bytes, out, err);
+
+	if (status != STREAM_OK || archive->foreign)
+		return status; /* a walk has compared it */
+	status =
+	    check_digest(file, file->bytes > 0 ? out->data + begin : NULL, err);
+	return status == STREAM_OK
+		   ? STREAM_OK
+		   : stream_fail_in(err, status, "%s", archive->name);
 }
 
 int
@@ -758,7 +786,7 @@ stream_archive_read_file(struct stream_archive *archive, const char *path,
 			return stream_fail(err, STREAM_ETOOBIG, STREAM_POS_NONE,
 			    "%s: %.100s has %llu bytes", archive->name, path,
 			    (unsigned long long)file->bytes);
-		return read_file(archive, i, 0, (size_t)file->bytes, out, err);
+		return read_whole(archive, i, out, err);
 	}
 	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 	    "%s: no %.100s in it", archive->name, path);

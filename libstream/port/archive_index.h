@@ -166,9 +166,14 @@ int stream_archive_read_log(struct stream_archive *archive,
     const struct stream_archive_segment *segment, uint64_t at, size_t n,
     struct stream_buf *out, struct stream_error *err);
 
+/* Add n bytes of file i, from byte `at` on; else as above. */
+int stream_archive_read_part(struct stream_archive *archive, size_t i,
+    uint64_t at, size_t n, struct stream_buf *out, struct stream_error *err);
+
 /*
  * Add a whole small file (not a log), of at most limit bytes, to the end of
- * out: leader-epoch-checkpoint, partition.metadata, a snapshot.
+ * out: leader-epoch-checkpoint, partition.metadata, a snapshot.  It has its
+ * digest.
  * STREAM_ENOENT when the archive has none of that path; STREAM_ETOOBIG; and
  * as above.
  */

@@ -440,6 +440,16 @@ stream_list_check(const struct stream_archive_list *list, bool foreign,
 	return STREAM_OK;
 }
 
+int
+stream_list_check_digest(const struct stream_archive_file *file,
+    const char *digest, struct stream_error *err)
+{
+	if (strcmp(digest, file->digest) == 0)
+		return STREAM_OK;
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%.150s: its digest is not that of the manifest", file->path);
+}
+
 static int
 compare_file(const struct stream_archive_file *found,
     const struct stream_archive_file *expected, struct stream_error *err)
@@ -448,12 +458,8 @@ compare_file(const struct stream_archive_file *found,
 		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "%.100s stands where %.100s should be", found->path,
 		    expected->path);
-	if (found->bytes != expected->bytes ||
-	    strcmp(found->digest, expected->digest) != 0)
-		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
-		    "%.150s: its digest is not that of the manifest",
-		    found->path);
-	return STREAM_OK;
+	return stream_list_check_digest(expected,
+	    found->bytes == expected->bytes ? found->digest : "", err);
 }
 
 static bool

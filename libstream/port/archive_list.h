@@ -111,6 +111,10 @@ int stream_list_seal(
 int stream_list_check(const struct stream_archive_list *list, bool foreign,
     struct stream_error *err);
 
+/* Is it that of the file?  STREAM_ECORRUPT. */
+int stream_list_check_digest(const struct stream_archive_file *file,
+    const char *digest, struct stream_error *err);
+
 /* Have both segments the same records and blocks?  All are borrowed; where a
  * segment points to its blocks does not count. */
 bool stream_list_is_same(const struct stream_archive_segment *one,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/xxh128.h"
 #include "port/archive_path.h"
 
 /* ---- written ------------------------------------------------------------ */
@@ -82,8 +83,14 @@ stream_archive_manifest_block(struct stream_buf *text,
 int
 stream_archive_manifest_end(struct stream_buf *text, struct stream_error *err)
 {
-	return add(
-	    text, err, "size %020zu\n", text->size + STREAM_MANIFEST_LAST);
+	char digest[STREAM_XXH128_SIZE];
+	int status =
+	    add(text, err, "end %020zu ", text->size + STREAM_MANIFEST_LAST);
+
+	if (status != STREAM_OK)
+		return status;
+	stream_xxh128_of(text->data, text->size, digest);
+	return add(text, err, "%s\n", digest);
 }
 
 /* ---- read --------------------------------------------------------------- */
@@ -358,25 +365,52 @@ stream_archive_manifest_size(const char *last_line)
 	char *end;
 	unsigned long long size;
 
-	if (strncmp(last_line, "size ", 5) != 0 ||
-	    strspn(last_line + 5, "0123456789") != 20 || last_line[25] != '\n')
+	if (strncmp(last_line, "end ", 4) != 0 ||
+	    strspn(last_line + 4, "0123456789") != 20 || last_line[24] != ' ' ||
+	    last_line[STREAM_MANIFEST_LAST - 1] != '\n')
 		return 0;
-	size = strtoull(last_line + 5, &end, 10);
+	size = strtoull(last_line + 4, &end, 10);
 	return size > STREAM_MANIFEST_MOST ? 0 : size;
 }
 
-static int
-check_size(struct stream_bytes text, struct stream_error *err)
+int
+stream_archive_manifest_damaged(struct stream_error *err, int status)
 {
-	const char *last;
-	char line[STREAM_MANIFEST_LAST + 1] = {0};
+	return stream_fail_in(err, status,
+	    "%s is damaged, see DIAGNOSTICS in strm-archive(1)",
+	    STREAM_MANIFEST_FILE);
+}
 
-	if (text.size < STREAM_MANIFEST_LAST)
-		return malformed(err);
-	last = (const char *)text.data + text.size - STREAM_MANIFEST_LAST;
-	memcpy(line, last, STREAM_MANIFEST_LAST);
-	return stream_archive_manifest_size(line) == text.size ? STREAM_OK
-							       : malformed(err);
+int
+stream_archive_manifest_misfit(
+    const struct stream_archive_file *file, struct stream_error *err)
+{
+	return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+	    "%s: %.120s is not where it says, see DIAGNOSTICS in "
+	    "strm-archive(1)",
+	    STREAM_MANIFEST_FILE, file->path);
+}
+
+/* The last line says what the others are. */
+static int
+check_end(struct stream_bytes text, struct stream_error *err)
+{
+	enum { DIGEST = STREAM_XXH128_SIZE }; /* with the line end */
+	char line[STREAM_MANIFEST_LAST + 1] = {0};
+	char digest[STREAM_XXH128_SIZE];
+
+	if (text.size >= STREAM_MANIFEST_LAST)
+		memcpy(line, text.data + text.size - STREAM_MANIFEST_LAST,
+		    STREAM_MANIFEST_LAST);
+	if (line[0] == '\0' || stream_archive_manifest_size(line) != text.size)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "its last line is not \"end SIZE DIGEST\"");
+	stream_xxh128_of(text.data, text.size - DIGEST, digest);
+	if (strncmp(digest, line + STREAM_MANIFEST_LAST - DIGEST, DIGEST - 1) !=
+	    0)
+		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		    "its digest is not that of its last line");
+	return STREAM_OK;
 }
 
 static int
@@ -407,10 +441,11 @@ stream_archive_manifest_parse(struct stream_bytes text,
     struct stream_archive_list *list, struct stream_error *err)
 {
 	struct parsing p = {.list = list};
-	int status = check_size(text, err);
+	int status = check_end(text, err);
 
-	if (status == STREAM_OK)
-		status = parse(&p, text, err);
+	if (status != STREAM_OK)
+		return stream_archive_manifest_damaged(err, status);
+	status = parse(&p, text, err);
 	if (status == STREAM_OK)
 		return STREAM_OK;
 	if (status == STREAM_ENOMEM || p.number == 0)

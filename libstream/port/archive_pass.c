@@ -122,6 +122,7 @@ list_file(struct passing *p, const struct stream_archive_entry *entry,
 {
 	struct stream_archive_file file = {
 	    .path = entry->path + entry->parsed.prefix,
+	    .position = entry->position,
 	    .bytes = entry->size,
 	};
 
@@ -374,7 +375,7 @@ stream_pass_run(int fd, const struct stream_archive_options *options,
 	struct passing p = {.pass = pass, .tee = tee};
 	int status;
 
-	*pass = (struct stream_pass){.is_ours = false};
+	*pass = (struct stream_pass){.misplaced = SIZE_MAX};
 	stream_list_init(&pass->list);
 	stream_buf_init(&pass->manifest);
 	stream_buf_init(&p.small);

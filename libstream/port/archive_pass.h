@@ -26,6 +26,10 @@ struct stream_pass {
 	struct stream_archive_list list; /* not sealed */
 	bool is_ours; /* it begins as ours do, and ends with a manifest */
 	struct stream_buf manifest;
+	/* Of one that stream_pass_settle has compared: the first file that does
+	 * not stand where the manifest says, or SIZE_MAX.  Who walks does not
+	 * mind. */
+	size_t misplaced;
 };
 
 /*

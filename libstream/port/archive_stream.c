@@ -261,6 +261,7 @@ look(struct stream_archive_stream *stream, struct archive_entry *from,
 		return refuse(entry->path, err,
 		    "claims %lld bytes, more than such a file has",
 		    (long long)size);
+	entry->position = (uint64_t)archive_filter_bytes(stream->archive, 0);
 	entry->size = (uint64_t)size;
 	entry->time_s = archive_entry_mtime(from);
 	return STREAM_OK;

@@ -15,6 +15,7 @@
 struct stream_archive_entry {
 	const char *path; /* lent */
 	struct stream_path parsed;
+	uint64_t position; /* of its content in the tar stream */
 	uint64_t size;
 	int64_t time_s;
 };

@@ -17,7 +17,9 @@ make() {
 }
 
 hostile() {
-    PYTHONDONTWRITEBYTECODE=1 python "$BATS_TEST_DIRNAME/archive.py" "$@"
+    XXH128=${STRM_BUILD:-$(dirname "$STRM")}/tests/tools/xxh128 \
+        PYTHONDONTWRITEBYTECODE=1 \
+        python "$BATS_TEST_DIRNAME/archive.py" "$@"
 }
 
 @test "help names every option and exits 0" {
@@ -474,6 +476,104 @@ assert usage.ru_maxrss < 160 << 10 or "/sanitize/" in sys.argv[2], (
         run -3 strm -C new restore "cases/$name" "orders$range"
     done <list
     [ -z "$(find new -name 'orders*')" ]
+}
+
+@test "verify finds each file that is not where the index says" {
+    local name path
+
+    seq 3000 | strm produce -q --create orders
+    strm roll -q orders
+    strm archive -q orders -z none -o a
+    strm consume orders >all
+    mkdir cases new
+    hostile misplaced a cases >list
+    [ "$(wc -l <list)" -ge 5 ]
+    grep '\.log$' list
+    grep '\.json$' list
+    grep '\.index$' list
+    while read -r name path; do
+        refuses 3 "cases/$name: strm-manifest.txt: $path is not where it says" \
+            strm archive verify "cases/$name"
+        refuses 3 "$path is not where it says" \
+            bash -c "cat cases/$name | strm archive verify -"
+        # What is read by the index is right all the same, or nothing.
+        run --separate-stderr strm consume "./cases/$name"
+        if [ "$status" -eq 0 ]; then
+            diff <(echo "$output") all
+        else
+            [ "$status" -eq 3 ] && [[ $stderr == "strm: "*"$path: "* ]]
+            [ -z "$output" ]
+        fi
+        # Who reads from its begin does not need it.
+        strm -C new restore -q "cases/$name"
+        strm -C new consume orders | cmp - all
+        rm -r new && mkdir new
+    done <list
+}
+
+@test "verify reads files by the seek table, too" {
+    seq 3000 | strm produce -q --create orders
+    strm roll -q orders
+    strm archive -q orders -o a
+    hostile shifted a b
+    cmp <(zstd -dqc a) <(zstd -dqc b)
+    # A pipe has no use for a seek table.
+    run -0 bash -c 'cat b | strm archive verify -'
+    refuses 3 "b: orders-0/00000000000000000000.timeindex: piece at byte" \
+        strm archive verify b
+}
+
+@test "settings in a plain archive that changed are found by who seeks, too" {
+    seq 3000 | strm produce -q --create orders
+    strm roll -q orders
+    strm archive -q orders -z none -o a
+    sed '0,/"gaps":/s/"gaps":\( *\)false/"gaps":\1true /' a >b
+    [ "$(cmp -l a b | wc -l)" -gt 2 ]
+    mkdir new
+    refuses 3 ".strm/topics/orders.json: its digest" strm consume ./b
+    refuses 3 ".strm/topics/orders.json: its digest" \
+        strm -C new restore b orders@5..7
+    refuses 3 ".strm/topics/orders.json: its digest" strm archive verify b
+}
+
+@test "an index that changed is told, and the logs are to be had without it" {
+    local codec at words
+
+    make
+    strm consume -J orders >all
+    mkdir new
+    for codec in none gzip zstd; do
+        strm archive -q orders -z $codec -o orders.tar
+        case $codec in
+        none) at=$(grep -abo '^created ' orders.tar | tail -n 1 |
+            sed 's/:.*/+10/') ;;
+        gzip) at=$(tail -c 26 orders.tar | od -An -tu8 -N 8)-100 ;;
+        zstd) at=$(tail -c 9 orders.tar | od -An -tu4 -N 4)
+            at="$(stat -c %s orders.tar)-17-8*$at-100" ;;
+        esac
+        printf '\377' | dd of=orders.tar bs=1 seek=$((at)) conv=notrunc \
+            2>/dev/null
+        for words in 'consume ./orders.tar@..5' 'archive ls orders.tar' \
+            'verify ./orders.tar' '-C new restore orders.tar orders@..5'; do
+            # shellcheck disable=SC2086  # words
+            refuses 3 "orders.tar: strm-manifest.txt is damaged, see DIAG" \
+                strm $words
+        done
+        refuses 3 "orders.tar: " strm archive verify orders.tar
+        refuses 3 "orders.tar: " strm -C new restore orders.tar
+        refuses 3 "standard input: " \
+            bash -c 'cat orders.tar | strm -C new restore -'
+        # As strm-archive(1) says.
+        mkdir d
+        tar -C d -xf orders.tar || [ $codec != none ]
+        rm -f d/strm-*.txt
+        tar -C d -cf rescued.tar .
+        strm archive verify rescued.tar
+        strm -C new restore -q rescued.tar
+        strm -C new consume -J orders | cmp - <(
+            strm consume -J orders | grep -v '"offset":2000[0-9],')
+        rm -r d new orders.tar && mkdir new
+    done
 }
 
 @test "verify refuses what restore refuses: offsets that are missing" {

@@ -4,6 +4,9 @@
     archive.py DIRECTORY OUT     one file for each case in OUT; prints
                                  "NAME TEXT" lines: what the refusal must say
     archive.py manifest FILE OUT archives of ours whose index lies
+    archive.py misplaced FILE OUT  archives of ours whose index says that one
+                                 file stands elsewhere; prints "NAME PATH" lines
+    archive.py shifted FILE OUT  one of ours in zstd whose seek table is wrong
     archive.py small DIRECTORY OUT  tars of 1 MB with small files that are large,
                                  and are not larger than one may be; prints
                                  "EXIT NAME" lines
@@ -12,13 +15,14 @@
     archive.py bombs FILE OUT    of ours in zstd, of one partition, with a piece
                                  of 1 GiB; prints "NAME TEXT" too
 
-DIRECTORY is a partition, TOPIC-P.
+DIRECTORY is a partition, TOPIC-P.  $XXH128 prints the XXH128 of its input.
 """
 import gzip
 import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tarfile
 
@@ -138,17 +142,38 @@ def cases(directory):
     yield "sparse", "", sparse.tobuf(tarfile.PAX_FORMAT) + bytes(2048)
 
 
+def sealed(text):
+    """The manifest with a last line that fits the others."""
+    body = re.sub(r"^end .*\n\Z", "", text, flags=re.M)
+    body = (body + f"end {len(body) + 58:020} ").encode()
+    digest = subprocess.run([os.environ["XXH128"]], input=body, check=True,
+                            stdout=subprocess.PIPE).stdout
+    return body + digest
+
+
+def find_manifest(tar):
+    """Where the header is in a plain archive, and how large the text."""
+    header = tar.rindex(b"strm-manifest.txt\0")
+    return header, int(tar[header + 124:header + 135], 8)
+
+
+def with_manifest(tar, text):
+    header, _ = find_manifest(tar)
+    info = tarfile.TarInfo("strm-manifest.txt")
+    info.size = len(text)
+    return (tar[:header] + info.tobuf(tarfile.USTAR_FORMAT) + text +
+            bytes(-len(text) % 512) + bytes(1024))
+
+
 def manifest_cases(tar):
     """Archives of ours, plain, with another text as their index."""
-    header = tar.rindex(b"strm-manifest.txt\0")
-    size = int(tar[header + 124:header + 135], 8)
+    header, size = find_manifest(tar)
     text = tar[header + 512:header + 512 + size].decode()
 
     def change(pattern, to):
         made, count = re.subn(pattern, to, text, count=1, flags=re.M)
         assert count == 1 and made != text, pattern
-        body = re.sub(r"^size .*\n\Z", "", made, flags=re.M)
-        return (body + f"size {len(body) + 26:020}\n").encode()
+        return sealed(made)
 
     changes = {
         "position": (r"^(file \S+\.log) \d+", r"\1 9999999999"),
@@ -168,11 +193,19 @@ def manifest_cases(tar):
                 r"\1 9223372036854775806\3 9223372036854775806 "),
     }
     for what, (pattern, to) in changes.items():
-        new = change(pattern, to)
-        info = tarfile.TarInfo("strm-manifest.txt")
-        info.size = len(new)
-        yield what, (tar[:header] + info.tobuf(tarfile.USTAR_FORMAT) + new +
-                     bytes(-len(new) % 512) + bytes(1024))
+        yield what, with_manifest(tar, change(pattern, to))
+
+
+def misplaced_cases(tar):
+    """Archives of ours, plain, whose index says that one file stands elsewhere:
+    all but that is true."""
+    header, size = find_manifest(tar)
+    text = tar[header + 512:header + 512 + size].decode()
+    for number, line in enumerate(re.findall(r"^file .*$", text, re.M)):
+        word, path, position, rest = line.split(" ", 3)
+        moved = f"{word} {path} {int(position) + 8} {rest}"
+        yield str(number), path, with_manifest(
+            tar, sealed(text.replace(line, moved)))
 
 
 BOMB = 1 << 30
@@ -237,13 +270,24 @@ def bombs(data):
                 words[3] = str(int(words[3]) + more)
                 behind = True
         lines.append(" ".join(words))
-    body = "\n".join(lines) + "\n"
-    body += f"size {len(body) + 26:020}\n"
+    body = sealed("\n".join(lines) + "\n")
     info = tarfile.TarInfo("strm-manifest.txt")
     info.size = len(body)
-    archive.replace(-1, info.tobuf(tarfile.USTAR_FORMAT) + body.encode() +
+    archive.replace(-1, info.tobuf(tarfile.USTAR_FORMAT) + body +
                     bytes(-len(body) % 512) + bytes(1024))
     yield "block", "", archive.bytes()
+
+
+def shifted(data):
+    """What follows the last log comes as two pieces, and the seek table has
+    them meet elsewhere."""
+    archive = Pieces(data)
+    content = archive.unpacked(-2)
+    half = len(content) // 2
+    archive.pieces[-2:-1] = [
+        [zstandard.compress(content[:half]), half + 8],
+        [zstandard.compress(content[half:]), len(content) - half - 8]]
+    return archive.bytes()
 
 
 def packed_tar(path, members):
@@ -308,6 +352,12 @@ def main():
         with open(sys.argv[3], "wb") as file:
             file.write(many_topics(sys.argv[2].rstrip("/"), 30000))
         return
+    if sys.argv[1] == "shifted":
+        with open(sys.argv[2], "rb") as file:
+            data = file.read()
+        with open(sys.argv[3], "wb") as file:
+            file.write(shifted(data))
+        return
     if sys.argv[1] == "small":
         for code, what, members in small_files(sys.argv[2]):
             packed_tar(os.path.join(sys.argv[3], what), members)
@@ -328,6 +378,14 @@ def main():
             with open(os.path.join(sys.argv[3], what), "wb") as file:
                 file.write(content)
             print(what)
+        return
+    if sys.argv[1] == "misplaced":
+        with open(sys.argv[2], "rb") as file:
+            tar = file.read()
+        for what, path, content in misplaced_cases(tar):
+            with open(os.path.join(sys.argv[3], what), "wb") as file:
+                file.write(content)
+            print(what, path)
         return
     directory, out = sys.argv[1:]
     for what, text, content in cases(directory.rstrip("/")):

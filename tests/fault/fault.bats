@@ -372,6 +372,18 @@ full() {
     python flips.py zstd copy
 }
 
+@test "T8 P3 P7: any changed byte of a plain archive's index" {
+    python flip_index.py none
+}
+
+@test "T8 P3 P7: any changed byte of a gzip archive's index" {
+    python flip_index.py gzip
+}
+
+@test "T8 P3 P7: any changed byte of a zstd archive's index" {
+    python flip_index.py zstd
+}
+
 @test "T9 I3 P3 P4: a log cut anywhere is a torn tail" {
     python truncate.py copy-cut
 }

@@ -290,6 +290,47 @@ a_manifest_is_believed_as_far_as_it_makes_sense(void **state)
 }
 
 static void
+a_manifest_that_changed_is_damaged_whatever_it_says(void **state)
+{
+	static const char lines[] =
+	    SEGMENT "block 60 0 9 5\nblock 40 12 19 7\n";
+	struct stream_archive_list list;
+	struct stream_error err;
+	struct stream_buf text;
+
+	(void)state;
+	stream_buf_init(&text);
+	stream_list_init(&list);
+	assert_int_equal(
+	    stream_buf_add(&text, lines, sizeof(lines) - 1, NULL), STREAM_OK);
+	assert_int_equal(stream_archive_manifest_end(&text, NULL), STREAM_OK);
+	assert_int_equal(text.size, sizeof(lines) - 1 + STREAM_MANIFEST_LAST);
+	for (size_t bit = 0; bit < 8 * text.size; bit++) {
+		text.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		/* Nothing of it was taken. */
+		assert_int_equal(
+		    stream_archive_manifest_parse(
+			(struct stream_bytes){text.data, text.size}, &list,
+			&err),
+		    STREAM_ECORRUPT);
+		assert_int_equal(list.file_count + list.named_count, 0);
+		assert_non_null(strstr(err.text, "strm-archive(1)"));
+		text.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (size_t size = 0; size < text.size; size++)
+		assert_int_equal(
+		    stream_archive_manifest_parse(
+			(struct stream_bytes){text.data, size}, &list, NULL),
+		    STREAM_ECORRUPT);
+	assert_int_equal(
+	    stream_archive_manifest_parse(
+		(struct stream_bytes){text.data, text.size}, &list, NULL),
+	    STREAM_OK);
+	stream_list_release(&list);
+	stream_buf_release(&text);
+}
+
+static void
 a_manifest_lists_what_stands_in_it(void **state)
 {
 	const struct stream_archive_partition *partition;
@@ -638,6 +679,8 @@ main(void)
 	    TEST(a_seek_table_that_lies_is_none),
 	    cmocka_unit_test(a_byte_is_found_in_its_piece),
 	    cmocka_unit_test(a_manifest_is_believed_as_far_as_it_makes_sense),
+	    cmocka_unit_test(
+		a_manifest_that_changed_is_damaged_whatever_it_says),
 	    cmocka_unit_test(a_manifest_lists_what_stands_in_it),
 	    cmocka_unit_test(logs_count_by_the_view_rule),
 	    cmocka_unit_test(logs_that_overlap_are_damage),
