@@ -677,9 +677,9 @@ stream_archive_file(const struct stream_archive *archive, size_t i)
 	return &archive->list.files[i];
 }
 
-static int
-read_file(struct stream_archive *archive, size_t i, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err)
+int
+stream_archive_read_at(struct stream_archive *archive, size_t i, uint64_t at,
+    size_t n, struct stream_buf *out, struct stream_error *err)
 {
 	const struct stream_archive_file *file = &archive->list.files[i];
 	int status;
@@ -732,16 +732,8 @@ stream_archive_read_block(struct stream_archive *archive,
 		    "--max-batch-bytes",
 		    archive->name, archive->list.files[segment->log].path,
 		    (unsigned long long)block->bytes);
-	return read_file(archive, segment->log, block->position,
+	return stream_archive_read_at(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
-}
-
-int
-stream_archive_read_log(struct stream_archive *archive,
-    const struct stream_archive_segment *segment, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err)
-{
-	return read_file(archive, segment->log, at, n, out, err);
 }
 
 int
@@ -758,7 +750,8 @@ stream_archive_read_file(struct stream_archive *archive, const char *path,
 			return stream_fail(err, STREAM_ETOOBIG, STREAM_POS_NONE,
 			    "%s: %.100s has %llu bytes", archive->name, path,
 			    (unsigned long long)file->bytes);
-		return read_file(archive, i, 0, (size_t)file->bytes, out, err);
+		return stream_archive_read_at(
+		    archive, i, 0, (size_t)file->bytes, out, err);
 	}
 	return stream_fail(err, STREAM_ENOENT, STREAM_POS_NONE,
 	    "%s: no %.100s in it", archive->name, path);

@@ -161,10 +161,9 @@ int stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err);
 
-/* Add n bytes of the log of segment, from byte `at` on; else as above. */
-int stream_archive_read_log(struct stream_archive *archive,
-    const struct stream_archive_segment *segment, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err);
+/* Add n bytes of file i, from byte `at` on; else as above. */
+int stream_archive_read_at(struct stream_archive *archive, size_t i,
+    uint64_t at, size_t n, struct stream_buf *out, struct stream_error *err);
 
 /*
  * Add a whole small file (not a log), of at most limit bytes, to the end of

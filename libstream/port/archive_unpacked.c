@@ -28,8 +28,7 @@ fill_part(struct stream_unpacked *unpacked,
 	    stream_io_open(unpacked->dirfd, path, O_WRONLY | O_TRUNC, &fd, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_fill_part(
-	    &unpacked->fill, part, directory->with_files, fd, err);
+	status = stream_fill_part(&unpacked->fill, part, fd, err);
 	close(fd);
 	part->filled = status == STREAM_OK;
 	return status;
