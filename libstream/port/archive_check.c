@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "port/archive_manifest.h"
+#include "port/archive_notes.h"
 #include "store/topic_config.h"
 
 static int
@@ -224,6 +225,18 @@ sum_up(const struct stream_pass *pass, struct stream_archive_checked *checked)
 	}
 }
 
+static void
+tell_torn(const struct stream_archive_list *list,
+    const struct stream_archive_options *options)
+{
+	struct stream_notes notes = {options->note, options->context, 0};
+
+	for (size_t i = 0; i < list->partition_count; i++)
+		stream_notes_torn(&notes, &list->partitions[i], list->files,
+		    "a restore leaves it out");
+	stream_notes_end(&notes, "logs end so");
+}
+
 static bool
 is_regular(int fd)
 {
@@ -271,6 +284,8 @@ stream_archive_check(int fd, const char *name,
 	if (status == STREAM_OK)
 		status = check_topics(&pass.list, err);
 	if (status == STREAM_OK) {
+		if (options != NULL)
+			tell_torn(&pass.list, options);
 		sum_up(&pass, &sum);
 		if (is_regular(fd))
 			status = try_seeking(fd, name, options, &sum, err);

@@ -83,6 +83,8 @@ struct stream_archive_options {
 	/* Told how many bytes of the archive were read since the last call;
 	 * false stops with STREAM_EINTR.  May be NULL. */
 	bool (*go_on)(void *context, uint64_t bytes);
+	/* Told what is left out, and no failure.  May be NULL. */
+	void (*note)(void *context, const char *text);
 	void *context;
 };
 

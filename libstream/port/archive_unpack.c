@@ -10,6 +10,7 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
+#include "port/archive_notes.h"
 #include "port/archive_unpacked.h"
 #include "store/layout.h"
 #include "store/place.h"
@@ -23,6 +24,7 @@ struct planning {
 	int to;                                      /* it, open */
 	struct stream_archive_choice choice;
 	struct stream_buf chunk; /* of a file that is copied */
+	struct stream_notes torn;
 };
 
 static int
@@ -196,6 +198,16 @@ is_copied(const struct planning *p, const struct stream_unpacked_directory *at)
 	       stream_archive_is_foreign(p->unpacked->archive);
 }
 
+/* As a reader of the log itself does: what follows is not in it here. */
+static void
+tell_torn(struct planning *p)
+{
+	if (!p->directory->with_files &&
+	    p->address->range.to.kind == STREAM_POINT_NONE)
+		stream_notes_torn(&p->torn, p->directory->partition,
+		    stream_archive_file(p->unpacked->archive, 0), "not shown");
+}
+
 static int
 make_partition(struct planning *p, struct stream_error *err)
 {
@@ -212,6 +224,8 @@ make_partition(struct planning *p, struct stream_error *err)
 		status = make_logs(p, err);
 	if (status == STREAM_OK)
 		status = add_end(p, err);
+	if (status == STREAM_OK)
+		tell_torn(p);
 	return status == STREAM_OK ? put_log_start(p, err) : status;
 }
 
@@ -416,9 +430,11 @@ stream_archive_unpack(struct stream_archive *archive,
 	    .context = options->context};
 	stream_buf_init(&new->fill.block);
 	stream_buf_init(&p.chunk);
+	p.torn = (struct stream_notes){options->note, options->context, 0};
 	status = make_store(&p, err);
 	if (status == STREAM_OK)
 		status = complete(&p, err);
+	stream_notes_end(&p.torn, "logs end so");
 	stream_buf_release(&p.chunk);
 	if (status == STREAM_OK)
 		*unpacked = new;

@@ -568,6 +568,19 @@ broker_copy() {
     says_the_same d
 }
 
+@test "an append that did not finish is told of a tar as of a log" {
+    needs_golden
+    tar cf f.tar -C "$STRM_GOLDEN/torn-tail" topic-0
+    for range in '' @100.. @100..200; do
+        run -0 --separate-stderr strm consume "$STRM_GOLDEN/torn-tail/topic-0$range"
+        want=$stderr
+        run -0 --separate-stderr strm consume "./f.tar$range"
+        [ "$stderr" = "$want" ]
+    done
+    run -0 --separate-stderr strm consume -q ./f.tar
+    [ -z "$stderr" ]
+}
+
 @test "compacted topics: no record is missed where offsets are" {
     strm topic create t --set cleanup.policy=compact \
         --set segment.bytes=3000 --set min.cleanable.dirty.ratio=0

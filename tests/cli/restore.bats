@@ -318,8 +318,9 @@ for n in range(600):
         missing-index multi-batch-append; do
         tar cf f.tar -C "$STRM_GOLDEN/$name" .
         mkdir store-$name
-        run -0 strm -C store-$name restore f.tar
+        run -0 --separate-stderr strm -C store-$name restore f.tar
         [[ $output == "topic-0: "* ]]
+        [[ $name == torn-tail || -z $stderr ]]
         run -0 strm -C store-$name verify -q topic
         # Aborted transactions stay hidden.
         cmp <(strm -C store-$name consume topic -f '%o %k %v %h\n') \
@@ -329,6 +330,26 @@ for n in range(600):
             grep -q '^retention.ms  *-1 '
         rm -r f.tar
     done
+}
+
+@test "what is cut off the end of a tar's log is told" {
+    needs_golden
+    cp -r "$STRM_GOLDEN/plain/topic-0" other-0
+    tar cf f.tar other-0 -C "$STRM_GOLDEN/torn-tail" topic-0
+    torn="topic-0/00000000000000001129.log: byte 21972: an append that did not \
+finish follows (torn); left out"
+    for wanted in "" topic:0 topic@100..; do
+        for from in f.tar -; do
+            run -0 --separate-stderr strm -C new restore $from $wanted <f.tar
+            [ "$stderr" = "strm: ${from/-/standard input}: $torn" ]
+            rm -r new
+        done
+    done
+    run -0 --separate-stderr strm -C new restore f.tar other
+    [ -z "$stderr" ]
+    rm -r new
+    run -0 --separate-stderr strm -C new restore -q f.tar
+    [ -z "$stderr" ]
 }
 
 @test "a part of another program's tar is restored, from a file and a pipe" {
