@@ -80,6 +80,21 @@ struct opened {
 /* Until the command ends. */
 static struct opened *all_opened;
 
+/* What is told of an archive, is told once. */
+static bool
+is_open_already(const struct opened *opened)
+{
+	struct stat st, other;
+
+	if (fstat(opened->input.fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	for (const struct opened *at = opened->next; at != NULL; at = at->next)
+		if (fstat(at->input.fd, &other) == 0 &&
+		    st.st_dev == other.st_dev && st.st_ino == other.st_ino)
+			return true;
+	return false;
+}
+
 static int
 unpack(struct opened *opened, const struct stream_address *address,
     struct stream_error *err)
@@ -91,6 +106,8 @@ unpack(struct opened *opened, const struct stream_address *address,
 	int status = STREAM_OK;
 
 	input->options.max_batch_bytes = max_batch_bytes;
+	if (is_open_already(opened))
+		input->options.note = NULL;
 	if (lseek(input->fd, 0, SEEK_CUR) < 0)
 		status = archive_input_spool(input, err);
 	if (status == STREAM_OK)

@@ -25,6 +25,15 @@ go_on(void *context, uint64_t bytes)
 	return cli_signals_pending() == 0;
 }
 
+static void
+note(void *context, const char *text)
+{
+	struct archive_input *input = context;
+
+	cli_progress_clear(&input->progress);
+	cli_note(input->context, input->name, "%s", text);
+}
+
 int
 archive_input_open(struct archive_input *input,
     const struct cli_context *context, const char *path, uint64_t max_bytes,
@@ -39,6 +48,7 @@ archive_input_open(struct archive_input *input,
 	    .fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC),
 	    .options = {.max_bytes = max_bytes,
 		.go_on = go_on,
+		.note = note,
 		.context = input},
 	};
 	if (input->fd < 0 || fstat(input->fd, &st) != 0)

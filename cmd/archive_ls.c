@@ -7,6 +7,7 @@
 #include "cli/signals.h"
 #include "columns.h"
 #include "json_line.h"
+#include "port/archive_notes.h"
 #include "topic.h"
 
 struct ls_opts {
@@ -222,6 +223,18 @@ list(const struct ls_opts *opts, const struct stream_archive *archive)
 	return topic_close_out(&ls.out, code);
 }
 
+static void
+tell_torn(const struct stream_archive *archive,
+    const struct stream_archive_options *how)
+{
+	struct stream_notes notes = {how->note, how->context, 0};
+
+	for (size_t i = 0; i < stream_archive_partition_count(archive); i++)
+		stream_notes_torn(&notes, stream_archive_partition(archive, i),
+		    stream_archive_file(archive, 0), "a restore leaves it out");
+	stream_notes_end(&notes, "logs end so");
+}
+
 static enum cli_exit
 run_ls(struct cli_context *context, int argc, char *argv[])
 {
@@ -240,6 +253,8 @@ run_ls(struct cli_context *context, int argc, char *argv[])
 		    input.fd, input.name, &input.options, &archive, &err);
 	if (status == STREAM_OK)
 		status = stream_archive_check_logs(archive, &err);
+	if (status == STREAM_OK)
+		tell_torn(archive, &input.options);
 	cli_progress_clear(&input.progress);
 	code =
 	    status == STREAM_OK ? list(&opts, archive) : cli_report(NULL, &err);

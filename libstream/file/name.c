@@ -108,3 +108,23 @@ stream_name_put_plain(
 	    &(struct stream_name){.base_offset = base_offset, .kind = kind},
 	    text);
 }
+
+static bool
+ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return m > 0 && n >= m && strcmp(name + n - m, end) == 0;
+}
+
+bool
+stream_name_has_ending(const char *name)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		has = has || ends_with(name, kinds[i]);
+	for (size_t i = 0; i < STATE_COUNT; i++)
+		has = has || ends_with(name, states[i]);
+	return has;
+}

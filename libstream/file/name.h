@@ -42,6 +42,10 @@ struct stream_name {
  */
 bool stream_name_parse(const char *name, struct stream_name *parsed);
 
+/* Does the name end as one of a segment's files, in any state?  One of another
+ * form may have been meant to be such a file. */
+bool stream_name_has_ending(const char *name);
+
 /* Write the name and a NUL to text, which has STREAM_NAME_SIZE bytes. */
 void stream_name_put(const struct stream_name *name, char *text);
 

@@ -140,19 +140,6 @@ ends_with(const char *name, const char *end)
 	return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-/* ".log" and so on somewhere at the end, but not a name that counts. */
-static bool
-looks_like_segment(const char *name)
-{
-	static const char *const ends[] = {".log", ".index", ".timeindex",
-	    ".txnindex", ".snapshot", ".swap", ".cleaned", ".deleted"};
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		if (ends_with(name, ends[i]))
-			return true;
-	return false;
-}
-
 /* Ours, and Kafka's. */
 static bool
 is_temporary(const char *name)
@@ -180,7 +167,7 @@ check_name(
 	else if (is_set_aside(name))
 		stream_verify_note(verify, STREAM_FINDING_LEFTOVER, file(name),
 		    "bytes that a writer cut off a log and set aside");
-	else if (looks_like_segment(name))
+	else if (stream_name_has_ending(name))
 		stream_verify_note(verify, STREAM_FINDING_NAME, file(name),
 		    "not a name that counts: 20 digits and what it holds");
 	return STREAM_OK;
@@ -197,7 +184,7 @@ is_ordinary(const struct stream_verify *verify, const char *name)
 
 	if (!stream_name_parse(name, &parsed))
 		return !is_temporary(name) && !is_set_aside(name) &&
-		       !looks_like_segment(name);
+		       !stream_name_has_ending(name);
 	segment = find_segment(verify, parsed.base_offset);
 	return parsed.state == STREAM_NAME_PLAIN &&
 	       parsed.kind != STREAM_NAME_SNAPSHOT && segment != NULL &&

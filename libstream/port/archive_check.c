@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/xxh128.h"
 #include "port/archive_manifest.h"
+#include "port/archive_notes.h"
 #include "store/topic_config.h"
 
 enum { CHUNK = 256 * 1024 };
@@ -240,6 +241,18 @@ sum_up(const struct stream_pass *pass, struct stream_archive_checked *checked)
 	}
 }
 
+static void
+tell_torn(const struct stream_archive_list *list,
+    const struct stream_archive_options *options)
+{
+	struct stream_notes notes = {options->note, options->context, 0};
+
+	for (size_t i = 0; i < list->partition_count; i++)
+		stream_notes_torn(&notes, &list->partitions[i], list->files,
+		    "a restore leaves it out");
+	stream_notes_end(&notes, "logs end so");
+}
+
 static bool
 is_regular(int fd)
 {
@@ -266,7 +279,7 @@ check_file(struct stream_archive *archive, size_t i, const char *name,
 		uint64_t left = file->bytes - at;
 
 		bytes.size = 0;
-		status = stream_archive_read_part(archive, i, at,
+		status = stream_archive_read_at(archive, i, at,
 		    left < CHUNK ? (size_t)left : CHUNK, &bytes, err);
 		if (status == STREAM_OK)
 			stream_xxh128_add(digest, bytes.data, bytes.size);
@@ -356,6 +369,8 @@ stream_archive_check(int fd, const char *name,
 		status = stream_pass_settle(&pass, err);
 	if (status == STREAM_OK)
 		status = check_pass(&pass, err);
+	if (status == STREAM_OK && options != NULL)
+		tell_torn(&pass.list, options);
 	if (status == STREAM_OK)
 		sum_up(&pass, &sum);
 	else

@@ -85,30 +85,9 @@ put_block(struct stream_fill *fill, int log, uint64_t *position,
 	return status;
 }
 
-/* What follows the last whole batch, as it is. */
-static int
-add_rest(struct stream_fill *fill, const struct stream_archive_segment *segment,
-    int log, uint64_t position, struct stream_error *err)
-{
-	enum { CHUNK = 1 << 20 };
-	int status = STREAM_OK;
-
-	while (position < segment->bytes && status == STREAM_OK) {
-		uint64_t left = segment->bytes - position;
-
-		fill->block.size = 0;
-		status =
-		    stream_archive_read_log(fill->archive, segment, position,
-			left < CHUNK ? (size_t)left : CHUNK, &fill->block, err);
-		if (status == STREAM_OK)
-			status = put_block(fill, log, &position, err);
-	}
-	return status;
-}
-
 int
 stream_fill_part(struct stream_fill *fill, const struct stream_part *part,
-    bool with_rest, int log, struct stream_error *err)
+    int log, struct stream_error *err)
 {
 	const struct stream_archive_segment *segment = part->segment;
 	uint64_t position = 0;
@@ -120,7 +99,5 @@ stream_fill_part(struct stream_fill *fill, const struct stream_part *part,
 		if (status == STREAM_OK)
 			status = put_block(fill, log, &position, err);
 	}
-	if (status == STREAM_OK && with_rest && position == segment->good_bytes)
-		status = add_rest(fill, segment, log, position, err);
 	return status;
 }

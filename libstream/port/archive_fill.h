@@ -18,11 +18,10 @@ struct stream_fill {
 
 /*
  * Write the blocks of part (borrowed) to the empty file log, one batch with a
- * bad CRC for each that cannot be unpacked; with_rest, what follows the last
- * whole batch of the segment too.
+ * bad CRC for each that cannot be unpacked.
  * STREAM_ECORRUPT, STREAM_EIO, STREAM_ENOMEM, STREAM_EINTR
  */
 int stream_fill_part(struct stream_fill *fill, const struct stream_part *part,
-    bool with_rest, int log, struct stream_error *err);
+    int log, struct stream_error *err);
 
 #endif

@@ -688,7 +688,7 @@ stream_archive_file(const struct stream_archive *archive, size_t i)
 }
 
 int
-stream_archive_read_part(struct stream_archive *archive, size_t i, uint64_t at,
+stream_archive_read_at(struct stream_archive *archive, size_t i, uint64_t at,
     size_t n, struct stream_buf *out, struct stream_error *err)
 {
 	const struct stream_archive_file *file = &archive->list.files[i];
@@ -742,16 +742,8 @@ stream_archive_read_block(struct stream_archive *archive,
 		    "--max-batch-bytes",
 		    archive->name, archive->list.files[segment->log].path,
 		    (unsigned long long)block->bytes);
-	return stream_archive_read_part(archive, segment->log, block->position,
+	return stream_archive_read_at(archive, segment->log, block->position,
 	    (size_t)block->bytes, out, err);
-}
-
-int
-stream_archive_read_log(struct stream_archive *archive,
-    const struct stream_archive_segment *segment, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err)
-{
-	return stream_archive_read_part(archive, segment->log, at, n, out, err);
 }
 
 static int
@@ -760,7 +752,7 @@ read_whole(struct stream_archive *archive, size_t i, struct stream_buf *out,
 {
 	const struct stream_archive_file *file = &archive->list.files[i];
 	size_t begin = out->size;
-	int status = stream_archive_read_part(
+	int status = stream_archive_read_at(
 	    archive, i, 0, (size_t)file->bytes, out, err);
 
 	if (status != STREAM_OK || archive->foreign)

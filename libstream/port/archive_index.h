@@ -83,6 +83,8 @@ struct stream_archive_options {
 	/* Told how many bytes of the archive were read since the last call;
 	 * false stops with STREAM_EINTR.  May be NULL. */
 	bool (*go_on)(void *context, uint64_t bytes);
+	/* Told what is left out, and no failure.  May be NULL. */
+	void (*note)(void *context, const char *text);
 	void *context;
 };
 
@@ -161,13 +163,8 @@ int stream_archive_read_block(struct stream_archive *archive,
     const struct stream_archive_block *block, struct stream_buf *out,
     struct stream_error *err);
 
-/* Add n bytes of the log of segment, from byte `at` on; else as above. */
-int stream_archive_read_log(struct stream_archive *archive,
-    const struct stream_archive_segment *segment, uint64_t at, size_t n,
-    struct stream_buf *out, struct stream_error *err);
-
 /* Add n bytes of file i, from byte `at` on; else as above. */
-int stream_archive_read_part(struct stream_archive *archive, size_t i,
+int stream_archive_read_at(struct stream_archive *archive, size_t i,
     uint64_t at, size_t n, struct stream_buf *out, struct stream_error *err);
 
 /*

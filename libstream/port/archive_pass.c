@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "file/checkpoint.h"
 #include "port/archive_batches.h"
+#include "port/archive_left_out.h"
 #include "port/archive_manifest.h"
 #include "port/archive_starts.h"
 
@@ -15,16 +16,18 @@ enum { CHUNK = 256 * 1024 };
 struct passing {
 	struct stream_archive_stream *stream;
 	const struct stream_pass_tee *tee;
+	const struct stream_archive_options *options;
 	struct stream_pass *pass;
 	struct stream_xxh128 *digest;
 	struct stream_batches batches;
 	struct stream_buf small; /* a file that is read whole */
 	struct stream_starts starts;
+	struct stream_left_out left_out;
 	uint8_t *chunk;
 	char *prefix; /* of all partitions; NULL: none yet */
 	bool has_mark;
 	bool has_manifest;
-	size_t count; /* members */
+	size_t count; /* members that are files */
 };
 
 /* ---- one file ----------------------------------------------------------- */
@@ -263,7 +266,7 @@ static int
 take(struct passing *p, const struct stream_archive_entry *entry,
     struct stream_error *err)
 {
-	bool first = p->count++ == 0;
+	bool first = !entry->is_directory && p->count++ == 0;
 
 	switch (entry->parsed.kind) {
 	case STREAM_PATH_SEGMENT:
@@ -280,7 +283,7 @@ take(struct passing *p, const struct stream_archive_entry *entry,
 		p->has_mark = first;
 		return STREAM_OK;
 	default:
-		return STREAM_OK;
+		return stream_left_out_look(&p->left_out, entry, err);
 	}
 }
 
@@ -334,7 +337,7 @@ walk(struct passing *p, struct stream_error *err)
 		status = stream_archive_stream_next(p->stream, &entry, err);
 		if (status != STREAM_OK)
 			break;
-		if (p->has_manifest)
+		if (p->has_manifest && !entry->is_directory)
 			return stream_fail(err, STREAM_ECORRUPT,
 			    STREAM_POS_NONE, "something follows %s",
 			    STREAM_MANIFEST_FILE);
@@ -352,6 +355,8 @@ walk(struct passing *p, struct stream_error *err)
 	status = name_logs(p, err);
 	if (status == STREAM_OK)
 		read_starts(p);
+	if (p->options != NULL)
+		stream_left_out_tell(&p->left_out, p->prefix, p->options);
 	return status;
 }
 
@@ -363,6 +368,7 @@ release(struct passing *p)
 	stream_batches_release(&p->batches);
 	stream_buf_release(&p->small);
 	stream_starts_release(&p->starts);
+	stream_left_out_release(&p->left_out);
 	free(p->chunk);
 	free(p->prefix);
 }
@@ -372,7 +378,7 @@ stream_pass_run(int fd, const struct stream_archive_options *options,
     const struct stream_pass_tee *tee, struct stream_pass *pass,
     struct stream_error *err)
 {
-	struct passing p = {.pass = pass, .tee = tee};
+	struct passing p = {.pass = pass, .tee = tee, .options = options};
 	int status;
 
 	*pass = (struct stream_pass){.misplaced = SIZE_MAX};

@@ -14,6 +14,7 @@
 #include "port/archive_build.h"
 #include "port/archive_check.h"
 #include "port/archive_fetch.h"
+#include "port/archive_notes.h"
 #include "port/archive_settle.h"
 #include "store/adopt.h"
 #include "store/metadata.h"
@@ -523,6 +524,24 @@ check_range(const struct restoring *r, struct stream_error *err)
 		   : STREAM_OK;
 }
 
+/* Of what was restored. */
+static void
+tell_torn(struct restoring *r)
+{
+	struct stream_notes notes = {
+	    r->options->archive.note, r->options->archive.context, 0};
+
+	for (size_t i = 0; i < r->pass.list.partition_count; i++) {
+		const struct stream_archive_partition *partition =
+		    &r->pass.list.partitions[i];
+
+		if (is_wanted(r, partition->topic, partition->partition))
+			stream_notes_torn(
+			    &notes, partition, r->pass.list.files, "left out");
+	}
+	stream_notes_end(&notes, "logs end so");
+}
+
 /* ---- all of it ---------------------------------------------------------- */
 
 static int
@@ -583,6 +602,7 @@ stream_archive_restore(struct stream_store *store, int fd, const char *name,
 		status = stream_topics_adopt(
 		    store, r.build.dirfd, r.topics, r.topic_count, err);
 	if (status == STREAM_OK) {
+		tell_torn(&r);
 		*restored = r.restored;
 		*count = r.count;
 		r.restored = NULL;

@@ -229,7 +229,6 @@ check_new(struct stream_archive_stream *stream, const char *path,
 	return STREAM_OK;
 }
 
-/* STREAM_END: honest, and nothing that is looked for. */
 static int
 look(struct stream_archive_stream *stream, struct archive_entry *from,
     struct stream_error *err)
@@ -250,8 +249,11 @@ look(struct stream_archive_stream *stream, struct archive_entry *from,
 		    entry->path, err, "is absolute, leads up or is no path");
 	if (type != NULL)
 		return refuse(entry->path, err, "%s", type);
-	if (archive_entry_filetype(from) == AE_IFDIR)
-		return STREAM_END;
+	entry->is_directory = archive_entry_filetype(from) == AE_IFDIR;
+	if (entry->is_directory) {
+		entry->parsed.kind = STREAM_PATH_OTHER;
+		return STREAM_OK;
+	}
 	status = check_new(stream, entry->path, err);
 	if (status != STREAM_OK)
 		return status;

@@ -18,6 +18,7 @@ struct stream_archive_entry {
 	uint64_t position; /* of its content in the tar stream */
 	uint64_t size;
 	int64_t time_s;
+	bool is_directory; /* of kind OTHER then, whatever its name */
 };
 
 struct stream_archive_stream;
@@ -35,8 +36,8 @@ int stream_archive_stream_open(int fd,
 void stream_archive_stream_close(struct stream_archive_stream *stream);
 
 /*
- * Go to the next regular file; what is left of the one before is passed over.
- * *entry is lent until the next call.
+ * Go to the next regular file or directory; what is left of the one before is
+ * passed over. *entry is lent until the next call.
  *
  * STREAM_END       all was read, also what a pipe holds after the tar
  * STREAM_ECORRUPT  not a tar, cut short, damaged, or hostile

@@ -10,12 +10,10 @@
 #include "file/dir.h"
 #include "file/io.h"
 #include "file/name.h"
+#include "port/archive_notes.h"
 #include "port/archive_unpacked.h"
 #include "store/layout.h"
 #include "store/place.h"
-
-/* As much as the largest small file of a partition may have (SPEC 11). */
-enum { SMALL_LIMIT = 64 << 20 };
 
 /* What the planning needs beside it. */
 struct planning {
@@ -25,6 +23,8 @@ struct planning {
 	struct stream_unpacked_directory *directory; /* at hand */
 	int to;                                      /* it, open */
 	struct stream_archive_choice choice;
+	struct stream_buf chunk; /* of a file that is copied */
+	struct stream_notes torn;
 };
 
 static int
@@ -138,60 +138,6 @@ add_end(const struct planning *p, struct stream_error *err)
 	return status;
 }
 
-/* ---- what stands beside them -------------------------------------------- */
-
-static int
-copy_file(const struct planning *p, const char *path, const char *name,
-    struct stream_error *err)
-{
-	struct stream_buf bytes;
-	int status;
-
-	stream_buf_init(&bytes);
-	status = stream_archive_read_file(
-	    p->unpacked->archive, path, SMALL_LIMIT, &bytes, err);
-	if (status == STREAM_OK)
-		status = write_small(p->to, name, bytes.data, bytes.size, err);
-	stream_buf_release(&bytes);
-	return status;
-}
-
-/* Of a segment, the files of one that was chosen. */
-static bool
-is_wanted(const struct planning *p, const char *name)
-{
-	const struct stream_parts *parts = &p->directory->parts;
-	struct stream_name parsed;
-
-	if (!stream_name_parse(name, &parsed))
-		return true;
-	if (parsed.kind == STREAM_NAME_LOG || parsed.state != STREAM_NAME_PLAIN)
-		return false;
-	if (parsed.kind == STREAM_NAME_SNAPSHOT)
-		return parts->count == 0 ||
-		       parsed.base_offset >= parts->items[0].base_offset;
-	return stream_parts_find(parts, parsed.base_offset) != NULL;
-}
-
-static int
-copy_files(const struct planning *p, struct stream_error *err)
-{
-	const struct stream_archive *archive = p->unpacked->archive;
-	size_t size = strlen(p->directory->name);
-	int status = STREAM_OK;
-
-	for (size_t i = 0;
-	     i < stream_archive_file_count(archive) && status == STREAM_OK;
-	     i++) {
-		const char *path = stream_archive_file(archive, i)->path;
-
-		if (strncmp(path, p->directory->name, size) == 0 &&
-		    path[size] == '/' && is_wanted(p, path + size + 1))
-			status = copy_file(p, path, path + size + 1, err);
-	}
-	return status;
-}
-
 /* ---- the store ---------------------------------------------------------- */
 
 static int
@@ -234,6 +180,34 @@ put_log_start(const struct planning *p, struct stream_error *err)
 	    err);
 }
 
+/* Nothing of it is to come: its files are copied as they are. */
+static void
+leave_to_copying(struct planning *p)
+{
+	struct stream_parts *parts = &p->directory->parts;
+
+	for (size_t i = 0; i < parts->count; i++)
+		parts->items[i].filled = true;
+	p->directory->range = stream_copy_range(parts, &p->choice);
+}
+
+static bool
+is_copied(const struct planning *p, const struct stream_unpacked_directory *at)
+{
+	return at->with_files &&
+	       stream_archive_is_foreign(p->unpacked->archive);
+}
+
+/* As a reader of the log itself does: what follows is not in it here. */
+static void
+tell_torn(struct planning *p)
+{
+	if (!p->directory->with_files &&
+	    p->address->range.to.kind == STREAM_POINT_NONE)
+		stream_notes_torn(&p->torn, p->directory->partition,
+		    stream_archive_file(p->unpacked->archive, 0), "not shown");
+}
+
 static int
 make_partition(struct planning *p, struct stream_error *err)
 {
@@ -244,10 +218,14 @@ make_partition(struct planning *p, struct stream_error *err)
 		status =
 		    stream_parts_plan(&directory->parts, directory->partition,
 			&p->choice, directory->with_files, err);
-	if (status == STREAM_OK)
+	if (status == STREAM_OK && is_copied(p, directory))
+		leave_to_copying(p);
+	else if (status == STREAM_OK)
 		status = make_logs(p, err);
 	if (status == STREAM_OK)
 		status = add_end(p, err);
+	if (status == STREAM_OK)
+		tell_torn(p);
 	return status == STREAM_OK ? put_log_start(p, err) : status;
 }
 
@@ -316,39 +294,118 @@ make_store(struct planning *p, struct stream_error *err)
 	return status;
 }
 
-/* Where files are looked at, and not only records, all must be there. */
+/* ---- files -------------------------------------------------------------- */
+
 static int
-complete(struct planning *p, struct stream_error *err)
+fill_all(struct planning *p, struct stream_unpacked_directory *directory,
+    struct stream_error *err)
 {
-	struct stream_unpacked_directory *directory = p->directory;
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < directory->parts.count && status == STREAM_OK;
 	     i++)
 		status = stream_unpacked_fill(
 		    p->unpacked, directory, &directory->parts.items[i], err);
-	if (status == STREAM_OK)
-		status = stream_dir_open_or_make(
-		    p->unpacked->dirfd, directory->name, &p->to, err);
+	return status;
+}
+
+/* Of an archive of ours, logs come by their blocks, and what stands beside
+ * them is that of a segment which was chosen. */
+static bool
+is_wanted(const struct planning *p, const char *name)
+{
+	const struct stream_parts *parts = &p->directory->parts;
+	struct stream_name parsed;
+
+	if (!stream_name_parse(name, &parsed))
+		return true;
+	if (is_copied(p, p->directory))
+		return stream_copy_range_has(&p->directory->range, &parsed);
+	if (parsed.kind == STREAM_NAME_LOG || parsed.state != STREAM_NAME_PLAIN)
+		return false;
+	if (parsed.kind == STREAM_NAME_SNAPSHOT)
+		return parts->count == 0 ||
+		       parsed.base_offset >= parts->items[0].base_offset;
+	return stream_parts_find(parts, parsed.base_offset) != NULL;
+}
+
+static bool
+is_in(const struct stream_unpacked_directory *directory, const char *path)
+{
+	size_t size = strlen(directory->name);
+
+	return strncmp(path, directory->name, size) == 0 && path[size] == '/';
+}
+
+/* Have the directory of a file at hand; false: it is none that has files.  They
+ * mostly stand together. */
+static bool
+find_directory(struct planning *p, const char *path)
+{
+	struct stream_unpacked *unpacked = p->unpacked;
+
+	if (p->directory != NULL && is_in(p->directory, path))
+		return p->directory->with_files;
+	for (size_t i = 0; i < unpacked->count; i++)
+		if (is_in(&unpacked->directories[i], path)) {
+			p->directory = &unpacked->directories[i];
+			return p->directory->with_files;
+		}
+	return false;
+}
+
+static int
+copy_file(
+    struct planning *p, size_t i, const char *name, struct stream_error *err)
+{
+	int status = stream_dir_open(
+	    p->unpacked->dirfd, p->directory->name, &p->to, err);
+
 	if (status != STREAM_OK)
 		return status;
-	status = copy_files(p, err);
+	status = stream_copy_file(
+	    p->unpacked->archive, i, p->to, name, &p->chunk, err);
 	close(p->to);
 	return status;
 }
 
+/* In the order of the archive, which is read once then. */
 static int
-complete_all(struct planning *p, struct stream_error *err)
+copy_files(struct planning *p, struct stream_error *err)
+{
+	const struct stream_archive *archive = p->unpacked->archive;
+	size_t count = stream_archive_file_count(archive);
+	int status = STREAM_OK;
+
+	p->directory = NULL;
+	for (size_t i = 0; i < count && status == STREAM_OK; i++) {
+		const char *path = stream_archive_file(archive, i)->path;
+		const char *name;
+
+		if (!find_directory(p, path))
+			continue;
+		name = path + strlen(p->directory->name) + 1;
+		if (is_wanted(p, name))
+			status = copy_file(p, i, name, err);
+	}
+	return status;
+}
+
+/* Where files are looked at, and not only records, all must be there. */
+static int
+complete(struct planning *p, struct stream_error *err)
 {
 	struct stream_unpacked *unpacked = p->unpacked;
+	bool any = false;
 	int status = STREAM_OK;
 
 	for (size_t i = 0; i < unpacked->count && status == STREAM_OK; i++) {
-		p->directory = &unpacked->directories[i];
-		if (p->directory->with_files)
-			status = complete(p, err);
+		if (!unpacked->directories[i].with_files)
+			continue;
+		any = true;
+		status = fill_all(p, &unpacked->directories[i], err);
 	}
-	return status;
+	return status == STREAM_OK && any ? copy_files(p, err) : status;
 }
 
 int
@@ -372,9 +429,13 @@ stream_archive_unpack(struct stream_archive *archive,
 	    .note = options->note,
 	    .context = options->context};
 	stream_buf_init(&new->fill.block);
+	stream_buf_init(&p.chunk);
+	p.torn = (struct stream_notes){options->note, options->context, 0};
 	status = make_store(&p, err);
 	if (status == STREAM_OK)
-		status = complete_all(&p, err);
+		status = complete(&p, err);
+	stream_notes_end(&p.torn, "logs end so");
+	stream_buf_release(&p.chunk);
 	if (status == STREAM_OK)
 		*unpacked = new;
 	else

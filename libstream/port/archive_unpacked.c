@@ -30,8 +30,7 @@ fill_part(struct stream_unpacked *unpacked,
 	status = stream_io_open(unpacked->dirfd, path, O_WRONLY, &fd, err);
 	if (status != STREAM_OK)
 		return status;
-	status = stream_fill_part(
-	    &unpacked->fill, part, directory->with_files, fd, err);
+	status = stream_fill_part(&unpacked->fill, part, fd, err);
 	close(fd);
 	part->filled = status == STREAM_OK;
 	return status;

@@ -8,6 +8,7 @@
 #ifndef STREAM_PORT_ARCHIVE_UNPACKED_H
 #define STREAM_PORT_ARCHIVE_UNPACKED_H
 
+#include "port/archive_copy.h"
 #include "port/archive_fill.h"
 #include "port/archive_unpack.h"
 #include "store/place.h"
@@ -18,6 +19,8 @@ struct stream_unpacked_directory {
 	const struct stream_archive_partition *partition; /* lent */
 	struct stream_parts parts;
 	bool with_files;
+	/* With files: of a foreign archive, those that are copied. */
+	struct stream_copy_range range;
 };
 
 /* A part in the order of the archive. */

@@ -311,13 +311,42 @@ hostile() {
         tar czf f.tar.gz -C "$STRM_GOLDEN" "$name"
         run -0 strm archive verify f.tar.gz
         [[ $output == *"1 partition, "*"no manifest"* ]]
-        run -0 bash -c "zcat f.tar.gz | strm archive ls -J -"
+        run -0 --separate-stderr bash -c "zcat f.tar.gz | strm archive ls -J -"
         [[ ${lines[0]} == *'"foreign":true,"created_ms":null,"partitions":1}' ]]
         [[ ${lines[-1]} == *'"topic":"topic","partition":0,'* ]]
     done
     tar cf f.tar -C "$STRM_GOLDEN/bad-crc" topic-0
     refuses 3 "bad CRC" strm archive verify f.tar
     refuses 3 "bad CRC" strm archive ls f.tar
+}
+
+@test "an append that did not finish, at the end of a tar's log, is told" {
+    needs_golden
+    torn="topic-0/00000000000000001129.log: byte 21972: an append that did not \
+finish follows (torn); a restore leaves it out"
+    tar cf f.tar -C "$STRM_GOLDEN/torn-tail" topic-0
+    for command in verify ls; do
+        run -0 --separate-stderr strm archive $command f.tar
+        [ "$stderr" = "strm: f.tar: $torn" ]
+        run -0 --separate-stderr strm archive $command - <f.tar
+        [ "$stderr" = "strm: standard input: $torn" ]
+        run -0 --separate-stderr strm archive $command -q f.tar
+        [ -z "$stderr" ]
+        tar cf whole.tar -C "$STRM_GOLDEN/plain" topic-0
+        run -0 --separate-stderr strm archive $command whole.tar
+        [ -z "$stderr" ]
+    done
+    # Of many, ten are named.
+    for p in $(seq 0 12); do
+        mkdir -p "many/t-$p"
+        cp "$STRM_GOLDEN"/torn-tail/topic-0/*1129.log "many/t-$p"
+    done
+    tar cf many.tar -C many --sort=name .
+    run -0 --separate-stderr strm archive verify many.tar
+    # shellcheck disable=SC2154  # run sets it
+    [ "${#stderr_lines[@]}" -eq 11 ]
+    [[ ${stderr_lines[9]} == *": t-9/"*"(torn)"* ]]
+    [ "${stderr_lines[10]}" = "strm: many.tar: 3 more logs end so" ]
 }
 
 @test "one that was packed anew is as good as before, but cannot be sought" {

@@ -528,6 +528,68 @@ damage() {
     done
 }
 
+# says_the_same DIRECTORY: verify and inspect, of topic-0 in it and of a tar.
+says_the_same() {
+    local command
+
+    tar cf f.tar -C "$1" topic-0
+    for command in verify "verify -J" "inspect --all"; do
+        # shellcheck disable=SC2086  # several words
+        strm $command "./$1/topic-0" >wanted 2>&1 || echo "exit $?" >>wanted
+        # shellcheck disable=SC2086
+        strm $command ./f.tar >given 2>&1 || echo "exit $?" >>given
+        sed "s,\./$1/,./f.tar/," wanted | cmp - given
+    done
+}
+
+# broker_copy NAME: topic-0 of it is in d, alone.
+broker_copy() {
+    rm -rf d
+    mkdir d
+    cp -r "$STRM_GOLDEN/$1/topic-0" d
+    chmod -R u+w d
+}
+
+@test "verify and inspect of a tar say what they say of the directory" {
+    needs_golden
+    local name
+
+    for name in crash-swap compacted plain transactions unclean missing-index \
+        corrupt-index torn-tail bad-crc; do
+        broker_copy $name
+        says_the_same d
+    done
+    # Swaps that do not count, since a compaction had not made all of them.
+    broker_copy crash-swap
+    for name in log index timeindex; do
+        cp d/topic-0/00000000000000000162.$name.swap \
+            d/topic-0/00000000000000000240.$name.cleaned
+        mv d/topic-0/00000000000000000162.$name.swap \
+            d/topic-0/00000000000000000240.$name.swap
+    done
+    says_the_same d
+    mv d/topic-0/00000000000000000240.log.cleaned \
+        d/topic-0/00000000000000000050.log.cleaned
+    says_the_same d
+    # One that is damaged.
+    rm d/topic-0/*.cleaned
+    damage d/topic-0/00000000000000000240.log.swap 60
+    says_the_same d
+}
+
+@test "an append that did not finish is told of a tar as of a log" {
+    needs_golden
+    tar cf f.tar -C "$STRM_GOLDEN/torn-tail" topic-0
+    for range in '' @100.. @100..200; do
+        run -0 --separate-stderr strm consume "$STRM_GOLDEN/torn-tail/topic-0$range"
+        want=$stderr
+        run -0 --separate-stderr strm consume "./f.tar$range"
+        [ "$stderr" = "$want" ]
+    done
+    run -0 --separate-stderr strm consume -q ./f.tar
+    [ -z "$stderr" ]
+}
+
 @test "compacted topics: no record is missed where offsets are" {
     strm topic create t --set cleanup.policy=compact \
         --set segment.bytes=3000 --set min.cleanable.dirty.ratio=0

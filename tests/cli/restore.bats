@@ -341,8 +341,9 @@ for n in range(600):
         missing-index multi-batch-append; do
         tar cf f.tar -C "$STRM_GOLDEN/$name" .
         mkdir store-$name
-        run -0 strm -C store-$name restore f.tar
+        run -0 --separate-stderr strm -C store-$name restore f.tar
         [[ $output == "topic-0: "* ]]
+        [[ $name == torn-tail || -z $stderr ]]
         run -0 strm -C store-$name verify -q topic
         # Aborted transactions stay hidden.
         cmp <(strm -C store-$name consume topic -f '%o %k %v %h\n') \
@@ -352,6 +353,93 @@ for n in range(600):
             grep -q '^retention.ms  *-1 '
         rm -r f.tar
     done
+}
+
+@test "what is cut off the end of a tar's log is told" {
+    needs_golden
+    cp -r "$STRM_GOLDEN/plain/topic-0" other-0
+    tar cf f.tar other-0 -C "$STRM_GOLDEN/torn-tail" topic-0
+    torn="topic-0/00000000000000001129.log: byte 21972: an append that did not \
+finish follows (torn); left out"
+    for wanted in "" topic:0 topic@100..; do
+        for from in f.tar -; do
+            run -0 --separate-stderr strm -C new restore $from $wanted <f.tar
+            [ "$stderr" = "strm: ${from/-/standard input}: $torn" ]
+            rm -r new
+        done
+    done
+    run -0 --separate-stderr strm -C new restore f.tar other
+    [ -z "$stderr" ]
+    rm -r new
+    run -0 --separate-stderr strm -C new restore -q f.tar
+    [ -z "$stderr" ]
+}
+
+@test "what has not the name of a partition or a log is told, and left out" {
+    needs_golden
+    mkdir -p d/more
+    cp -r "$STRM_GOLDEN/plain/topic-0" d
+    chmod -R u+w d
+    # Nobody misses these.
+    touch d/README d/.lock d/server.log d/topic-0/README d/topic-0/.x.log
+    mkdir -p d/.strm/restore/x-00 d/topic-1 d/more/x
+    cp -r d/topic-0 d/topic-0.0123456789abcdef0123456789abcdef-delete
+    tar cf f.tar -C d .
+    mkdir "over it-0"
+    mv d "over it-0"
+    tar cf above.tar "over it-0"
+    mv "over it-0/d" .
+    for file in f.tar above.tar; do
+        run -0 --separate-stderr strm -C new restore $file
+        [ -z "$stderr" ]
+        rm -r new
+    done
+
+    cp -r d/topic-0 "d/bad name-0"
+    mkdir d/x-99999999999 d/more/y
+    cp d/topic-0/00000000000000000000.log d/more/y
+    cp d/topic-0/00000000000000000000.log d/topic-0/99999999999999999999.log
+    cp d/topic-0/00000000000000000000.index d/topic-0/0.index
+    tar cf f.tar --sort=name -C d .
+    cat >wanted <<'END'
+strm: f.tar: bad name-0: left out: there are logs in it, but its name is not TOPIC-PARTITION
+strm: f.tar: more/y: left out: there are logs in it, but its name is not TOPIC-PARTITION
+strm: f.tar: topic-0/0.index: left out: not the name of a log's file: an offset in 20 digits and what it holds
+strm: f.tar: topic-0/99999999999999999999.log: left out: not the name of a log's file: an offset in 20 digits and what it holds
+strm: f.tar: x-99999999999: left out: not the name of a partition: TOPIC-PARTITION
+END
+    for command in "-C new restore" "archive ls" "archive verify"; do
+        # shellcheck disable=SC2086  # several words
+        run -0 --separate-stderr strm $command f.tar
+        diff wanted - <<<"$stderr"
+        # shellcheck disable=SC2086
+        run -0 bash -c "zstd -c f.tar | strm ${command/new/piped} -"
+        [[ $output == *"strm: standard input: bad name-0: left out"* ]]
+    done
+    [ "$(ls new)" = topic-0 ]
+    rm -r new
+    run -0 --separate-stderr strm -C new restore -q f.tar
+    [ -z "$stderr" ]
+    # In place, once for one archive.
+    run -0 --separate-stderr strm diff ./f.tar ./f.tar
+    sed 's/f.tar/.\/&/' wanted | diff - <(grep -v equal <<<"$stderr")
+
+    # Of many, ten.  Where there is nothing else, it is why.
+    for n in $(seq 13); do
+        mkdir -p "many/no $n-0"
+        cp d/topic-0/0*.log "many/no $n-0"
+    done
+    tar cf many.tar --sort=name many
+    run -4 --separate-stderr strm archive verify many.tar
+    # shellcheck disable=SC2154  # run sets it
+    [ "${#stderr_lines[@]}" -eq 12 ]
+    [[ ${stderr_lines[9]} == *": many/no 6-0: left out"* ]]
+    [[ ${stderr_lines[10]} == *" more members are left out for their names" ]]
+    [[ ${stderr_lines[11]} == *"holds no partition"* ]]
+    # Packed inside of the partition.
+    tar cf inside.tar -C d/topic-0 .
+    run -4 --separate-stderr strm archive verify inside.tar
+    [[ ${stderr_lines[0]} == "strm: inside.tar: .: left out: there are logs in it"* ]]
 }
 
 @test "a part of another program's tar is restored, from a file and a pipe" {
