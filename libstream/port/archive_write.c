@@ -242,8 +242,12 @@ add_batches(struct writing *w, struct log_writing *log,
 	if (status == STREAM_END && log->cut.block.bytes > 0)
 		return end_block(w, log, &log->cut.block, err);
 	if (status == STREAM_ETORN)
-		return stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
+		status = stream_fail(err, STREAM_ECORRUPT, STREAM_POS_NONE,
 		    "ends within a batch, though it is closed");
+	if (status == STREAM_ECORRUPT)
+		return stream_fail_in(err, status,
+		    "damaged at byte %llu (strm repair says what can be done)",
+		    (unsigned long long)log->bytes);
 	return status == STREAM_END ? STREAM_OK : status;
 }
 

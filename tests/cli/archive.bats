@@ -193,7 +193,9 @@ hostile() {
 @test "a damaged log is not archived: exit 3, and nothing is left" {
     make
     printf x | dd of="$(log orders 0)" bs=1 seek=5000 conv=notrunc 2>/dev/null
-    refuses 3 "orders-0/00000000000000000000.log: bad CRC" \
+    byte=$(strm verify -J orders:0 |
+        sed -n 's/.*"position":\([0-9]*\).*"kind":"crc".*/\1/p')
+    refuses 3 ".log: damaged at byte $byte (strm repair says what can be done): bad CRC" \
         strm archive orders -o a
     [ -z "$(find . -maxdepth 1 -name 'a' -o -maxdepth 1 -name '.tmp-*')" ]
     strm archive -q orders:1 -o a
