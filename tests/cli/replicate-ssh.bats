@@ -297,13 +297,18 @@ cut_at() {
     remote '"Welcome" is no answer' strm fence --lift "box1:$PWD/a"
 }
 
-@test "a full disk there is exit 9, and the next run goes on" {
+# A disk of 300 KiB at full/.
+mount_small() {
     [ "$(id -u)" -eq 0 ] || skip "only root can mount a small disk"
     mkdir full
     mount -t tmpfs -o size=300k tmpfs full || {
         rmdir full
         skip "no tmpfs can be mounted here"
     }
+}
+
+@test "a full disk there is exit 9, and the next run goes on" {
+    mount_small
     fill a t 3000
     replicate a "box1:$PWD/full/b"
     fill a t 60000
@@ -317,12 +322,7 @@ cut_at() {
 }
 
 @test "a full disk here is exit 6" {
-    [ "$(id -u)" -eq 0 ] || skip "only root can mount a small disk"
-    mkdir full
-    mount -t tmpfs -o size=300k tmpfs full || {
-        rmdir full
-        skip "no tmpfs can be mounted here"
-    }
+    mount_small
     fill a t 60000
     for source in a "box1:$PWD/a"; do
         run -6 strm replicate-rsync "$source" full/b
